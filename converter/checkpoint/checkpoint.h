@@ -1,0 +1,86 @@
+// Room: converter/checkpoint. Named float tensors, a configuration and a tokenizer in memory: what every
+// step of the converter takes and gives. Tensors are row-major and unpadded here; panels, padding and
+// quantisation happen in converter/export, and are undone in converter/import.
+#ifndef CLLM_CONVERTER_CHECKPOINT_CHECKPOINT_H_
+#define CLLM_CONVERTER_CHECKPOINT_CHECKPOINT_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cllm/cllm.h"
+#include "model/model.h"
+
+namespace cllm {
+
+// The architecture, Llama family. Owns what runtime's Config only points to.
+struct Architecture {
+  uint32_t vocabulary_size = 0;
+  uint32_t context = 0;
+  uint32_t width = 0;
+  uint32_t layers = 0;
+  uint32_t heads = 0;
+  uint32_t kv_heads = 0;
+  uint32_t head_size = 0;
+  uint32_t hidden = 0;
+  float norm_epsilon = 1e-5f;
+  RopePairs rope_pairs = RopePairs::kAdjacent;
+  double rope_theta = 10000.0;          // used when rope_turns is empty
+  std::vector<uint64_t> rope_turns;     // [head_size / 2] fractions of 2^64 of a turn a position
+  bool tied_head = true;
+};
+
+// Tokenizer tables as the converter makes or reads them; converter/tokenizer turns them into the file's.
+struct TokenizerTables {
+  TokenizerKind kind = TokenizerKind::kNone;
+  Pretokenizer pretokenizer = Pretokenizer::kWhole;
+  bool prefix_space = false;
+  uint32_t begin_token = CLLM_NO_TOKEN;
+  uint32_t end_token = CLLM_NO_TOKEN;
+  uint32_t unknown_token = CLLM_NO_TOKEN;
+  uint32_t byte_token_base = CLLM_NO_TOKEN;
+  std::vector<std::string> pieces;              // by token id
+  std::vector<float> scores;                    // by token id; scored merges only
+  struct Merge {
+    uint32_t left, right, result;
+  };
+  std::vector<Merge> merges;                    // by rank; byte-level BPE only
+};
+
+struct Provenance {
+  std::string source;
+  std::string licence;
+  std::string recipe;  // JSON
+};
+
+struct FloatTensor {
+  uint32_t rows = 0;     // 1 for vectors
+  uint32_t columns = 0;
+  std::vector<float> values;  // [rows][columns]
+};
+
+// A tensor's place: role and layer (0 outside the layers). gate_up is [2 hidden][width] here: all gate rows,
+// then all up rows.
+using TensorKey = std::pair<Role, uint32_t>;
+
+struct Checkpoint {
+  Architecture architecture;
+  TokenizerTables tokenizer;
+  Provenance provenance;
+  std::map<TensorKey, FloatTensor> tensors;
+};
+
+// "layers.3.gate_up", "token_embedding".
+std::string TensorName(const TensorKey& key);
+
+// rope_turns for an unscaled RoPE: theta^(-2 i / head_size) / (2 pi) turns, rounded to 2^-64.
+std::vector<uint64_t> RopeTurns(double theta, uint32_t head_size);
+
+// What tensors a configuration has, with their unpadded shapes, sorted by key.
+std::map<TensorKey, std::pair<uint32_t, uint32_t>> TensorShapes(const Architecture& architecture);
+
+}  // namespace cllm
+
+#endif  // CLLM_CONVERTER_CHECKPOINT_CHECKPOINT_H_

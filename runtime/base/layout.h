@@ -1,0 +1,39 @@
+// Room: base. Sizes of the panel layouts and of padded rows: numbers only. DESIGN.md section 4.
+//
+// A matrix [rows][columns] is stored as panels of 16 output rows:
+//   f32, bf16: [rows/16][columns][16]        int8: [rows/16][columns/4][16][4], then bf16 scales [rows padded]
+// Rows pad to 16, int8 columns to 4. A padding element is zero (int8 is stored with an offset of 128).
+// Vectors and rows of activations pad to 16 floats with zeros, so that kernels have no tails.
+#ifndef CLLM_BASE_LAYOUT_H_
+#define CLLM_BASE_LAYOUT_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace cllm {
+
+inline constexpr size_t kPanel = 16;
+inline constexpr size_t kAlignment = 64;
+
+constexpr uint64_t RoundUp(uint64_t value, uint64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+constexpr uint64_t PaddedRow(uint64_t count) { return RoundUp(count, kPanel); }
+
+constexpr uint64_t F32PanelBytes(uint64_t rows, uint64_t columns) {
+  return RoundUp(rows, kPanel) * columns * sizeof(float);
+}
+
+// Bytes of the int8 panels alone; the scales follow directly.
+constexpr uint64_t I8PanelBytes(uint64_t rows, uint64_t columns) {
+  return RoundUp(rows, kPanel) * RoundUp(columns, 4);
+}
+
+constexpr uint64_t I8MatrixBytes(uint64_t rows, uint64_t columns) {
+  return I8PanelBytes(rows, columns) + RoundUp(rows, kPanel) * sizeof(uint16_t);
+}
+
+}  // namespace cllm
+
+#endif  // CLLM_BASE_LAYOUT_H_

@@ -1,0 +1,275 @@
+/* CLLM: small language models for devices. The only public header of the runtime, C99.
+ *
+ * The way of the data: file bytes -> cllm_model_open -> cllm_session_measure -> a room that the caller
+ * provides -> cllm_session_create -> feed tokens, read logits, draw the next token. Nothing is ever
+ * allocated, printed or aborted in here, and there is nothing to destroy: forget the room and all is gone.
+ *
+ * Ownership: the caller owns file bytes and rooms. File bytes must stay readable and unchanged, at the same
+ * address, while a model opened on them, or a session or trainer created from it, is in use.
+ * Threads: a session or trainer belongs to one calling thread at a time; any number of sessions may share
+ * the bytes of one file. Nothing is global.
+ * Results: the same file, tokens and seed give the same bits on every instruction set, for every number of
+ * workers and for every split of the tokens into feeds.
+ */
+#ifndef CLLM_CLLM_H_
+#define CLLM_CLLM_H_
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CLLM_VERSION_MAJOR 0
+#define CLLM_VERSION_MINOR 1
+#define CLLM_VERSION_PATCH 0
+
+/* Required alignment, in bytes, of the file's first byte and of every room and scratch block. */
+#define CLLM_ALIGNMENT 64u
+
+/* Every function that can fail returns one of these; cllm_status_name gives the text. Values are stable. */
+typedef enum cllm_status {
+  CLLM_OK = 0,
+
+  /* Arguments. */
+  CLLM_NULL_ARGUMENT = 1,     /* a pointer that must not be NULL is */
+  CLLM_STRUCT_SIZE = 2,       /* struct_size is not that of a known version of the struct */
+  CLLM_MISALIGNED = 3,        /* bytes, room or scratch do not start at a multiple of CLLM_ALIGNMENT */
+  CLLM_ROOM_TOO_SMALL = 4,    /* the room or scratch is smaller than measured */
+  CLLM_BUFFER_TOO_SMALL = 5,  /* an output buffer holds fewer items than there are */
+  CLLM_LIMIT_CONTEXT = 6,     /* limits.context is over the model's */
+  CLLM_LIMIT_BATCH = 7,       /* limits.batch is out of range */
+  CLLM_LIMIT_STREAMS = 8,     /* limits.streams is out of range */
+  CLLM_LIMIT_KV_FORMAT = 9,   /* limits.kv_format is not supported */
+  CLLM_LIMIT_LOGITS = 10,     /* limits.logits_rows is out of range */
+  CLLM_LIMIT_LENGTH = 11,     /* trainer limits: sequences or length out of range */
+  CLLM_TOKEN_RANGE = 12,      /* a token id is not below the vocabulary size */
+  CLLM_CONTEXT_FULL = 13,     /* the tokens do not fit into what is left of the context */
+  CLLM_POSITION_RANGE = 14,   /* rewind to a position that was never reached */
+  CLLM_NO_LOGITS = 15,        /* logits were asked for before any token was fed, or after a rewind */
+  CLLM_SAMPLING_RANGE = 16,   /* a sampling parameter is out of range or not a number */
+  CLLM_TEXT_NOT_ENCODABLE = 17, /* the text has a character that the vocabulary cannot express */
+  CLLM_OPTIMIZER_RANGE = 18,  /* an optimiser parameter is out of range or not a number */
+  CLLM_INDEX_RANGE = 19,      /* a tensor index is not below the tensor count */
+  CLLM_NOT_TRAINABLE = 20,    /* the trainer needs float32 weights */
+
+  /* The file. Everything here is found by cllm_model_open. */
+  CLLM_FILE_TRUNCATED = 40,       /* fewer bytes than the head or its segments claim */
+  CLLM_FILE_NOT_CLLM = 41,        /* the identifier is not CLLM */
+  CLLM_FILE_VERSION = 42,         /* a newer major version of the format */
+  CLLM_FILE_HEAD = 43,            /* the FlatBuffer head does not verify */
+  CLLM_FILE_CONFIG_RANGE = 44,    /* a number of the configuration is out of range or inconsistent */
+  CLLM_FILE_TENSOR_MISSING = 45,  /* a tensor that the configuration needs is absent */
+  CLLM_FILE_TENSOR_UNKNOWN = 46,  /* a tensor that the configuration does not have, or one twice, or out of order */
+  CLLM_FILE_TENSOR_SHAPE = 47,    /* rows, columns, dtype or layout disagree with the configuration */
+  CLLM_FILE_SEGMENT_RANGE = 48,   /* a segment lies outside the file or inside the head */
+  CLLM_FILE_SEGMENT_ALIGNMENT = 49, /* a segment does not start at a multiple of 64 */
+  CLLM_FILE_SEGMENT_OVERLAP = 50, /* two segments share bytes */
+  CLLM_FILE_TOKENIZER = 51,       /* the tokenizer's tables are inconsistent */
+
+  /* Architecture switches that the format knows and this runtime cannot run yet. */
+  CLLM_UNSUPPORTED_NORM = 80,
+  CLLM_UNSUPPORTED_NORM_PLACEMENT = 81,
+  CLLM_UNSUPPORTED_ACTIVATION = 82,
+  CLLM_UNSUPPORTED_UNGATED = 83,
+  CLLM_UNSUPPORTED_POSITION = 84,
+  CLLM_UNSUPPORTED_BIAS = 85,
+  CLLM_UNSUPPORTED_QK_NORM = 86,
+  CLLM_UNSUPPORTED_SOFTCAP = 87,
+  CLLM_UNSUPPORTED_SCALE = 88,
+  CLLM_UNSUPPORTED_SLIDING_WINDOW = 89,
+  CLLM_UNSUPPORTED_EMBEDDING_KIND = 90,
+  CLLM_UNSUPPORTED_HEAD_KIND = 91,
+  CLLM_UNSUPPORTED_DTYPE = 92,
+  CLLM_UNSUPPORTED_TOKENIZER = 93,
+  CLLM_UNSUPPORTED_PARALLEL_BLOCK = 94
+} cllm_status;
+
+/* "CLLM_ROOM_TOO_SMALL: the room is smaller than measured" and the like; never NULL. Static storage. */
+const char* cllm_status_name(cllm_status status);
+
+/* "0.1.0". Static storage. */
+const char* cllm_version(void);
+
+/* ---- Workers: the caller's threads ---------------------------------------------------------------- */
+
+/* A fork-join that the platform provides; NULL in its place means the calling thread alone.
+ * run must call task(context, i) exactly once for each i in [0, tasks), on any thread, in any order and
+ * possibly at the same time, and return when all calls have. count is a hint: how many may run at once. */
+typedef struct cllm_workers {
+  uint32_t count;
+  void* self;
+  void (*run)(void* self, void (*task)(void* context, uint32_t index), void* context, uint32_t tasks);
+} cllm_workers;
+
+/* ---- Model ----------------------------------------------------------------------------------------- */
+
+/* A verified view of a file's bytes; the caller provides the storage, on the stack if it likes. */
+typedef struct cllm_model {
+  uint64_t opaque[80];
+} cllm_model;
+
+typedef enum cllm_format {
+  CLLM_FORMAT_F32 = 0,
+  CLLM_FORMAT_INT8 = 2
+} cllm_format;
+
+#define CLLM_NO_TOKEN 0xFFFFFFFFu
+
+typedef struct cllm_model_info {
+  uint32_t struct_size; /* in: sizeof(cllm_model_info) */
+  uint32_t vocabulary_size;
+  uint32_t context; /* longest sequence, tokens */
+  uint32_t width;   /* of the residual stream */
+  uint32_t layers;
+  uint32_t heads;
+  uint32_t kv_heads;
+  uint32_t head_size;
+  uint32_t hidden;        /* of the feed-forward block */
+  uint32_t weight_format; /* cllm_format of the matrices */
+  uint32_t tied_head;     /* 1 if the output head shares the embedding */
+  uint32_t begin_token;   /* CLLM_NO_TOKEN if there is none */
+  uint32_t end_token;     /* CLLM_NO_TOKEN if there is none */
+  uint32_t tensors;       /* entries of the tensor table */
+  uint64_t parameters;    /* without padding; a tied head counts once */
+  uint64_t weight_bytes;  /* of all tensor segments as stored */
+} cllm_model_info;
+
+/* The only place where bytes are distrusted. On success the model may be copied freely.
+ * bytes: the whole file, aligned to CLLM_ALIGNMENT. Errors: CLLM_FILE_*, CLLM_UNSUPPORTED_*, arguments. */
+cllm_status cllm_model_open(const void* bytes, uint64_t size, cllm_model* model);
+
+cllm_status cllm_model_describe(const cllm_model* model, cllm_model_info* info);
+
+/* ---- Session ---------------------------------------------------------------------------------------- */
+
+typedef enum cllm_kv_format { CLLM_KV_F32 = 0 } cllm_kv_format;
+
+/* What a session must be able to do; zero in a field means its default. */
+typedef struct cllm_limits {
+  uint32_t struct_size; /* sizeof(cllm_limits) */
+  uint32_t context;     /* longest sequence; default the model's */
+  uint32_t batch;       /* tokens computed at once; default 32, or the context if that is less.
+                           Speed and room depend on it, results do not */
+  uint32_t streams;     /* independent sequences; default 1, the only value so far */
+  uint32_t kv_format;   /* cllm_kv_format of the cache */
+  uint32_t logits_rows; /* 1 (default): logits of the last token fed; or batch: of every token of a feed,
+                           which may then not be longer than batch */
+} cllm_limits;
+
+typedef struct cllm_session cllm_session;
+
+/* The exact size of the room for these limits, the same number on every machine.
+ * Errors: CLLM_LIMIT_*, arguments. */
+cllm_status cllm_session_measure(const cllm_model* model, const cllm_limits* limits, uint64_t* room_bytes);
+
+/* Sets up a session inside the room. workers may be NULL; otherwise *workers is copied and what it points to
+ * must outlive the session. limits may be NULL for the defaults. */
+cllm_status cllm_session_create(const cllm_model* model, const cllm_limits* limits,
+                                const cllm_workers* workers, void* room, uint64_t room_bytes,
+                                cllm_session** session);
+
+/* Appends count tokens to the sequence. Nothing changes if this fails (all ids are checked first). */
+cllm_status cllm_session_feed(cllm_session* session, const uint32_t* tokens, uint32_t count);
+
+/* Logits after the last feed: row r of the last feed's rows (with logits_rows = 1 only row 0, the last
+ * token's). *logits points to vocabulary_size floats inside the room, valid until the next feed. */
+cllm_status cllm_session_logits(const cllm_session* session, uint32_t row, const float** logits);
+
+typedef struct cllm_sampling {
+  uint32_t struct_size;      /* sizeof(cllm_sampling) */
+  float temperature;         /* 0: the likeliest token, the lowest id of equals */
+  uint32_t top_k;            /* keep the k likeliest; 0: all */
+  float top_p;               /* keep the likeliest whose probabilities reach p; 0 or 1: all */
+  float min_p;               /* drop tokens below min_p times the likeliest; 0: none */
+  float repetition_penalty;  /* > 1 discourages recent tokens; 0 or 1: off */
+  uint32_t repetition_window; /* how many recent tokens count; 0: the whole sequence */
+  uint64_t seed;
+} cllm_sampling;
+
+/* Draws a token from the logits of the last token fed; does not feed it. NULL sampling: the likeliest.
+ * The draw depends on seed and position only, so a rewound session draws the same again. */
+cllm_status cllm_session_next(cllm_session* session, const cllm_sampling* sampling, uint32_t* token);
+
+/* Forgets all tokens from position on; position at most the present one. Logits are gone until a feed. */
+cllm_status cllm_session_rewind(cllm_session* session, uint32_t position);
+
+/* Number of tokens in the sequence; 0 for NULL. */
+uint32_t cllm_session_position(const cllm_session* session);
+
+/* ---- Tokens ------------------------------------------------------------------------------------------ */
+
+/* Scratch that encoding a text of this many bytes needs. */
+cllm_status cllm_tokens_encode_measure(const cllm_model* model, uint64_t text_bytes, uint64_t* scratch_bytes);
+
+/* Text (UTF-8; other bytes are taken as they are where the vocabulary can express them) to token ids,
+ * without a begin token. *count is the number of tokens also when CLLM_BUFFER_TOO_SMALL is returned.
+ * capacity = text_bytes + 1 always suffices. */
+cllm_status cllm_tokens_encode(const cllm_model* model, const char* text, uint64_t text_bytes, void* scratch,
+                               uint64_t scratch_bytes, uint32_t* tokens, uint64_t capacity, uint64_t* count);
+
+/* The bytes that a token stands for after the token `previous` (CLLM_NO_TOKEN at the start); special tokens
+ * give none. *text points into the file's bytes or to static storage and is not 0-terminated. */
+cllm_status cllm_tokens_decode(const cllm_model* model, uint32_t previous, uint32_t token, const char** text,
+                               uint32_t* text_bytes);
+
+/* ---- Trainer ------------------------------------------------------------------------------------------ */
+
+typedef struct cllm_trainer_limits {
+  uint32_t struct_size; /* sizeof(cllm_trainer_limits) */
+  uint32_t sequences;   /* at once */
+  uint32_t length;      /* tokens of each, at most the model's context */
+} cllm_trainer_limits;
+
+typedef struct cllm_trainer cllm_trainer;
+
+/* The exact size of the room: weights, gradients, optimiser state and activations. */
+cllm_status cllm_trainer_measure(const cllm_model* model, const cllm_trainer_limits* limits,
+                                 uint64_t* room_bytes);
+
+/* Copies the model's float32 weights into the room; the file's stay as they are. */
+cllm_status cllm_trainer_create(const cllm_model* model, const cllm_trainer_limits* limits,
+                                const cllm_workers* workers, void* room, uint64_t room_bytes,
+                                cllm_trainer** trainer);
+
+/* Adds the gradient of the mean loss, times weight, over sequences x length tokens to the gradient.
+ * inputs, targets: [sequences][length] token ids; a target CLLM_NO_TOKEN is left out of the loss.
+ * *loss: the mean negative log-likelihood in nats. To accumulate over n calls use weight 1/n. */
+cllm_status cllm_trainer_accumulate(cllm_trainer* trainer, const uint32_t* inputs, const uint32_t* targets,
+                                    uint32_t sequences, uint32_t length, float weight, float* loss);
+
+/* The same loss without touching the gradient. */
+cllm_status cllm_trainer_evaluate(cllm_trainer* trainer, const uint32_t* inputs, const uint32_t* targets,
+                                  uint32_t sequences, uint32_t length, float* loss);
+
+/* AdamW (Loshchilov and Hutter, arXiv 1711.05101): decay applies to matrices, not to norms. */
+typedef struct cllm_adamw {
+  uint32_t struct_size; /* sizeof(cllm_adamw) */
+  float learning_rate;
+  float beta1;
+  float beta2;
+  float epsilon;
+  float weight_decay;
+  float clip; /* global gradient norm is scaled down to this; 0: no clipping */
+} cllm_adamw;
+
+/* One step from the accumulated gradient, which is zero afterwards. *gradient_norm (may be NULL): before
+ * clipping. A gradient that is not finite leaves the weights untouched and is reported by its norm. */
+cllm_status cllm_trainer_update(cllm_trainer* trainer, const cllm_adamw* adamw, float* gradient_norm);
+
+typedef enum cllm_trainer_part {
+  CLLM_TRAINER_WEIGHT = 0,
+  CLLM_TRAINER_GRADIENT = 1,
+  CLLM_TRAINER_FIRST_MOMENT = 2,
+  CLLM_TRAINER_SECOND_MOMENT = 3
+} cllm_trainer_part;
+
+/* A part of one tensor, in the layout and order of the file's tensor table; inside the room. */
+cllm_status cllm_trainer_tensor(cllm_trainer* trainer, uint32_t index, cllm_trainer_part part, float** data,
+                                uint64_t* count);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* CLLM_CLLM_H_ */

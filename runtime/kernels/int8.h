@@ -1,0 +1,46 @@
+// Room: kernels. Integer-weight products, class A: exact int32 sums, then separately rounded floats.
+#ifndef CLLM_KERNELS_INT8_H_
+#define CLLM_KERNELS_INT8_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace cllm {
+
+// A row of activations as int8: x[k] is about scale * q[k], |q| <= 127. `sum` is the sum of q, for the
+// weights' offset of 128.
+struct RowScale {
+  float scale;
+  int32_t sum;
+};
+
+// q [rows][q_stride] from x [rows][x_stride]; count elements a row, zeros up to q_stride (a multiple of 4).
+// scale = max|x| / 127 with max|x| at least 1e-20; q = x * (127 / max|x|) to nearest, ties to even.
+void QuantizeRows(const float* x, size_t x_stride, size_t rows, size_t count, int8_t* q, size_t q_stride,
+                  RowScale* scales);
+
+// y[r][16 p + j] = (accumulate ? y : 0) + (float(acc) * weight_scale[16 p + j]) * scales[r].scale, where
+// acc = sum over k of q[r][k] * (w[p][k][j] - 128), exact. Weights as base/layout.h says: uint8 with an
+// offset of 128, panels of 16 rows by 4 inputs, weight_scales bf16. depth = columns padded to 4.
+struct Int8Gemm {
+  const int8_t* q;
+  size_t q_stride;
+  const RowScale* scales;
+  const uint8_t* weights;
+  const uint16_t* weight_scales;
+  float* y;
+  size_t y_stride;
+  size_t rows, depth;
+  size_t panel_begin, panel_end;
+  bool accumulate;
+};
+
+void GemmInt8(const Int8Gemm& gemm);
+
+// Row `row` of an int8 matrix as floats: out[k] = (w - 128) * scale, columns floats, zeros to PaddedRow.
+void DequantizeRow(const uint8_t* weights, const uint16_t* weight_scales, size_t columns, size_t row,
+                   float* out);
+
+}  // namespace cllm
+
+#endif  // CLLM_KERNELS_INT8_H_

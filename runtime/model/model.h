@@ -1,0 +1,113 @@
+// Room: model. Verified views of a .cllm file's bytes: distrust ends here. Reads file bytes, writes nothing
+// but the view. Only model/*.cc include the generated schema.
+#ifndef CLLM_MODEL_MODEL_H_
+#define CLLM_MODEL_MODEL_H_
+
+#include <cstdint>
+
+#include "base/status.h"
+
+namespace cllm {
+
+// The same values as the schema's enumerations (checked by static_assert in model.cc).
+enum class Role : uint8_t {
+  kTokenEmbedding = 0,
+  kPositionEmbedding = 1,
+  kAttentionNorm = 2,
+  kQueryKeyValue = 3,
+  kQueryKeyValueBias = 4,
+  kQueryNorm = 5,
+  kKeyNorm = 6,
+  kAttentionOutput = 7,
+  kAttentionOutputBias = 8,
+  kAttentionPostNorm = 9,
+  kFeedForwardNorm = 10,
+  kGateUp = 11,
+  kGateUpBias = 12,
+  kDown = 13,
+  kDownBias = 14,
+  kFeedForwardPostNorm = 15,
+  kFinalNorm = 16,
+  kHead = 17,
+};
+
+enum class Dtype : uint8_t { kF32 = 0, kI8 = 2 };
+enum class RopePairs : uint8_t { kAdjacent = 0, kHalves = 1 };
+enum class TokenizerKind : uint8_t { kNone = 0, kByteBpe = 1, kScoredMerges = 2, kCharacters = 3 };
+enum class Pretokenizer : uint8_t { kWhole = 0, kWords = 1 };
+
+// What the runtime can run; other values were refused by open. Counts are unpadded.
+struct Config {
+  uint32_t vocabulary_size;
+  uint32_t context;
+  uint32_t width;
+  uint32_t layers;
+  uint32_t heads;
+  uint32_t kv_heads;  // divides heads
+  uint32_t head_size; // even
+  uint32_t hidden;
+  float norm_epsilon;
+  RopePairs rope_pairs;
+  bool tied_head;
+  Dtype weights;               // of all matrices
+  const uint64_t* rope_turns;  // [head_size / 2], in the file; little endian, 8-byte aligned
+};
+
+// A matrix in panels (base/layout.h) or a vector of PaddedRow(columns) floats with rows = 1.
+struct Tensor {
+  const void* data;        // 64-byte aligned
+  const uint16_t* scales;  // int8: bf16 [rows padded to 16]; else nullptr
+  uint32_t rows;
+  uint32_t columns;
+  Dtype dtype;
+};
+
+// Tables of the tokenizer, verified: offsets ascend and end inside the bytes, every id is below the
+// vocabulary size, the index's slots refer to existing entries and it has an empty slot.
+struct TokenizerView {
+  TokenizerKind kind;
+  Pretokenizer pretokenizer;
+  bool prefix_space;
+  uint32_t begin_token;      // CLLM_NO_TOKEN: none, as for the next three
+  uint32_t end_token;
+  uint32_t unknown_token;
+  uint32_t byte_token_base;
+  uint32_t count;            // = vocabulary size
+  const uint32_t* offsets;   // [count + 1] into bytes
+  const char* bytes;
+  const float* scores;       // [count] or nullptr
+  const uint32_t* merges;    // [merge_count][3]: left, right, result; by rank; or nullptr
+  uint32_t merge_count;
+  const uint32_t* index;     // [index_slots], a power of two; see schemas/FORMAT.md; or nullptr
+  uint32_t index_slots;
+};
+
+struct Model {
+  Config config;
+  TokenizerView tokenizer;
+  const void* head;  // the verified FlatBuffer root
+  const uint8_t* bytes;
+  uint64_t size;
+  uint32_t tensor_count;
+  uint64_t parameters;
+  uint64_t weight_bytes;
+};
+
+Status OpenModel(const void* bytes, uint64_t size, Model* model);
+
+// The tensor of this role and layer; layer 0 for roles outside the layers. Every tensor that the
+// configuration calls for exists. A tied head is the token embedding.
+Tensor FindTensor(const Model& model, Role role, uint32_t layer);
+
+// Entry `index` of the tensor table, index < tensor_count.
+struct TableEntry {
+  Role role;
+  uint32_t layer;
+  Tensor tensor;
+  uint64_t bytes;
+};
+TableEntry TensorAt(const Model& model, uint32_t index);
+
+}  // namespace cllm
+
+#endif  // CLLM_MODEL_MODEL_H_
