@@ -1,0 +1,54 @@
+// Room: converter/train. Model shapes and training recipes by name: for `cllm train --config` and
+// `cllm bench --shape`. Numbers only.
+#ifndef CLLM_CONVERTER_TRAIN_CONFIGURATIONS_H_
+#define CLLM_CONVERTER_TRAIN_CONFIGURATIONS_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/types/span.h"
+#include "checkpoint/checkpoint.h"
+
+namespace cllm {
+
+// How a model is trained, without what depends on the run (seed, threads, data).
+struct Recipe {
+  uint32_t batch = 12;                // sequences a step
+  uint32_t length = 64;               // tokens a sequence, at most the context
+  uint32_t steps = 2000;
+  uint32_t warmup_steps = 100;        // the rate rises linearly, then falls on a cosine
+  float learning_rate = 1e-3f;        // highest
+  float final_rate_fraction = 0.1f;   // of the highest, at the last step
+  float beta1 = 0.9f;
+  float beta2 = 0.99f;
+  float epsilon = 1e-8f;
+  float weight_decay = 0.1f;
+  float clip = 1.0f;                  // global gradient norm
+};
+
+struct Configuration {
+  std::string name;
+  std::string summary;           // one line for --help
+  Architecture architecture;     // `train` replaces vocabulary_size by the tokenizer's
+  std::string tokenizer;         // "char" or "bpe": what `train` uses unless told otherwise
+  Recipe recipe;
+};
+
+// All of them, in the order in which --help lists them.
+absl::Span<const Configuration> Configurations();
+
+// nullptr if there is none of this name.
+const Configuration* FindConfiguration(std::string_view name);
+
+// "nano, quickstart, ...": for error messages.
+std::string ConfigurationNames();
+
+// Fresh weights: normal with deviation 0.02, the two projections into the residual stream of each layer
+// divided by sqrt(2 layers) (Radford et al., GPT-2), norms one. Depends on the architecture and the seed
+// only. No tokenizer, no provenance. An empty rope_turns stays empty.
+Checkpoint InitialCheckpoint(const Architecture& architecture, uint64_t seed);
+
+}  // namespace cllm
+
+#endif  // CLLM_CONVERTER_TRAIN_CONFIGURATIONS_H_

@@ -1,0 +1,71 @@
+// Room: converter/train. The training loop over batches of tokens: it drives the runtime's trainer with
+// threads. No files and no printing: the command does that.
+#ifndef CLLM_CONVERTER_TRAIN_TRAIN_H_
+#define CLLM_CONVERTER_TRAIN_TRAIN_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "checkpoint/checkpoint.h"
+#include "train/configurations.h"
+
+namespace cllm {
+
+struct TrainOptions {
+  Recipe recipe;
+  double minutes = 0;              // > 0: train for this long instead of recipe.steps; the schedule then
+                                   // follows the clock, so that only a run by steps can be repeated exactly
+  uint32_t threads = 1;            // the result does not depend on it
+  uint64_t seed = 1;               // of the batch offsets
+  double validation_fraction = 0.1;  // the last part of the tokens; 0: no validation
+  uint32_t report_interval = 0;    // steps between progress reports; 0: about one a second
+  uint32_t evaluation_interval = 0;  // steps between whole evaluations; 0: only at the end
+  const std::atomic<bool>* stop = nullptr;  // set by a signal handler: end early, keep the weights so far
+};
+
+struct TrainProgress {
+  uint32_t step = 0;               // done
+  uint32_t steps = 0;              // in all; an estimate in a run by minutes
+  float loss = 0;                  // training, nats a token: mean since the last report
+  float learning_rate = 0;
+  float gradient_norm = 0;         // before clipping
+  double tokens_per_second = 0;    // since the start, evaluations left out
+  double seconds = 0;              // since the start
+  double seconds_left = 0;         // estimated
+  bool evaluated = false;          // validation_loss is of this very step
+  double validation_loss = 0;
+};
+
+struct TrainResult {
+  Checkpoint checkpoint;           // tokenizer, provenance and architecture as in the initial one
+  uint32_t steps = 0;              // done
+  bool interrupted = false;        // by options.stop
+  float training_loss = 0;         // mean of the last report
+  double validation_loss = 0;      // mean nats a token over the whole validation part; NaN if there is none
+  uint64_t validation_tokens = 0;  // targets that were counted
+  uint64_t training_tokens = 0;    // seen, with repetition
+  double tokens_per_second = 0;
+  double seconds = 0;
+  uint64_t room_bytes = 0;
+};
+
+// Trains `initial` (all weights float32) on the first 1 - validation_fraction of `tokens`: batches of windows
+// at uniform random offsets, as nanoGPT draws them, from a counter-based generator. The validation loss is
+// the mean over non-overlapping windows that cover the whole validation part, every token but the first a
+// target once. `progress` may be empty; it is called from the calling thread.
+// Errors: InvalidArgument (too few tokens for a window, a token outside the vocabulary, recipe out of
+// range), Internal (a loss that is not finite).
+absl::StatusOr<TrainResult> Train(const TrainOptions& options, const Checkpoint& initial,
+                                  absl::Span<const uint32_t> tokens,
+                                  const std::function<void(const TrainProgress&)>& progress);
+
+// "step  120/2000  loss 2.3456  rate 9.8e-04  184,000 tok/s  1:23 left": one line without its end.
+std::string FormatProgress(const TrainProgress& progress);
+
+}  // namespace cllm
+
+#endif  // CLLM_CONVERTER_TRAIN_TRAIN_H_
