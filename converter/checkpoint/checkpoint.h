@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "cllm/cllm.h"
 #include "model/model.h"
 
@@ -75,11 +76,16 @@ struct Checkpoint {
 // "layers.3.gate_up", "token_embedding".
 std::string TensorName(const TensorKey& key);
 
-// rope_turns for an unscaled RoPE: theta^(-2 i / head_size) / (2 pi) turns, rounded to 2^-64.
+// rope_turns for an unscaled RoPE: theta^(-2 i / head_size) / (2 pi) turns, rounded to 2^-64. In integers,
+// so that every host gives the same bits. theta: finite, at least 1.
 std::vector<uint64_t> RopeTurns(double theta, uint32_t head_size);
 
 // What tensors a configuration has, with their unpadded shapes, sorted by key.
 std::map<TensorKey, std::pair<uint32_t, uint32_t>> TensorShapes(const Architecture& architecture);
+
+// OK if the architecture is in range and exactly its tensors are there, of the right shapes and finite.
+// Errors name the number or the tensor.
+absl::Status CheckCheckpoint(const Checkpoint& checkpoint);
 
 }  // namespace cllm
 

@@ -1,0 +1,24 @@
+// Room: converter/export. A checkpoint becomes one .cllm file: panels, quantisation, digests, head.
+// schemas/FORMAT.md is the page of what it writes. Equal checkpoints give equal bytes on every host.
+#ifndef CLLM_CONVERTER_EXPORT_WRITE_MODEL_H_
+#define CLLM_CONVERTER_EXPORT_WRITE_MODEL_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "checkpoint/checkpoint.h"
+#include "model/model.h"
+
+namespace cllm {
+
+// Writes a temporary file beside `path`, one tensor at a time, and renames it when all bytes are on the disk.
+// Errors name what is wrong with the checkpoint (CheckCheckpoint) or with the path.
+absl::Status WriteModel(const Checkpoint& checkpoint, Dtype format, const std::string& path);
+
+// The same bytes in memory. ModelFile::FromBytes opens them.
+absl::StatusOr<std::string> WriteModelToString(const Checkpoint& checkpoint, Dtype format);
+
+}  // namespace cllm
+
+#endif  // CLLM_CONVERTER_EXPORT_WRITE_MODEL_H_

@@ -1,0 +1,56 @@
+// Room: converter/import. A .cllm file opened for reading on the host: what every command starts from.
+#ifndef CLLM_CONVERTER_IMPORT_MODEL_FILE_H_
+#define CLLM_CONVERTER_IMPORT_MODEL_FILE_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "cllm/cllm.h"
+#include "model/model.h"
+
+namespace cllm {
+
+// Owns the mapping (or the copy) of the bytes; the model refers to them. Movable: the bytes stay where they
+// are.
+class ModelFile {
+ public:
+  // Maps the file read-only and opens it. Errors say in words what is wrong with `path` and what helps.
+  static absl::StatusOr<ModelFile> Open(const std::string& path);
+
+  // A copy of bytes in memory, aligned; `name` stands for the path in errors.
+  static absl::StatusOr<ModelFile> FromBytes(std::string_view bytes, const std::string& name);
+
+  ModelFile(ModelFile&& other) noexcept;
+  ModelFile& operator=(ModelFile&& other) noexcept;
+  ModelFile(const ModelFile&) = delete;
+  ModelFile& operator=(const ModelFile&) = delete;
+  ~ModelFile();
+
+  const cllm_model* handle() const { return &handle_; }  // for the C API
+  const Model& model() const { return model_; }
+  const std::string& path() const { return path_; }
+  const uint8_t* bytes() const { return bytes_; }
+  uint64_t size() const { return size_; }
+
+ private:
+  ModelFile() = default;
+  absl::Status OpenBytes();
+
+  std::string path_;
+  uint8_t* bytes_ = nullptr;
+  uint64_t size_ = 0;
+  bool mapped_ = false;
+  cllm_model handle_ = {};
+  Model model_ = {};
+};
+
+// OK for CLLM_OK; otherwise an error such as "a.cllm: not a CLLM file (CLLM_FILE_NOT_CLLM: ...). Give a file
+// that `cllm import` or `cllm train` wrote." `what` is the path or the thing that failed.
+absl::Status ExplainStatus(cllm_status status, std::string_view what);
+
+}  // namespace cllm
+
+#endif  // CLLM_CONVERTER_IMPORT_MODEL_FILE_H_

@@ -1,0 +1,20 @@
+// Room: converter/import. A .cllm file back to a checkpoint: panels undone, int8 weights as floats.
+#ifndef CLLM_CONVERTER_IMPORT_READ_MODEL_H_
+#define CLLM_CONVERTER_IMPORT_READ_MODEL_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "checkpoint/checkpoint.h"
+#include "import/model_file.h"
+
+namespace cllm {
+
+absl::StatusOr<Checkpoint> ReadModel(const std::string& path);
+
+// Copies everything: the checkpoint does not refer to the file.
+Checkpoint ToCheckpoint(const ModelFile& file);
+
+}  // namespace cllm
+
+#endif  // CLLM_CONVERTER_IMPORT_READ_MODEL_H_

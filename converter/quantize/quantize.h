@@ -1,0 +1,18 @@
+// Room: converter/quantize. A model file with float weights becomes one with integer weights.
+#ifndef CLLM_CONVERTER_QUANTIZE_QUANTIZE_H_
+#define CLLM_CONVERTER_QUANTIZE_QUANTIZE_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "model/model.h"
+
+namespace cllm {
+
+// Reads `in`, quantises every matrix to `format` and writes `out` (which may be `in`). An error if `in` is
+// quantised already: a second rounding would only lose.
+absl::Status Quantize(const std::string& in, Dtype format, const std::string& out);
+
+}  // namespace cllm
+
+#endif  // CLLM_CONVERTER_QUANTIZE_QUANTIZE_H_
