@@ -1,0 +1,88 @@
+# Finds what CLLM is built from. Each library is looked for in a directory that the caller names, in .deps
+# (filled by toolchains/setup), among the installed packages, and at last downloaded at a pinned digest.
+# A cross build never looks at the installed packages: their headers lie among the host's own.
+include(FetchContent)
+set(deps ${PROJECT_SOURCE_DIR}/.deps)
+
+# Highway 1.2.0. Its own CMake is not used: dynamic dispatch needs only two of its sources, which
+# runtime/kernels/highway.cc compiles.
+set(HIGHWAY_SOURCE_DIR "" CACHE PATH "Source directory of Highway 1.2.0")
+if(HIGHWAY_SOURCE_DIR)
+  set(highway ${HIGHWAY_SOURCE_DIR})
+elseif(EXISTS ${deps}/highway-1.2.0/hwy/highway.h)
+  set(highway ${deps}/highway-1.2.0)
+else()
+  FetchContent_Declare(highway
+    URL https://github.com/google/highway/archive/refs/tags/1.2.0.tar.gz
+    URL_HASH SHA256=7e0be78b8318e8bdbf6fa545d2ecb4c90f947df03f7aadc42c1967f019e63343
+    SOURCE_SUBDIR none)
+  FetchContent_MakeAvailable(highway)
+  set(highway ${highway_SOURCE_DIR})
+endif()
+if(NOT EXISTS ${highway}/hwy/targets.cc)
+  message(FATAL_ERROR "No Highway sources in '${highway}'. Run toolchains/setup, or set HIGHWAY_SOURCE_DIR.")
+endif()
+add_library(highway_headers INTERFACE)
+target_include_directories(highway_headers SYSTEM INTERFACE ${highway})
+# SCALAR is the baseline of x86 and of every machine without SIMD; every attainable target is compiled in.
+# Targets that differ from a kept one only in instructions that CLLM does not use are left out.
+set(disabled "(HWY_SSE2|HWY_SSSE3|HWY_NEON|HWY_NEON_BF16|HWY_SVE_256|HWY_SVE2_128)")
+target_compile_definitions(highway_headers INTERFACE
+  HWY_STATIC_DEFINE HWY_COMPILE_ALL_ATTAINABLE HWY_WANT_AVX3_DL HWY_BROKEN_EMU128=1
+  "HWY_DISABLED_TARGETS=${disabled}")
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^riscv")
+  # gcc 12 has no vector intrinsics for RISC-V, and Highway 1.2.0 does not compile with its dispatch there.
+  target_compile_definitions(highway_headers INTERFACE HWY_HAVE_RUNTIME_DISPATCH=0)
+endif()
+
+# Header-only libraries: ${header} under .deps/include or installed.
+function(cllm_header_library target header)
+  add_library(${target} INTERFACE)
+  find_path(${target}_include ${header} HINTS ${deps}/include NO_CMAKE_FIND_ROOT_PATH)
+  if(NOT ${target}_include)
+    message(FATAL_ERROR "${header} not found. Run toolchains/setup, or install it and set ${target}_include.")
+  endif()
+  if(CMAKE_CROSSCOMPILING AND NOT ${target}_include STREQUAL ${deps}/include)
+    message(FATAL_ERROR "${header} is only installed on the host. Run toolchains/setup.")
+  endif()
+  target_include_directories(${target} SYSTEM INTERFACE ${${target}_include})
+endfunction()
+cllm_header_library(flatbuffers_headers flatbuffers/flatbuffers.h)
+find_program(FLATC flatc)
+if(NOT FLATC)
+  message(FATAL_ERROR "flatc not found. Run toolchains/setup, or set FLATC.")
+endif()
+if(CLLM_BUILD_TESTS)
+  cllm_header_library(doctest_headers doctest/doctest.h)
+endif()
+
+if(CLLM_BUILD_CONVERTER)
+  cllm_header_library(cli11_headers CLI/CLI.hpp)
+  cllm_header_library(nlohmann_headers nlohmann/json.hpp)
+  find_package(Threads REQUIRED)
+
+  # Abseil 20220623 or later.
+  set(ABSEIL_SOURCE_DIR "" CACHE PATH "Source directory of Abseil")
+  if(NOT ABSEIL_SOURCE_DIR AND CMAKE_CROSSCOMPILING)
+    set(ABSEIL_SOURCE_DIR ${deps}/abseil-20220623.1)
+  endif()
+  if(ABSEIL_SOURCE_DIR)
+    set(ABSL_PROPAGATE_CXX_STD ON)
+    add_subdirectory(${ABSEIL_SOURCE_DIR} ${CMAKE_BINARY_DIR}/abseil EXCLUDE_FROM_ALL)
+  else()
+    find_package(absl CONFIG REQUIRED)
+  endif()
+
+  # libmd, for SHA-256.
+  if(CMAKE_CROSSCOMPILING)
+    set(libmd ${deps}/libmd-1.0.4)
+    add_library(md STATIC EXCLUDE_FROM_ALL ${libmd}/src/sha2.c)
+    target_include_directories(md SYSTEM PUBLIC ${libmd}/include)
+    target_compile_definitions(md PRIVATE _GNU_SOURCE)
+    target_compile_options(md PRIVATE -w)
+  else()
+    find_library(LIBMD md REQUIRED)
+    add_library(md INTERFACE)
+    target_link_libraries(md INTERFACE ${LIBMD})
+  endif()
+endif()
