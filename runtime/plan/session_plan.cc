@@ -1,0 +1,70 @@
+#include "plan/session_plan.h"
+
+#include "base/layout.h"
+#include "plan/room.h"
+
+namespace cllm {
+namespace {
+
+constexpr uint32_t kDefaultBatch = 32;
+constexpr uint32_t kMaxBatch = 4096;
+
+uint64_t Max(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+Status ResolveLimits(const Config& config, const cllm_limits* given, SessionLimits* limits) {
+  const cllm_limits defaults = {sizeof(cllm_limits), 0, 0, 0, CLLM_KV_F32, 0};
+  const cllm_limits& asked = given != nullptr ? *given : defaults;
+  if (asked.struct_size != sizeof(cllm_limits)) return CLLM_STRUCT_SIZE;
+  if (asked.context > config.context) return CLLM_LIMIT_CONTEXT;
+  limits->context = asked.context != 0 ? asked.context : config.context;
+  if (asked.batch > kMaxBatch || asked.batch > limits->context) return CLLM_LIMIT_BATCH;
+  const uint32_t default_batch = limits->context < kDefaultBatch ? limits->context : kDefaultBatch;
+  limits->batch = asked.batch != 0 ? asked.batch : default_batch;
+  if (asked.streams > 1) return CLLM_LIMIT_STREAMS;
+  if (asked.kv_format != CLLM_KV_F32) return CLLM_LIMIT_KV_FORMAT;
+  limits->logits_rows = asked.logits_rows != 0 ? asked.logits_rows : 1;
+  if (limits->logits_rows != 1 && limits->logits_rows != limits->batch) return CLLM_LIMIT_LOGITS;
+  return CLLM_OK;
+}
+
+}  // namespace
+
+Status PlanSession(const Config& config, const cllm_limits* given, SessionPlan* plan) {
+  CLLM_RETURN_IF_ERROR(ResolveLimits(config, given, &plan->limits));
+  const uint64_t batch = plan->limits.batch;
+  const uint64_t context = RoundUp(plan->limits.context, kPanel);
+  const uint64_t kv_floats = context * config.layers * config.kv_heads * config.head_size;
+  const uint64_t width = PaddedRow(config.width);
+  const uint64_t query_width = PaddedRow(uint64_t{config.heads} * config.head_size);
+  const uint64_t qkv_width =
+      PaddedRow((uint64_t{config.heads} + 2 * uint64_t{config.kv_heads}) * config.head_size);
+  const uint64_t hidden = PaddedRow(config.hidden);
+  const bool integer = config.weights == Dtype::kI8;
+
+  RoomPlan room;
+  room.Take(kSessionBytes);
+  plan->layers = room.Take(config.layers * kLayerWeightsBytes);
+  plan->history = room.TakeFloats(plan->limits.context);
+  plan->keys = room.TakeFloats(kv_floats);
+  plan->values = room.TakeFloats(kv_floats);
+  plan->angles = room.TakeFloats(batch * config.head_size);
+  plan->residual = room.TakeFloats(batch * width);
+  plan->normed = room.TakeFloats(batch * width);
+  plan->quantized_stride = RoundUp(Max(Max(width, query_width), hidden), kAlignment);
+  plan->quantized = room.Take(integer ? batch * plan->quantized_stride : 0);
+  plan->row_scales = room.Take(integer ? batch * kRowScaleBytes : 0);
+
+  RoomPlan attention = room;
+  plan->query_key_value = attention.TakeFloats(batch * qkv_width);
+  plan->attended = attention.TakeFloats(batch * query_width);
+  RoomPlan feed_forward = room;
+  plan->gate_up = feed_forward.TakeFloats(batch * 2 * hidden);
+  plan->hidden = feed_forward.TakeFloats(batch * hidden);
+  RoomPlan output = room;
+  plan->logits = output.TakeFloats(plan->limits.logits_rows * PaddedRow(config.vocabulary_size));
+  plan->sampling = output.Take(PaddedRow(config.vocabulary_size) * kSamplingBytes);
+  plan->room_bytes = Max(Max(attention.bytes(), feed_forward.bytes()), output.bytes());
+  return CLLM_OK;
+}
+
+}  // namespace cllm

@@ -1,0 +1,56 @@
+// Room: plan. Configuration and limits -> offsets and bytes of a session's room. Arithmetic only: the numbers
+// are the same on 32-bit and 64-bit machines, because objects have slots of a fixed size.
+#ifndef CLLM_PLAN_SESSION_PLAN_H_
+#define CLLM_PLAN_SESSION_PLAN_H_
+
+#include <cstdint>
+
+#include "base/status.h"
+#include "model/model.h"
+
+namespace cllm {
+
+// Slots for the session object and for one layer's resolved tensors; session.h checks that they fit.
+inline constexpr uint64_t kSessionBytes = 1280;
+inline constexpr uint64_t kLayerWeightsBytes = 192;
+inline constexpr uint64_t kRowScaleBytes = 8;
+// Scratch of the sampler a token of the padded vocabulary; a test holds it against SampleScratchBytes.
+inline constexpr uint64_t kSamplingBytes = 12;
+
+// Limits with the defaults filled in and checked against the model.
+struct SessionLimits {
+  uint32_t context;
+  uint32_t batch;
+  uint32_t logits_rows;  // 1 or batch
+};
+
+// Offsets from the start of the room, each a multiple of 64. The buffers from query_key_value on share bytes:
+// those of the attention half, those of the feed-forward half, and logits with the sampler's scratch are
+// never in use at the same time.
+struct SessionPlan {
+  SessionLimits limits;
+  uint64_t layers;           // LayerWeights [layers]
+  uint64_t history;          // uint32 [context]: the tokens fed
+  uint64_t keys;             // float [layers][kv_heads][context / 16][head_size][16]
+  uint64_t values;           // float [layers][kv_heads][context padded to 16][head_size]
+  uint64_t angles;           // float [batch][head_size]
+  uint64_t residual;         // float [batch][width padded]
+  uint64_t normed;           // float [batch][width padded]
+  uint64_t quantized;        // int8 [batch][quantized_stride], int8 weights only
+  uint64_t row_scales;       // RowScale [batch], int8 weights only
+  uint64_t query_key_value;  // float [batch][(heads + 2 kv_heads) head_size padded]
+  uint64_t attended;         // float [batch][heads head_size padded]
+  uint64_t gate_up;          // float [batch][2 hidden padded]
+  uint64_t hidden;           // float [batch][hidden padded]
+  uint64_t logits;           // float [logits_rows][vocabulary padded]
+  uint64_t sampling;         // scratch of the sampler
+  uint64_t quantized_stride; // bytes
+  uint64_t room_bytes;
+};
+
+// limits may be nullptr. Errors: CLLM_STRUCT_SIZE, CLLM_LIMIT_*.
+Status PlanSession(const Config& config, const cllm_limits* limits, SessionPlan* plan);
+
+}  // namespace cllm
+
+#endif  // CLLM_PLAN_SESSION_PLAN_H_

@@ -1,0 +1,157 @@
+#include "session/layer.h"
+
+#include <cstring>
+
+#include "base/layout.h"
+#include "base/ranges.h"
+#include "base/square_root.h"
+#include "kernels/activation.h"
+#include "kernels/gemm.h"
+#include "kernels/norm.h"
+#include "kernels/rope.h"
+#include "kernels/vector.h"
+
+namespace cllm {
+namespace {
+
+void CopyRows(const float* from, float* to, size_t floats) {
+  if (from != to) std::memcpy(to, from, floats * sizeof(float));
+}
+
+void ClearPadding(float* x, size_t rows, size_t count, size_t stride) {
+  if (count == stride) return;
+  for (size_t r = 0; r < rows; ++r) {
+    std::memset(x + r * stride + count, 0, (stride - count) * sizeof(float));
+  }
+}
+
+// Turns queries and keys of sequences [begin, end) and puts keys and values into the cache.
+void RotateAndStore(const LayerShape& shape, const Rows& rows, const AttentionBuffers& buffers, size_t begin,
+                    size_t end) {
+  for (size_t row = begin * rows.length; row < end * rows.length; ++row) {
+    const size_t t = row % rows.length;
+    float* queries = buffers.query_key_value + row * shape.qkv_stride;
+    Rope(queries, shape.heads + shape.kv_heads, shape.head_size / 2, shape.rope_halves,
+         buffers.angles + t * shape.head_size, false);
+    const float* keys = queries + shape.query_width;
+    const float* values = keys + shape.kv_heads * shape.head_size;
+    for (size_t h = 0; h < shape.kv_heads; ++h) {
+      const size_t at = (row / rows.length * shape.kv_heads + h) * buffers.cache.head_floats;
+      WriteKv(keys + h * shape.head_size, values + h * shape.head_size, shape.head_size, rows.start + t,
+              {buffers.cache.keys + at, buffers.cache.values + at});
+    }
+  }
+}
+
+// Items are (sequence, head, t), t fastest.
+void AttendRange(const LayerShape& shape, const Rows& rows, const AttentionBuffers& buffers, size_t begin,
+                 size_t end) {
+  const size_t group = shape.heads / shape.kv_heads;
+  for (size_t item = begin; item < end; ++item) {
+    const size_t t = item % rows.length;
+    const size_t head = item / rows.length % shape.heads;
+    const size_t sequence = item / rows.length / shape.heads;
+    const size_t row = sequence * rows.length + t;
+    const size_t at = (sequence * shape.kv_heads + head / group) * buffers.cache.head_floats;
+    Attention(buffers.query_key_value + row * shape.qkv_stride + head * shape.head_size,
+              {buffers.cache.keys + at, buffers.cache.values + at}, shape.head_size, rows.start + t,
+              shape.attention_scale, shape.arithmetic,
+              buffers.attended + row * shape.query_stride + head * shape.head_size,
+              buffers.log_sum_exp != nullptr ? buffers.log_sum_exp + item : nullptr);
+  }
+}
+
+}  // namespace
+
+LayerWeights FindLayer(const Model& model, uint32_t layer) {
+  return {FindTensor(model, Role::kAttentionNorm, layer),   FindTensor(model, Role::kQueryKeyValue, layer),
+          FindTensor(model, Role::kAttentionOutput, layer), FindTensor(model, Role::kFeedForwardNorm, layer),
+          FindTensor(model, Role::kGateUp, layer),          FindTensor(model, Role::kDown, layer)};
+}
+
+LayerShape::LayerShape(const Config& config)
+    : width(config.width),
+      width_stride(PaddedRow(config.width)),
+      heads(config.heads),
+      kv_heads(config.kv_heads),
+      head_size(config.head_size),
+      query_width(heads * head_size),
+      query_stride(PaddedRow(query_width)),
+      qkv_stride(PaddedRow((heads + 2 * kv_heads) * head_size)),
+      hidden(config.hidden),
+      hidden_stride(PaddedRow(config.hidden)),
+      norm_epsilon(config.norm_epsilon),
+      attention_scale(1.0f / SquareRoot(config.head_size)),
+      rope_halves(config.rope_pairs == RopePairs::kHalves),
+      arithmetic(config.weights == Dtype::kF32 ? Arithmetic::kFused : Arithmetic::kSeparate) {}
+
+void Linear(const Tensor& weights, const LinearShape& shape, const float* x, float* y, bool accumulate,
+            const QuantizedRows& quantized, const cllm_workers* workers) {
+  const size_t macs = shape.rows * weights.columns * kPanel;
+  if (weights.dtype == Dtype::kI8) {
+    QuantizeRows(x, shape.x_stride, shape.rows, weights.columns, quantized.q, quantized.stride,
+                 quantized.scales);
+    ForRanges(workers, shape.panels, macs, [&](size_t begin, size_t end) {
+      GemmInt8({quantized.q, quantized.stride, quantized.scales, static_cast<const uint8_t*>(weights.data),
+                weights.scales, y, shape.y_stride, shape.rows,
+                static_cast<size_t>(RoundUp(weights.columns, 4)), begin, end, accumulate});
+    });
+    return;
+  }
+  ForRanges(workers, shape.panels, macs, [&](size_t begin, size_t end) {
+    GemmF32({x, shape.x_stride, 1, static_cast<const float*>(weights.data), weights.columns * kPanel, kPanel,
+             y, shape.y_stride, kPanel, shape.rows, weights.columns, begin, end, accumulate});
+  });
+}
+
+void NormRows(const Tensor& weight, const LayerShape& shape, size_t rows, const float* x, float* y,
+              float* inverse, const cllm_workers* workers) {
+  ForRanges(workers, rows, shape.width * 2, [&](size_t begin, size_t end) {
+    RmsNorm(x + begin * shape.width_stride, static_cast<const float*>(weight.data), shape.norm_epsilon,
+            end - begin, shape.width, y + begin * shape.width_stride,
+            inverse != nullptr ? inverse + begin : nullptr);
+  });
+}
+
+void AttentionHalf(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
+                   const AttentionBuffers& buffers, const cllm_workers* workers) {
+  const size_t count = rows.count();
+  NormRows(weights.attention_norm, shape, count, buffers.x_in, buffers.normed, buffers.inverse, workers);
+  Linear(weights.query_key_value, {count, shape.width_stride, shape.qkv_stride, shape.qkv_stride / kPanel},
+         buffers.normed, buffers.query_key_value, false, buffers.quantized, workers);
+  ForRanges(workers, rows.sequences, rows.length * shape.qkv_stride * 4,
+            [&](size_t begin, size_t end) { RotateAndStore(shape, rows, buffers, begin, end); });
+  ClearPadding(buffers.attended, count, shape.query_width, shape.query_stride);
+  ForRanges(workers, rows.sequences * shape.heads * rows.length,
+            (rows.start + rows.length) * shape.head_size * 2,
+            [&](size_t begin, size_t end) { AttendRange(shape, rows, buffers, begin, end); });
+  CopyRows(buffers.x_in, buffers.x_out, count * shape.width_stride);
+  Linear(weights.attention_output,
+         {count, shape.query_stride, shape.width_stride, shape.width_stride / kPanel}, buffers.attended,
+         buffers.x_out, true, buffers.quantized, workers);
+}
+
+void FeedForwardHalf(const LayerWeights& weights, const LayerShape& shape, size_t rows,
+                     const FeedForwardBuffers& buffers, const cllm_workers* workers) {
+  NormRows(weights.feed_forward_norm, shape, rows, buffers.x_in, buffers.normed, buffers.inverse, workers);
+  Linear(weights.gate_up,
+         {rows, shape.width_stride, 2 * shape.hidden_stride, 2 * shape.hidden_stride / kPanel},
+         buffers.normed, buffers.gate_up, false, buffers.quantized, workers);
+  ForRanges(workers, rows, shape.hidden * 16, [&](size_t begin, size_t end) {
+    SwiGlu(buffers.gate_up + begin * 2 * shape.hidden_stride, end - begin, shape.hidden_stride,
+           buffers.hidden + begin * shape.hidden_stride);
+  });
+  CopyRows(buffers.x_in, buffers.x_out, rows * shape.width_stride);
+  Linear(weights.down, {rows, shape.hidden_stride, shape.width_stride, shape.width_stride / kPanel},
+         buffers.hidden, buffers.x_out, true, buffers.quantized, workers);
+}
+
+void EmbedToken(const Tensor& embedding, uint32_t token, float* x) {
+  if (embedding.dtype == Dtype::kI8) {
+    DequantizeRow(static_cast<const uint8_t*>(embedding.data), embedding.scales, embedding.columns, token, x);
+  } else {
+    GatherRow(static_cast<const float*>(embedding.data), embedding.columns, token, x);
+  }
+}
+
+}  // namespace cllm

@@ -1,0 +1,109 @@
+// Room: session. The one transformer layer: inference runs it with buffers that every layer shares, the
+// trainer with buffers that it keeps for the backward pass. Touches the buffers it is given.
+#ifndef CLLM_SESSION_LAYER_H_
+#define CLLM_SESSION_LAYER_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/attention.h"
+#include "kernels/int8.h"
+#include "model/model.h"
+
+namespace cllm {
+
+struct LayerWeights {
+  Tensor attention_norm;
+  Tensor query_key_value;
+  Tensor attention_output;
+  Tensor feed_forward_norm;
+  Tensor gate_up;
+  Tensor down;
+};
+
+LayerWeights FindLayer(const Model& model, uint32_t layer);
+
+// The numbers that the steps need, derived from the configuration once. Strides are padded to 16.
+struct LayerShape {
+  explicit LayerShape(const Config& config);
+  size_t width, width_stride;
+  size_t heads, kv_heads, head_size;
+  size_t query_width, query_stride;  // of heads * head_size
+  size_t qkv_stride;
+  size_t hidden, hidden_stride;
+  float norm_epsilon;
+  float attention_scale;  // 1 / sqrt(head_size)
+  bool rope_halves;
+  Arithmetic arithmetic;
+};
+
+// Rows of activations: `sequences` sequences of `length` tokens each, all starting at position `start`.
+// Row r belongs to sequence r / length and to position start + r % length.
+struct Rows {
+  size_t sequences, length, start;
+  size_t count() const { return sequences * length; }
+};
+
+// One layer's keys and values: head h of sequence s at + (s * kv_heads + h) * head_floats.
+struct KvCache {
+  float* keys;
+  float* values;
+  size_t head_floats;  // context padded to 16, times head_size
+};
+
+// Space for activations as int8; with float weights unused, and may be null.
+struct QuantizedRows {
+  int8_t* q;
+  size_t stride;
+  RowScale* scales;
+};
+
+// y [rows][y_stride] (+)= x [rows][x_stride] times the transposed matrix; `panels` whole panels are written.
+struct LinearShape {
+  size_t rows, x_stride, y_stride, panels;
+};
+void Linear(const Tensor& weights, const LinearShape& shape, const float* x, float* y, bool accumulate,
+            const QuantizedRows& quantized, const cllm_workers* workers);
+
+// y = RMS norm of x [rows][width_stride]; inverse may be nullptr.
+void NormRows(const Tensor& weight, const LayerShape& shape, size_t rows, const float* x, float* y,
+              float* inverse, const cllm_workers* workers);
+
+// Row-major buffers with the strides of LayerShape. x_out may be x_in.
+struct AttentionBuffers {
+  const float* x_in;
+  float* x_out;
+  float* normed;
+  float* inverse;  // [rows], or nullptr
+  float* query_key_value;  // after the rotation
+  float* attended;
+  float* log_sum_exp;   // [sequences][heads][length], or nullptr
+  const float* angles;  // [length][head_size]: RopeAngles of each position
+  KvCache cache;
+  QuantizedRows quantized;
+};
+
+// x_out = x_in + attention(norm(x_in)); puts the rows' keys and values into the cache.
+void AttentionHalf(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
+                   const AttentionBuffers& buffers, const cllm_workers* workers);
+
+struct FeedForwardBuffers {
+  const float* x_in;
+  float* x_out;
+  float* normed;
+  float* inverse;  // [rows], or nullptr
+  float* gate_up;
+  float* hidden;
+  QuantizedRows quantized;
+};
+
+// x_out = x_in + down(silu(gate(norm(x_in))) * up(norm(x_in))).
+void FeedForwardHalf(const LayerWeights& weights, const LayerShape& shape, size_t rows,
+                     const FeedForwardBuffers& buffers, const cllm_workers* workers);
+
+// Row `token` of the embedding as floats, padded with zeros.
+void EmbedToken(const Tensor& embedding, uint32_t token, float* x);
+
+}  // namespace cllm
+
+#endif  // CLLM_SESSION_LAYER_H_
