@@ -1,0 +1,220 @@
+#include "converter/tokenizer/segments.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "tokens/index.h"
+#include "tokens/split.h"
+
+namespace cllm {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "segments are written as they lie in memory");
+
+template <class T>
+std::vector<uint8_t> BytesOf(const std::vector<T>& values) {
+  std::vector<uint8_t> bytes(values.size() * sizeof(T));
+  if (!bytes.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
+  return bytes;
+}
+
+absl::Status CheckSpecialToken(const char* name, uint32_t token, size_t vocabulary_size) {
+  if (token == CLLM_NO_TOKEN || token < vocabulary_size) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("The tokenizer's ", name, " token ", token,
+                                                 " is not in its vocabulary of ", vocabulary_size, " pieces."));
+}
+
+absl::Status CheckMerges(const TokenizerTables& tables) {
+  const size_t count = tables.pieces.size();
+  for (size_t rank = 0; rank < tables.merges.size(); ++rank) {
+    const auto& [left, right, result] = tables.merges[rank];
+    if (left >= count || right >= count || result >= count) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("Merge ", rank, " of the tokenizer names a token that is not in its vocabulary."));
+    }
+    if (tables.pieces[left] + tables.pieces[right] != tables.pieces[result]) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("Merge ", rank, " of the tokenizer joins '", absl::CHexEscape(tables.pieces[left]),
+                       "' and '", absl::CHexEscape(tables.pieces[right]), "' to '",
+                       absl::CHexEscape(tables.pieces[result]), "'."));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckTables(const TokenizerTables& tables) {
+  const size_t count = tables.pieces.size();
+  if (count == 0) return absl::InvalidArgumentError("The tokenizer has no pieces.");
+  uint64_t piece_bytes = 0;
+  for (const std::string& piece : tables.pieces) piece_bytes += piece.size();
+  if (count >= CLLM_NO_TOKEN || piece_bytes > UINT32_MAX) {
+    return absl::InvalidArgumentError("The tokenizer's pieces have more than 4 GiB.");
+  }
+  for (const auto& [name, token] : {std::pair{"begin", tables.begin_token},
+                                    std::pair{"end", tables.end_token},
+                                    std::pair{"unknown", tables.unknown_token}}) {
+    if (absl::Status status = CheckSpecialToken(name, token, count); !status.ok()) return status;
+  }
+  const bool needs_bytes = tables.kind == TokenizerKind::kByteBpe;
+  if (tables.byte_token_base == CLLM_NO_TOKEN ? needs_bytes : tables.byte_token_base + uint64_t{256} > count) {
+    return absl::InvalidArgumentError("The tokenizer's vocabulary does not hold its 256 byte tokens.");
+  }
+  if (needs_bytes) {
+    for (uint32_t byte = 0; byte < 256; ++byte) {
+      if (tables.pieces[tables.byte_token_base + byte] != std::string(1, static_cast<char>(byte))) {
+        return absl::InvalidArgumentError(absl::StrCat("Byte token ", byte, " of the tokenizer is not that byte."));
+      }
+    }
+  }
+  const size_t scores = tables.kind == TokenizerKind::kScoredMerges ? count : 0;
+  if (tables.scores.size() != scores) {
+    return absl::InvalidArgumentError(absl::StrCat("The tokenizer has ", tables.scores.size(), " scores for ",
+                                                   count, " pieces; ", scores, " were expected."));
+  }
+  if (!needs_bytes && !tables.merges.empty()) {
+    return absl::InvalidArgumentError("Only a byte-level BPE tokenizer has merges.");
+  }
+  return CheckMerges(tables);
+}
+
+// Tokens that a merge or a character of the text can give, each piece once with its lowest id. Leaving out
+// the others (256 byte tokens and the special ones of a llama2.c vocabulary) halves a small model's index.
+std::vector<uint32_t> IndexedPieces(const TokenizerTables& tables) {
+  std::unordered_map<std::string_view, uint32_t> first;
+  for (uint32_t id = 0; id < tables.pieces.size(); ++id) first.try_emplace(tables.pieces[id], id);
+  const bool scored = tables.kind == TokenizerKind::kScoredMerges;
+  const auto reachable = [&](std::string_view piece) {
+    if (piece.empty()) return false;
+    const uint32_t leading = scored ? ContinuationGroupBytes(piece.data(), piece.size())
+                                    : CharacterBytes(piece.data(), piece.size());
+    if (leading == piece.size()) return true;
+    for (size_t split = 1; scored && split < piece.size(); ++split) {
+      if (first.contains(piece.substr(0, split)) && first.contains(piece.substr(split))) return true;
+    }
+    return false;
+  };
+  std::vector<uint32_t> ids;
+  for (uint32_t id = 0; id < tables.pieces.size(); ++id) {
+    const std::string_view piece = tables.pieces[id];
+    const bool special = id == tables.begin_token || id == tables.end_token || id == tables.unknown_token;
+    if (first[piece] == id && !(special && !scored) && reachable(piece)) ids.push_back(id);
+  }
+  return ids;
+}
+
+std::vector<uint32_t> EmptyIndex(size_t entries) {
+  return std::vector<uint32_t>(std::bit_ceil(std::max<size_t>(2, 2 * entries)), kEmptySlot);
+}
+
+void Insert(uint32_t entry, uint32_t hash, std::vector<uint32_t>& index) {
+  const size_t mask = index.size() - 1;
+  size_t slot = hash & mask;
+  while (index[slot] != kEmptySlot) slot = (slot + 1) & mask;
+  index[slot] = entry;
+}
+
+std::vector<uint32_t> PieceIndex(const TokenizerTables& tables) {
+  const std::vector<uint32_t> ids = IndexedPieces(tables);
+  std::vector<uint32_t> index = EmptyIndex(ids.size());
+  for (const uint32_t id : ids) {
+    const std::string& piece = tables.pieces[id];
+    Insert(id, FinishHash(HashBytes(kHashOfNothing, piece.data(), static_cast<uint32_t>(piece.size()))), index);
+  }
+  return index;
+}
+
+absl::StatusOr<std::vector<uint32_t>> MergeIndex(const TokenizerTables& tables) {
+  std::unordered_map<uint64_t, uint32_t> ranks;
+  std::vector<uint32_t> index = EmptyIndex(tables.merges.size());
+  for (uint32_t rank = 0; rank < tables.merges.size(); ++rank) {
+    const auto& [left, right, result] = tables.merges[rank];
+    const auto [other, is_new] = ranks.try_emplace(uint64_t{left} << 32 | right, rank);
+    if (!is_new) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("Merges ", other->second, " and ", rank, " of the tokenizer join the same two tokens."));
+    }
+    Insert(rank, HashPair(left, right), index);
+  }
+  return index;
+}
+
+}  // namespace
+
+absl::StatusOr<TokenizerSegments> PackTokenizer(const TokenizerTables& tables) {
+  TokenizerSegments segments;
+  if (tables.kind == TokenizerKind::kNone) return segments;
+  if (absl::Status status = CheckTables(tables); !status.ok()) return status;
+
+  std::vector<uint32_t> offsets = {0};
+  for (const std::string& piece : tables.pieces) {
+    offsets.push_back(offsets.back() + static_cast<uint32_t>(piece.size()));
+  }
+  segments.pieces = BytesOf(offsets);
+  for (const std::string& piece : tables.pieces) {
+    segments.pieces.insert(segments.pieces.end(), piece.begin(), piece.end());
+  }
+  segments.scores = BytesOf(tables.scores);
+  if (tables.kind != TokenizerKind::kByteBpe) {
+    segments.index = BytesOf(PieceIndex(tables));
+    return segments;
+  }
+  absl::StatusOr<std::vector<uint32_t>> index = MergeIndex(tables);
+  if (!index.ok()) return index.status();
+  segments.merges = BytesOf(tables.merges);
+  segments.index = BytesOf(*index);
+  return segments;
+}
+
+TokenizerView ViewOfSegments(const TokenizerTables& tables, const TokenizerSegments& segments) {
+  TokenizerView view = {};
+  view.kind = tables.kind;
+  view.pretokenizer = tables.pretokenizer;
+  view.prefix_space = tables.prefix_space;
+  view.begin_token = tables.begin_token;
+  view.end_token = tables.end_token;
+  view.unknown_token = tables.unknown_token;
+  view.byte_token_base = tables.byte_token_base;
+  view.count = static_cast<uint32_t>(tables.pieces.size());
+  if (tables.kind == TokenizerKind::kNone) return view;
+  view.offsets = reinterpret_cast<const uint32_t*>(segments.pieces.data());
+  view.bytes = reinterpret_cast<const char*>(view.offsets + view.count + 1);
+  if (!segments.scores.empty()) view.scores = reinterpret_cast<const float*>(segments.scores.data());
+  if (!segments.merges.empty()) view.merges = reinterpret_cast<const uint32_t*>(segments.merges.data());
+  view.merge_count = static_cast<uint32_t>(segments.merges.size() / (3 * sizeof(uint32_t)));
+  view.index = reinterpret_cast<const uint32_t*>(segments.index.data());
+  view.index_slots = static_cast<uint32_t>(segments.index.size() / sizeof(uint32_t));
+  return view;
+}
+
+TokenizerTables UnpackTokenizer(const TokenizerView& view) {
+  TokenizerTables tables;
+  tables.kind = view.kind;
+  tables.pretokenizer = view.pretokenizer;
+  tables.prefix_space = view.prefix_space;
+  tables.begin_token = view.begin_token;
+  tables.end_token = view.end_token;
+  tables.unknown_token = view.unknown_token;
+  tables.byte_token_base = view.byte_token_base;
+  if (view.kind == TokenizerKind::kNone) return tables;
+  for (uint32_t id = 0; id < view.count; ++id) {
+    const Piece piece = PieceOf(view, id);
+    tables.pieces.emplace_back(piece.bytes, piece.size);
+  }
+  if (view.scores != nullptr) tables.scores.assign(view.scores, view.scores + view.count);
+  for (uint32_t rank = 0; rank < view.merge_count; ++rank) {
+    const uint32_t* merge = view.merges + uint64_t{3} * rank;
+    tables.merges.push_back({merge[0], merge[1], merge[2]});
+  }
+  return tables;
+}
+
+}  // namespace cllm
