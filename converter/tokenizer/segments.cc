@@ -89,9 +89,14 @@ absl::Status CheckTables(const TokenizerTables& tables) {
 // Tokens that a merge or a character of the text can give, each piece once with its lowest id. Leaving out
 // the others (256 byte tokens and the special ones of a llama2.c vocabulary) halves a small model's index.
 std::vector<uint32_t> IndexedPieces(const TokenizerTables& tables) {
-  std::unordered_map<std::string_view, uint32_t> first;
-  for (uint32_t id = 0; id < tables.pieces.size(); ++id) first.try_emplace(tables.pieces[id], id);
   const bool scored = tables.kind == TokenizerKind::kScoredMerges;
+  const auto usable = [&](uint32_t id) {  // llama2.c looks special tokens up like any other
+    return scored || (id != tables.begin_token && id != tables.end_token && id != tables.unknown_token);
+  };
+  std::unordered_map<std::string_view, uint32_t> first;
+  for (uint32_t id = 0; id < tables.pieces.size(); ++id) {
+    if (usable(id)) first.try_emplace(tables.pieces[id], id);
+  }
   const auto reachable = [&](std::string_view piece) {
     if (piece.empty()) return false;
     const uint32_t leading = scored ? ContinuationGroupBytes(piece.data(), piece.size())
@@ -105,8 +110,7 @@ std::vector<uint32_t> IndexedPieces(const TokenizerTables& tables) {
   std::vector<uint32_t> ids;
   for (uint32_t id = 0; id < tables.pieces.size(); ++id) {
     const std::string_view piece = tables.pieces[id];
-    const bool special = id == tables.begin_token || id == tables.end_token || id == tables.unknown_token;
-    if (first[piece] == id && !(special && !scored) && reachable(piece)) ids.push_back(id);
+    if (usable(id) && first[piece] == id && reachable(piece)) ids.push_back(id);
   }
   return ids;
 }
