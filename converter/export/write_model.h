@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "checkpoint/checkpoint.h"
+#include "converter/checkpoint/checkpoint.h"
 #include "model/model.h"
 
 namespace cllm {

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "checkpoint/checkpoint.h"
+#include "converter/checkpoint/checkpoint.h"
 
 namespace cllm {
 

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "checkpoint/checkpoint.h"
-#include "import/model_file.h"
+#include "converter/checkpoint/checkpoint.h"
+#include "converter/import/model_file.h"
 
 namespace cllm {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "import/model_file.h"
+#include "converter/import/model_file.h"
 
 namespace cllm {
 

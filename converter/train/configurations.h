@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "absl/types/span.h"
-#include "checkpoint/checkpoint.h"
+#include "converter/checkpoint/checkpoint.h"
 
 namespace cllm {
 

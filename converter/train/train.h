@@ -10,7 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "checkpoint/checkpoint.h"
+#include "converter/checkpoint/checkpoint.h"
 #include "train/configurations.h"
 
 namespace cllm {

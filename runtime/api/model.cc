@@ -1,0 +1,106 @@
+// Room: api. Translates cllm_model_*, cllm_status_name and cllm_version.
+#include <cstring>
+
+#include "api/model_view.h"
+#include "cllm/cllm.h"
+#include "model/model.h"
+
+#define CLLM_QUOTE(x) #x
+#define CLLM_DOTTED(major, minor, patch) CLLM_QUOTE(major) "." CLLM_QUOTE(minor) "." CLLM_QUOTE(patch)
+
+cllm_status cllm_model_open(const void* bytes, uint64_t size, cllm_model* model) {
+  if (model == nullptr) return CLLM_NULL_ARGUMENT;
+  cllm::Model opened = {};
+  const cllm_status status = cllm::OpenModel(bytes, size, &opened);
+  // After a failure the storage holds an empty model, which describe refuses.
+  std::memset(model, 0, sizeof(*model));
+  std::memcpy(model->opaque, &opened, sizeof(opened));
+  return status;
+}
+
+cllm_status cllm_model_describe(const cllm_model* model, cllm_model_info* info) {
+  if (model == nullptr || info == nullptr) return CLLM_NULL_ARGUMENT;
+  if (info->struct_size != sizeof(cllm_model_info)) return CLLM_STRUCT_SIZE;
+  const cllm::Model& opened = cllm::View(model);
+  if (opened.head == nullptr) return CLLM_NULL_ARGUMENT;
+  const cllm::Config& config = opened.config;
+  info->vocabulary_size = config.vocabulary_size;
+  info->context = config.context;
+  info->width = config.width;
+  info->layers = config.layers;
+  info->heads = config.heads;
+  info->kv_heads = config.kv_heads;
+  info->head_size = config.head_size;
+  info->hidden = config.hidden;
+  info->weight_format = static_cast<uint32_t>(config.weights);
+  info->tied_head = config.tied_head ? 1 : 0;
+  info->begin_token = opened.tokenizer.begin_token;
+  info->end_token = opened.tokenizer.end_token;
+  info->tensors = opened.tensor_count;
+  info->parameters = opened.parameters;
+  info->weight_bytes = opened.weight_bytes;
+  return CLLM_OK;
+}
+
+const char* cllm_version(void) {
+  return CLLM_DOTTED(CLLM_VERSION_MAJOR, CLLM_VERSION_MINOR, CLLM_VERSION_PATCH);
+}
+
+#define CLLM_STATUS_TEXT(name, text) \
+  case name:                         \
+    return #name ": " text
+
+// No default: the compiler then warns of a status without a text.
+const char* cllm_status_name(cllm_status status) {
+  switch (status) {
+    CLLM_STATUS_TEXT(CLLM_OK, "success");
+    CLLM_STATUS_TEXT(CLLM_NULL_ARGUMENT, "a pointer that must not be NULL is");
+    CLLM_STATUS_TEXT(CLLM_STRUCT_SIZE, "struct_size is not that of a known version of the struct");
+    CLLM_STATUS_TEXT(CLLM_MISALIGNED, "bytes, room or scratch do not start at a multiple of CLLM_ALIGNMENT");
+    CLLM_STATUS_TEXT(CLLM_ROOM_TOO_SMALL, "the room or scratch is smaller than measured");
+    CLLM_STATUS_TEXT(CLLM_BUFFER_TOO_SMALL, "an output buffer holds fewer items than there are");
+    CLLM_STATUS_TEXT(CLLM_LIMIT_CONTEXT, "limits.context is over the model's");
+    CLLM_STATUS_TEXT(CLLM_LIMIT_BATCH, "limits.batch is out of range");
+    CLLM_STATUS_TEXT(CLLM_LIMIT_STREAMS, "limits.streams is out of range");
+    CLLM_STATUS_TEXT(CLLM_LIMIT_KV_FORMAT, "limits.kv_format is not supported");
+    CLLM_STATUS_TEXT(CLLM_LIMIT_LOGITS, "limits.logits_rows is neither 1 nor the batch");
+    CLLM_STATUS_TEXT(CLLM_LIMIT_LENGTH, "sequences or length of the trainer's limits are out of range");
+    CLLM_STATUS_TEXT(CLLM_TOKEN_RANGE, "a token id is not below the vocabulary size");
+    CLLM_STATUS_TEXT(CLLM_CONTEXT_FULL, "the tokens do not fit into what is left of the context");
+    CLLM_STATUS_TEXT(CLLM_POSITION_RANGE, "the position was never reached");
+    CLLM_STATUS_TEXT(CLLM_NO_LOGITS, "no token was fed since the start or the last rewind");
+    CLLM_STATUS_TEXT(CLLM_SAMPLING_RANGE, "a sampling parameter is out of range or not a number");
+    CLLM_STATUS_TEXT(CLLM_TEXT_NOT_ENCODABLE, "the text has a character that the vocabulary cannot express");
+    CLLM_STATUS_TEXT(CLLM_OPTIMIZER_RANGE, "an optimiser parameter is out of range or not a number");
+    CLLM_STATUS_TEXT(CLLM_INDEX_RANGE, "a tensor index is not below the tensor count");
+    CLLM_STATUS_TEXT(CLLM_NOT_TRAINABLE, "the trainer needs float32 weights");
+    CLLM_STATUS_TEXT(CLLM_FILE_TRUNCATED, "fewer bytes than the head or its segments claim");
+    CLLM_STATUS_TEXT(CLLM_FILE_NOT_CLLM, "the identifier is not CLLM");
+    CLLM_STATUS_TEXT(CLLM_FILE_VERSION, "a major version of the format that this runtime does not read");
+    CLLM_STATUS_TEXT(CLLM_FILE_HEAD, "the FlatBuffer head does not verify");
+    CLLM_STATUS_TEXT(CLLM_FILE_CONFIG_RANGE, "a number of the configuration is out of range or inconsistent");
+    CLLM_STATUS_TEXT(CLLM_FILE_TENSOR_MISSING, "a tensor that the configuration needs is absent");
+    CLLM_STATUS_TEXT(CLLM_FILE_TENSOR_UNKNOWN, "a tensor is not the configuration's, or twice, or out of order");
+    CLLM_STATUS_TEXT(CLLM_FILE_TENSOR_SHAPE, "a tensor's shape, type or bytes disagree with the configuration");
+    CLLM_STATUS_TEXT(CLLM_FILE_SEGMENT_RANGE, "a segment lies outside the file or inside the head");
+    CLLM_STATUS_TEXT(CLLM_FILE_SEGMENT_ALIGNMENT, "a segment does not start at a multiple of 64");
+    CLLM_STATUS_TEXT(CLLM_FILE_SEGMENT_OVERLAP, "two segments share bytes or are not in the order of the table");
+    CLLM_STATUS_TEXT(CLLM_FILE_TOKENIZER, "the tokenizer's tables are inconsistent");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_NORM, "only RMS norms run yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_NORM_PLACEMENT, "only norms before a block run yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_ACTIVATION, "only SiLU runs yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_UNGATED, "only gated feed-forward blocks run yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_POSITION, "only RoPE over whole heads, of magnitude 1, runs yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_BIAS, "biases do not run yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_QK_NORM, "norms of queries and keys do not run yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_SOFTCAP, "soft caps of logits or attention do not run yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_SCALE, "scales of embedding, residual, attention or logits do not run yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_SLIDING_WINDOW, "sliding windows do not run yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_EMBEDDING_KIND, "only embedding tables run yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_HEAD_KIND, "only full output heads run yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_DTYPE, "only float32 and int8 weights run yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_TOKENIZER, "the kind of tokenizer or pretokenizer does not run yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_PARALLEL_BLOCK, "parallel blocks do not run yet");
+  }
+  return "unknown status";
+}
