@@ -30,7 +30,8 @@ std::vector<uint8_t> BytesOf(const std::vector<T>& values) {
 absl::Status CheckSpecialToken(const char* name, uint32_t token, size_t vocabulary_size) {
   if (token == CLLM_NO_TOKEN || token < vocabulary_size) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("The tokenizer's ", name, " token ", token,
-                                                 " is not in its vocabulary of ", vocabulary_size, " pieces."));
+                                                 " is not in its vocabulary of ", vocabulary_size,
+                                                 " pieces."));
 }
 
 absl::Status CheckMerges(const TokenizerTables& tables) {
@@ -42,10 +43,9 @@ absl::Status CheckMerges(const TokenizerTables& tables) {
           absl::StrCat("Merge ", rank, " of the tokenizer names a token that is not in its vocabulary."));
     }
     if (tables.pieces[left] + tables.pieces[right] != tables.pieces[result]) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("Merge ", rank, " of the tokenizer joins '", absl::CHexEscape(tables.pieces[left]),
-                       "' and '", absl::CHexEscape(tables.pieces[right]), "' to '",
-                       absl::CHexEscape(tables.pieces[result]), "'."));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "Merge ", rank, " of the tokenizer joins '", absl::CHexEscape(tables.pieces[left]), "' and '",
+          absl::CHexEscape(tables.pieces[right]), "' to '", absl::CHexEscape(tables.pieces[result]), "'."));
     }
   }
   return absl::OkStatus();
@@ -59,19 +59,21 @@ absl::Status CheckTables(const TokenizerTables& tables) {
   if (count >= CLLM_NO_TOKEN || piece_bytes > UINT32_MAX) {
     return absl::InvalidArgumentError("The tokenizer's pieces have more than 4 GiB.");
   }
-  for (const auto& [name, token] : {std::pair{"begin", tables.begin_token},
-                                    std::pair{"end", tables.end_token},
-                                    std::pair{"unknown", tables.unknown_token}}) {
+  for (const auto& [name, token] :
+       {std::pair{"begin", tables.begin_token}, std::pair{"end", tables.end_token},
+        std::pair{"unknown", tables.unknown_token}}) {
     if (absl::Status status = CheckSpecialToken(name, token, count); !status.ok()) return status;
   }
   const bool needs_bytes = tables.kind == TokenizerKind::kByteBpe;
-  if (tables.byte_token_base == CLLM_NO_TOKEN ? needs_bytes : tables.byte_token_base + uint64_t{256} > count) {
+  if (tables.byte_token_base == CLLM_NO_TOKEN ? needs_bytes
+                                              : tables.byte_token_base + uint64_t{256} > count) {
     return absl::InvalidArgumentError("The tokenizer's vocabulary does not hold its 256 byte tokens.");
   }
   if (needs_bytes) {
     for (uint32_t byte = 0; byte < 256; ++byte) {
       if (tables.pieces[tables.byte_token_base + byte] != std::string(1, static_cast<char>(byte))) {
-        return absl::InvalidArgumentError(absl::StrCat("Byte token ", byte, " of the tokenizer is not that byte."));
+        return absl::InvalidArgumentError(
+            absl::StrCat("Byte token ", byte, " of the tokenizer is not that byte."));
       }
     }
   }
@@ -131,7 +133,8 @@ std::vector<uint32_t> PieceIndex(const TokenizerTables& tables) {
   std::vector<uint32_t> index = EmptyIndex(ids.size());
   for (const uint32_t id : ids) {
     const std::string& piece = tables.pieces[id];
-    Insert(id, FinishHash(HashBytes(kHashOfNothing, piece.data(), static_cast<uint32_t>(piece.size()))), index);
+    Insert(id, FinishHash(HashBytes(kHashOfNothing, piece.data(), static_cast<uint32_t>(piece.size()))),
+           index);
   }
   return index;
 }
@@ -143,8 +146,8 @@ absl::StatusOr<std::vector<uint32_t>> MergeIndex(const TokenizerTables& tables) 
     const auto& [left, right, result] = tables.merges[rank];
     const auto [other, is_new] = ranks.try_emplace(uint64_t{left} << 32 | right, rank);
     if (!is_new) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("Merges ", other->second, " and ", rank, " of the tokenizer join the same two tokens."));
+      return absl::InvalidArgumentError(absl::StrCat("Merges ", other->second, " and ", rank,
+                                                     " of the tokenizer join the same two tokens."));
     }
     Insert(rank, HashPair(left, right), index);
   }

@@ -20,8 +20,9 @@ struct TokenizerSegments {
   std::vector<uint8_t> index;   // uint32[slots], a power of two
 };
 
-// Fails if the tables contradict themselves: ids out of range, a count of scores that is not the vocabulary's,
-// byte tokens that do not fit, a merge given twice or not spelling its result. kNone gives empty segments.
+// Fails if the tables contradict themselves: ids out of range, a count of scores that is not the
+// vocabulary's, byte tokens that do not fit, a merge given twice or not spelling its result. kNone gives
+// empty segments.
 absl::StatusOr<TokenizerSegments> PackTokenizer(const TokenizerTables& tables);
 
 // A view of packed segments, as open gives it of a file; it points into `segments`.

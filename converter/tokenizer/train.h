@@ -18,9 +18,9 @@ inline constexpr uint32_t kTrainedByteBase = 2;    // byte-level BPE: bytes 0 to
 inline constexpr uint32_t kSmallestBpeVocabulary = kTrainedByteBase + 256;
 
 // Byte-level BPE (Gage 1994; Sennrich et al., arXiv 1508.07909) over the words of the texts: the most
-// frequent pair is merged first, of equals the one with the lowest left, then right id. vocabulary_size counts
-// special and byte tokens. Fails if the texts are empty, or do not have enough pairs that occur twice; the
-// error then says how large the vocabulary can be.
+// frequent pair is merged first, of equals the one with the lowest left, then right id. vocabulary_size
+// counts special and byte tokens. Fails if the texts are empty, or do not have enough pairs that occur twice;
+// the error then says how large the vocabulary can be.
 absl::StatusOr<TokenizerTables> TrainByteBpe(absl::Span<const std::string_view> texts,
                                              uint32_t vocabulary_size);
 

@@ -7,7 +7,8 @@
 #include "tokens/decode.h"
 #include "tokens/encode.h"
 
-cllm_status cllm_tokens_encode_measure(const cllm_model* model, uint64_t text_bytes, uint64_t* scratch_bytes) {
+cllm_status cllm_tokens_encode_measure(const cllm_model* model, uint64_t text_bytes,
+                                       uint64_t* scratch_bytes) {
   if (model == nullptr || scratch_bytes == nullptr) return CLLM_NULL_ARGUMENT;
   const cllm::TokenizerView& tokenizer = cllm::View(model).tokenizer;
   if (tokenizer.kind == cllm::TokenizerKind::kNone) return CLLM_UNSUPPORTED_TOKENIZER;

@@ -75,8 +75,8 @@ class ScoredMerges {
   const TokenizerView& tokenizer_;
 };
 
-// Which pairs of bytes stand side by side inside pieces. Where a pair that does not occur separates two tokens
-// no merge can ever join them, so that a long text falls into short independent runs.
+// Which pairs of bytes stand side by side inside pieces. Where a pair that does not occur separates two
+// tokens no merge can ever join them, so that a long text falls into short independent runs.
 class BytePairs {
  public:
   static constexpr uint64_t kBytes = 65536 / 8;

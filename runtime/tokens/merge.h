@@ -13,8 +13,8 @@ namespace cllm {
 // The longest run that plain rescanning handles faster than the heap.
 inline constexpr uint32_t kShortRun = 24;
 
-// Capacity of the heap for a run of n tokens. Entries outdate when a neighbour merges; with room for an eighth
-// more than can be current, sweeping them out happens a few times a run.
+// Capacity of the heap for a run of n tokens. Entries outdate when a neighbour merges; with room for an
+// eighth more than can be current, sweeping them out happens a few times a run.
 constexpr uint64_t MergeHeapCapacity(uint64_t n) { return n + n / 8 + 16; }
 
 constexpr uint64_t MergeScratchBytes(uint64_t n) {

@@ -24,8 +24,8 @@ Status Sample(const cllm_sampling& sampling, const float* logits, uint32_t count
               uint32_t history_count, uint32_t position, void* scratch, uint32_t* token);
 
 // What the filters leave over, before temperature: the tests' view of Sample. Returns how many candidates
-// survive, at least 1; candidates (room for count) points into the scratch and is ordered by rank if top-k or
-// top-p are at work, by id otherwise.
+// survive, at least 1; *candidates points into the scratch, in order of rank with the first one last if top-k
+// or top-p are at work, in order of id otherwise.
 uint32_t FilterCandidates(const cllm_sampling& sampling, const float* logits, uint32_t count,
                           const uint32_t* history, uint32_t history_count, void* scratch,
                           const uint64_t** candidates);
