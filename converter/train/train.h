@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "converter/checkpoint/checkpoint.h"
-#include "train/configurations.h"
+#include "converter/train/configurations.h"
 
 namespace cllm {
 
