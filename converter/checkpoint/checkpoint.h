@@ -83,6 +83,12 @@ std::vector<uint64_t> RopeTurns(double theta, uint32_t head_size);
 // What tensors a configuration has, with their unpadded shapes, sorted by key.
 std::map<TensorKey, std::pair<uint32_t, uint32_t>> TensorShapes(const Architecture& architecture);
 
+// The same for the runtime's arithmetic (shapes, plans): float32 weights, and no rope_turns.
+Config ToConfig(const Architecture& architecture);
+
+// OK if every number is in the file format's range. Errors name the number.
+absl::Status CheckArchitecture(const Architecture& architecture);
+
 // OK if the architecture is in range and exactly its tensors are there, of the right shapes and finite.
 // Errors name the number or the tensor.
 absl::Status CheckCheckpoint(const Checkpoint& checkpoint);

@@ -23,8 +23,9 @@ bool IsTokenOrNone(uint32_t token, uint32_t vocabulary_size) {
 }
 
 bool CheckSpecials(const TokenizerView& view) {
-  const bool bytes = view.byte_token_base == CLLM_NO_TOKEN ||
-                     uint64_t{view.byte_token_base} + kByteTokens <= view.count;
+  const bool bytes = view.byte_token_base == CLLM_NO_TOKEN
+                         ? view.kind != TokenizerKind::kByteBpe
+                         : uint64_t{view.byte_token_base} + kByteTokens <= view.count;
   return bytes && IsTokenOrNone(view.begin_token, view.count) && IsTokenOrNone(view.end_token, view.count) &&
          IsTokenOrNone(view.unknown_token, view.count);
 }

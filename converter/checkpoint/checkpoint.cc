@@ -1,0 +1,173 @@
+#include "converter/checkpoint/checkpoint.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "model/tensors.h"
+
+namespace cllm {
+namespace {
+
+const char* RoleName(Role role) {
+  switch (role) {
+    case Role::kTokenEmbedding: return "token_embedding";
+    case Role::kPositionEmbedding: return "position_embedding";
+    case Role::kAttentionNorm: return "attention_norm";
+    case Role::kQueryKeyValue: return "query_key_value";
+    case Role::kQueryKeyValueBias: return "query_key_value_bias";
+    case Role::kQueryNorm: return "query_norm";
+    case Role::kKeyNorm: return "key_norm";
+    case Role::kAttentionOutput: return "attention_output";
+    case Role::kAttentionOutputBias: return "attention_output_bias";
+    case Role::kAttentionPostNorm: return "attention_post_norm";
+    case Role::kFeedForwardNorm: return "feed_forward_norm";
+    case Role::kGateUp: return "gate_up";
+    case Role::kGateUpBias: return "gate_up_bias";
+    case Role::kDown: return "down";
+    case Role::kDownBias: return "down_bias";
+    case Role::kFeedForwardPostNorm: return "feed_forward_post_norm";
+    case Role::kFinalNorm: return "final_norm";
+    case Role::kHead: return "head";
+  }
+  return "unknown";
+}
+
+bool IsOutsideLayers(Role role) {
+  return role == Role::kTokenEmbedding || role == Role::kPositionEmbedding || role == Role::kFinalNorm ||
+         role == Role::kHead;
+}
+
+absl::Status CheckNumber(const char* name, uint32_t value, uint32_t most) {
+  if (value >= 1 && value <= most) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(name, " is ", value, "; it must be 1 to ", most));
+}
+
+absl::Status CheckValues(const TensorKey& key, const FloatTensor& tensor) {
+  for (size_t i = 0; i < tensor.values.size(); ++i) {
+    if (!std::isfinite(tensor.values[i])) {
+      return absl::InvalidArgumentError(absl::StrCat("tensor ", TensorName(key), " has ", tensor.values[i],
+                                                     " at row ", i / tensor.columns, ", column ",
+                                                     i % tensor.columns, "; weights must be finite"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckTensor(const TensorKey& key, const FloatTensor& tensor,
+                         const std::pair<uint32_t, uint32_t>& shape) {
+  if (tensor.rows != shape.first || tensor.columns != shape.second) {
+    return absl::InvalidArgumentError(absl::StrCat("tensor ", TensorName(key), " is ", tensor.rows, " x ",
+                                                   tensor.columns, "; the configuration needs ", shape.first,
+                                                   " x ", shape.second));
+  }
+  if (tensor.values.size() != uint64_t{tensor.rows} * tensor.columns) {
+    return absl::InvalidArgumentError(absl::StrCat("tensor ", TensorName(key), " has ", tensor.values.size(),
+                                                   " values for ", tensor.rows, " x ", tensor.columns));
+  }
+  return CheckValues(key, tensor);
+}
+
+}  // namespace
+
+std::string TensorName(const TensorKey& key) {
+  if (IsOutsideLayers(key.first)) return RoleName(key.first);
+  return absl::StrCat("layers.", key.second, ".", RoleName(key.first));
+}
+
+Config ToConfig(const Architecture& architecture) {
+  Config config = {};
+  config.vocabulary_size = architecture.vocabulary_size;
+  config.context = architecture.context;
+  config.width = architecture.width;
+  config.layers = architecture.layers;
+  config.heads = architecture.heads;
+  config.kv_heads = architecture.kv_heads;
+  config.head_size = architecture.head_size;
+  config.hidden = architecture.hidden;
+  config.norm_epsilon = architecture.norm_epsilon;
+  config.rope_pairs = architecture.rope_pairs;
+  config.tied_head = architecture.tied_head;
+  return config;
+}
+
+std::map<TensorKey, std::pair<uint32_t, uint32_t>> TensorShapes(const Architecture& architecture) {
+  const Config config = ToConfig(architecture);
+  std::map<TensorKey, std::pair<uint32_t, uint32_t>> shapes;
+  for (uint32_t i = 0; i < TensorCount(config); ++i) {
+    const TensorPlace place = PlaceOf(config, i);
+    const TensorShape shape = ShapeOf(config, place.role);
+    shapes[{place.role, place.layer}] = {shape.rows, shape.columns};
+  }
+  return shapes;
+}
+
+absl::Status CheckArchitecture(const Architecture& a) {
+  const struct {
+    const char* name;
+    uint32_t value;
+    uint32_t most;
+  } numbers[] = {{"vocabulary_size", a.vocabulary_size, kMaxVocabulary},
+                 {"context", a.context, kMaxContext},
+                 {"width", a.width, kMaxWidth},
+                 {"layers", a.layers, kMaxLayers},
+                 {"heads", a.heads, kMaxWidth},
+                 {"kv_heads", a.kv_heads, a.heads},
+                 {"head_size", a.head_size, kMaxWidth},
+                 {"hidden", a.hidden, kMaxWidth}};
+  for (const auto& number : numbers) {
+    if (absl::Status status = CheckNumber(number.name, number.value, number.most); !status.ok()) return status;
+  }
+  if (a.heads % a.kv_heads != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("heads is ", a.heads, ", which kv_heads (", a.kv_heads, ") does not divide"));
+  }
+  if (a.head_size % 2 != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("head_size is ", a.head_size, "; RoPE rotates pairs, so it must be even"));
+  }
+  if (uint64_t{a.heads} * a.head_size > kMaxWidth) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("heads * head_size is ", uint64_t{a.heads} * a.head_size, "; at most ", kMaxWidth));
+  }
+  if (CheckConfig(ToConfig(a)) != CLLM_OK) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("norm_epsilon is ", a.norm_epsilon, "; it must be a positive, normal float"));
+  }
+  if (a.rope_turns.empty() && !(std::isfinite(a.rope_theta) && a.rope_theta >= 1)) {
+    return absl::InvalidArgumentError(absl::StrCat("rope_theta is ", a.rope_theta, "; it must be at least 1"));
+  }
+  if (!a.rope_turns.empty() && a.rope_turns.size() != a.head_size / 2) {
+    return absl::InvalidArgumentError(absl::StrCat("rope_turns has ", a.rope_turns.size(),
+                                                   " entries; head_size ", a.head_size, " needs ",
+                                                   a.head_size / 2));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckCheckpoint(const Checkpoint& checkpoint) {
+  if (absl::Status status = CheckArchitecture(checkpoint.architecture); !status.ok()) return status;
+  const auto shapes = TensorShapes(checkpoint.architecture);
+  for (const auto& [key, shape] : shapes) {
+    const auto found = checkpoint.tensors.find(key);
+    if (found == checkpoint.tensors.end()) {
+      return absl::InvalidArgumentError(absl::StrCat("tensor ", TensorName(key), " is missing"));
+    }
+    if (absl::Status status = CheckTensor(key, found->second, shape); !status.ok()) return status;
+  }
+  for (const auto& [key, tensor] : checkpoint.tensors) {
+    if (shapes.count(key) == 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("tensor ", TensorName(key), " has no place in the configuration"));
+    }
+  }
+  const TokenizerTables& tokenizer = checkpoint.tokenizer;
+  if (tokenizer.kind != TokenizerKind::kNone &&
+      tokenizer.pieces.size() != checkpoint.architecture.vocabulary_size) {
+    return absl::InvalidArgumentError(absl::StrCat("the tokenizer has ", tokenizer.pieces.size(),
+                                                   " tokens, the model a vocabulary of ",
+                                                   checkpoint.architecture.vocabulary_size));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace cllm

@@ -1,0 +1,25 @@
+// Room: converter/export. Row-major float tensors to the segments of a file (runtime/base/layout.h) and back.
+#ifndef CLLM_CONVERTER_EXPORT_PANELS_H_
+#define CLLM_CONVERTER_EXPORT_PANELS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "converter/checkpoint/checkpoint.h"
+#include "model/model.h"
+
+namespace cllm {
+
+// The segment's bytes, StoredBytes(config, role, format) of them; vectors are float32 in any format.
+std::string PackTensor(const Config& config, Role role, const FloatTensor& tensor, Dtype format);
+
+// The inverse; int8 weights become (stored - 128) * scale.
+FloatTensor UnpackTensor(const Config& config, Role role, const Tensor& stored);
+
+// The smallest bf16 that is at least max_absolute / 127 and at least 2^-50: so no weight clips, and no
+// product of scales is denormal.
+uint16_t WeightScale(float max_absolute);
+
+}  // namespace cllm
+
+#endif  // CLLM_CONVERTER_EXPORT_PANELS_H_

@@ -1,0 +1,24 @@
+#include "converter/export/sha256.h"
+
+#include <sys/types.h>
+
+#include <sha2.h>
+
+#include "absl/strings/escaping.h"
+
+namespace cllm {
+
+Sha256Digest Sha256(std::string_view bytes) {
+  SHA2_CTX context;
+  SHA256Init(&context);
+  SHA256Update(&context, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  Sha256Digest digest;
+  SHA256Final(digest.data(), &context);
+  return digest;
+}
+
+std::string Hexadecimal(const Sha256Digest& digest) {
+  return absl::BytesToHexString({reinterpret_cast<const char*>(digest.data()), digest.size()});
+}
+
+}  // namespace cllm

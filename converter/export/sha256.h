@@ -1,0 +1,21 @@
+// Room: converter/export. SHA-256 (FIPS 180-4) by libmd.
+#ifndef CLLM_CONVERTER_EXPORT_SHA256_H_
+#define CLLM_CONVERTER_EXPORT_SHA256_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace cllm {
+
+using Sha256Digest = std::array<uint8_t, 32>;
+
+Sha256Digest Sha256(std::string_view bytes);
+
+// 64 lower-case hexadecimal digits.
+std::string Hexadecimal(const Sha256Digest& digest);
+
+}  // namespace cllm
+
+#endif  // CLLM_CONVERTER_EXPORT_SHA256_H_

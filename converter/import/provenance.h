@@ -1,0 +1,15 @@
+// Room: converter/import. What the head of an opened model says beside the runtime's view.
+#ifndef CLLM_CONVERTER_IMPORT_PROVENANCE_H_
+#define CLLM_CONVERTER_IMPORT_PROVENANCE_H_
+
+#include "converter/checkpoint/checkpoint.h"
+#include "model/model.h"
+
+namespace cllm {
+
+// Empty strings where the head says nothing.
+Provenance ReadProvenance(const Model& model);
+
+}  // namespace cllm
+
+#endif  // CLLM_CONVERTER_IMPORT_PROVENANCE_H_

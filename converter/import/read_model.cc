@@ -1,0 +1,48 @@
+#include "converter/import/read_model.h"
+
+#include "converter/export/panels.h"
+#include "converter/import/provenance.h"
+#include "converter/tokenizer/segments.h"
+
+namespace cllm {
+namespace {
+
+Architecture ToArchitecture(const Config& config) {
+  Architecture a;
+  a.vocabulary_size = config.vocabulary_size;
+  a.context = config.context;
+  a.width = config.width;
+  a.layers = config.layers;
+  a.heads = config.heads;
+  a.kv_heads = config.kv_heads;
+  a.head_size = config.head_size;
+  a.hidden = config.hidden;
+  a.norm_epsilon = config.norm_epsilon;
+  a.rope_pairs = config.rope_pairs;
+  a.rope_turns.assign(config.rope_turns, config.rope_turns + config.head_size / 2);
+  a.tied_head = config.tied_head;
+  return a;
+}
+
+}  // namespace
+
+Checkpoint ToCheckpoint(const ModelFile& file) {
+  const Model& model = file.model();
+  Checkpoint checkpoint;
+  checkpoint.architecture = ToArchitecture(model.config);
+  checkpoint.tokenizer = UnpackTokenizer(model.tokenizer);
+  checkpoint.provenance = ReadProvenance(model);
+  for (uint32_t i = 0; i < model.tensor_count; ++i) {
+    const TableEntry entry = TensorAt(model, i);
+    checkpoint.tensors[{entry.role, entry.layer}] = UnpackTensor(model.config, entry.role, entry.tensor);
+  }
+  return checkpoint;
+}
+
+absl::StatusOr<Checkpoint> ReadModel(const std::string& path) {
+  absl::StatusOr<ModelFile> file = ModelFile::Open(path);
+  if (!file.ok()) return file.status();
+  return ToCheckpoint(*file);
+}
+
+}  // namespace cllm

@@ -1,0 +1,20 @@
+#include "converter/quantize/quantize.h"
+
+#include "absl/strings/str_cat.h"
+#include "converter/export/write_model.h"
+#include "converter/import/model_file.h"
+#include "converter/import/read_model.h"
+
+namespace cllm {
+
+absl::Status Quantize(const std::string& in, Dtype format, const std::string& out) {
+  absl::StatusOr<ModelFile> file = ModelFile::Open(in);
+  if (!file.ok()) return file.status();
+  if (file->model().config.weights != Dtype::kF32) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(in, " has int8 weights already; quantize the float file that it was made from"));
+  }
+  return WriteModel(ToCheckpoint(*file), format, out);
+}
+
+}  // namespace cllm
