@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/checkpoint.h"
+#include "converter/checkpoint/checkpoint.h"
 #include "cllm/cllm.h"
-#include "export/write_model.h"
-#include "import/model_file.h"
+#include "converter/export/write_model.h"
+#include "converter/import/model_file.h"
 
 namespace cllm::testing {
 

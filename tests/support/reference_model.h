@@ -10,7 +10,7 @@
 #include <map>
 #include <vector>
 
-#include "checkpoint/checkpoint.h"
+#include "converter/checkpoint/checkpoint.h"
 
 namespace cllm::reference {
 

@@ -1,0 +1,72 @@
+#include "converter/inspect/inspect.h"
+#include "nlohmann/json.hpp"
+
+namespace cllm {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const char* DtypeName(Dtype dtype) { return dtype == Dtype::kF32 ? "f32" : "int8"; }
+
+Json TokenOrNull(uint32_t token) { return token == CLLM_NO_TOKEN ? Json(nullptr) : Json(token); }
+
+Json ConfigJson(const ModelReport& report) {
+  const cllm_model_info& info = report.info;
+  return {{"vocabulary_size", info.vocabulary_size},
+          {"context", info.context},
+          {"width", info.width},
+          {"layers", info.layers},
+          {"heads", info.heads},
+          {"kv_heads", info.kv_heads},
+          {"head_size", info.head_size},
+          {"hidden", info.hidden},
+          {"norm_epsilon", report.norm_epsilon},
+          {"rope_pairs", report.rope_pairs == RopePairs::kAdjacent ? "adjacent" : "halves"},
+          {"tied_head", info.tied_head != 0},
+          {"weights", DtypeName(static_cast<Dtype>(info.weight_format))}};
+}
+
+Json TensorsJson(const ModelReport& report) {
+  Json tensors = Json::array();
+  for (const TensorReport& tensor : report.tensors) {
+    tensors.push_back({{"name", tensor.name},
+                       {"rows", tensor.rows},
+                       {"columns", tensor.columns},
+                       {"dtype", DtypeName(tensor.dtype)},
+                       {"offset", tensor.offset},
+                       {"bytes", tensor.bytes},
+                       {"digest_matches", tensor.digest_matches}});
+  }
+  return tensors;
+}
+
+}  // namespace
+
+std::string ReportJson(const ModelReport& report) {
+  Json parts = Json::object();
+  for (const PartReport& part : report.parts) parts[part.name] = part.bytes;
+  const Json json = {
+      {"path", report.path},
+      {"file_bytes", report.file_bytes},
+      {"format_major", report.format_major},
+      {"format_minor", report.format_minor},
+      {"config", ConfigJson(report)},
+      {"parameters", report.info.parameters},
+      {"weight_bytes", report.info.weight_bytes},
+      {"tokenizer",
+       {{"kind", report.tokenizer},
+        {"begin_token", TokenOrNull(report.info.begin_token)},
+        {"end_token", TokenOrNull(report.info.end_token)}}},
+      {"provenance",
+       {{"source", report.source}, {"licence", report.licence}, {"recipe", report.recipe}, {"tool", report.tool}}},
+      {"parts", parts},
+      {"content_digest", report.content_digest},
+      {"digests_match", report.digests_match},
+      {"plan",
+       {{"context", report.plan_context}, {"batch", report.plan_batch}, {"room_bytes", report.room_bytes}}},
+      {"tensors", TensorsJson(report)}};
+  // Bytes that are no UTF-8, which a path or a recipe may hold, become U+FFFD.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace cllm
