@@ -1,6 +1,7 @@
 # Finds what CLLM is built from. Each library is looked for in a directory that the caller names, in .deps
 # (filled by toolchains/setup), among the installed packages, and at last downloaded at a pinned digest.
-# A cross build never looks at the installed packages: their headers lie among the host's own.
+# A cross build never looks at the installed packages: their headers lie among the host's own. Small libraries
+# that every system packages are not downloaded.
 include(FetchContent)
 set(deps ${PROJECT_SOURCE_DIR}/.deps)
 
@@ -64,6 +65,7 @@ function(cllm_build_abseil source)
   endif()
   set(ABSL_PROPAGATE_CXX_STD ON)
   set(BUILD_TESTING OFF)
+  set(CMAKE_MESSAGE_LOG_LEVEL ERROR)
   set(CMAKE_CXX_FLAGS "${CMAKE_CXX_FLAGS} -w")
   if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.25)
     set(system SYSTEM)
@@ -78,13 +80,22 @@ if(CLLM_BUILD_CONVERTER)
 
   # Abseil 20220623 or later.
   set(ABSEIL_SOURCE_DIR "" CACHE PATH "Source directory of Abseil")
-  if(NOT ABSEIL_SOURCE_DIR AND CMAKE_CROSSCOMPILING)
-    set(ABSEIL_SOURCE_DIR ${deps}/abseil-20220623.1)
+  set(abseil ${ABSEIL_SOURCE_DIR})
+  if(NOT abseil AND CMAKE_CROSSCOMPILING)
+    set(abseil ${deps}/abseil-20220623.1)
+  elseif(NOT abseil)
+    find_package(absl CONFIG QUIET)
+    if(NOT absl_FOUND)
+      FetchContent_Declare(abseil
+        URL https://github.com/abseil/abseil-cpp/archive/refs/tags/20220623.1.tar.gz
+        URL_HASH SHA256=91ac87d30cc6d79f9ab974c51874a704de9c2647c40f6932597329a282217ba8
+        SOURCE_SUBDIR none)
+      FetchContent_MakeAvailable(abseil)
+      set(abseil ${abseil_SOURCE_DIR})
+    endif()
   endif()
-  if(ABSEIL_SOURCE_DIR)
-    cllm_build_abseil(${ABSEIL_SOURCE_DIR})
-  else()
-    find_package(absl CONFIG REQUIRED)
+  if(abseil)
+    cllm_build_abseil(${abseil})
   endif()
 
   # libmd, for SHA-256.
