@@ -28,9 +28,14 @@ target_include_directories(highway_headers SYSTEM INTERFACE ${highway})
 # SCALAR is the baseline of x86 and of every machine without SIMD; every attainable target is compiled in.
 # Targets that differ from a kept one only in instructions that CLLM does not use are left out.
 set(disabled "(HWY_SSE2|HWY_SSSE3|HWY_NEON|HWY_NEON_BF16|HWY_SVE_256|HWY_SVE2_128)")
+if(CMAKE_SYSTEM_NAME STREQUAL "Generic")
+  # A microcontroller's core is known when its firmware is built: no dispatch, and no tables for it.
+  set(dispatch HWY_COMPILE_ONLY_STATIC)
+else()
+  set(dispatch HWY_COMPILE_ALL_ATTAINABLE)
+endif()
 target_compile_definitions(highway_headers INTERFACE
-  HWY_STATIC_DEFINE HWY_COMPILE_ALL_ATTAINABLE HWY_WANT_AVX3_DL HWY_BROKEN_EMU128=1
-  "HWY_DISABLED_TARGETS=${disabled}")
+  HWY_STATIC_DEFINE ${dispatch} HWY_WANT_AVX3_DL HWY_BROKEN_EMU128=1 "HWY_DISABLED_TARGETS=${disabled}")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^riscv")
   # gcc 12 has no vector intrinsics for RISC-V, and Highway 1.2.0 does not compile with its dispatch there.
   target_compile_definitions(highway_headers INTERFACE HWY_HAVE_RUNTIME_DISPATCH=0)
