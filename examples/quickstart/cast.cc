@@ -1,7 +1,7 @@
 // The people of a story, and the steps that plots share.
 #include <array>
 
-#include "story.h"
+#include "examples/quickstart/story.h"
 
 namespace stories {
 namespace {

@@ -1,7 +1,7 @@
 // Plots about others: a gift for somebody dear, a lost baby animal, a broken cup and the truth.
 #include <array>
 
-#include "story.h"
+#include "examples/quickstart/story.h"
 
 namespace stories {
 namespace {

@@ -1,5 +1,5 @@
 // Plots about learning: fear, practice, a rainy day, a seed that takes its time.
-#include "story.h"
+#include "examples/quickstart/story.h"
 
 namespace stories {
 

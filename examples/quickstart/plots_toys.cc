@@ -1,5 +1,5 @@
 // Plots about a toy: lost, out of reach, not shared, given up for a friend.
-#include "story.h"
+#include "examples/quickstart/story.h"
 
 namespace stories {
 

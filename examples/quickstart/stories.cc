@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "story.h"
+#include "examples/quickstart/story.h"
 
 namespace {
 

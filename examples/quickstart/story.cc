@@ -1,4 +1,4 @@
-#include "story.h"
+#include "examples/quickstart/story.h"
 
 #include <cctype>
 #include <cstdio>

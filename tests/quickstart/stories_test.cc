@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "story.h"
+#include "examples/quickstart/story.h"
 
 namespace {
 
