@@ -1,6 +1,7 @@
 # Finds what CLLM is built from. Each library is looked for in a directory that the caller names, in .deps
 # (filled by toolchains/setup), among the installed packages, and at last downloaded at a pinned digest.
-# A cross build never looks at the installed packages: their headers lie among the host's own.
+# A cross build never looks at the installed packages: their headers lie among the host's own. Small libraries
+# that every system packages are not downloaded.
 include(FetchContent)
 set(deps ${PROJECT_SOURCE_DIR}/.deps)
 
@@ -27,9 +28,14 @@ target_include_directories(highway_headers SYSTEM INTERFACE ${highway})
 # SCALAR is the baseline of x86 and of every machine without SIMD; every attainable target is compiled in.
 # Targets that differ from a kept one only in instructions that CLLM does not use are left out.
 set(disabled "(HWY_SSE2|HWY_SSSE3|HWY_NEON|HWY_NEON_BF16|HWY_SVE_256|HWY_SVE2_128)")
+if(CMAKE_SYSTEM_NAME STREQUAL "Generic")
+  # A microcontroller's core is known when its firmware is built: no dispatch, and no tables for it.
+  set(dispatch HWY_COMPILE_ONLY_STATIC)
+else()
+  set(dispatch HWY_COMPILE_ALL_ATTAINABLE)
+endif()
 target_compile_definitions(highway_headers INTERFACE
-  HWY_STATIC_DEFINE HWY_COMPILE_ALL_ATTAINABLE HWY_WANT_AVX3_DL HWY_BROKEN_EMU128=1
-  "HWY_DISABLED_TARGETS=${disabled}")
+  HWY_STATIC_DEFINE ${dispatch} HWY_WANT_AVX3_DL HWY_BROKEN_EMU128=1 "HWY_DISABLED_TARGETS=${disabled}")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^riscv")
   # gcc 12 has no vector intrinsics for RISC-V, and Highway 1.2.0 does not compile with its dispatch there.
   target_compile_definitions(highway_headers INTERFACE HWY_HAVE_RUNTIME_DISPATCH=0)
@@ -64,6 +70,7 @@ function(cllm_build_abseil source)
   endif()
   set(ABSL_PROPAGATE_CXX_STD ON)
   set(BUILD_TESTING OFF)
+  set(CMAKE_MESSAGE_LOG_LEVEL ERROR)
   set(CMAKE_CXX_FLAGS "${CMAKE_CXX_FLAGS} -w")
   if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.25)
     set(system SYSTEM)
@@ -78,13 +85,22 @@ if(CLLM_BUILD_CONVERTER)
 
   # Abseil 20220623 or later.
   set(ABSEIL_SOURCE_DIR "" CACHE PATH "Source directory of Abseil")
-  if(NOT ABSEIL_SOURCE_DIR AND CMAKE_CROSSCOMPILING)
-    set(ABSEIL_SOURCE_DIR ${deps}/abseil-20220623.1)
+  set(abseil ${ABSEIL_SOURCE_DIR})
+  if(NOT abseil AND CMAKE_CROSSCOMPILING)
+    set(abseil ${deps}/abseil-20220623.1)
+  elseif(NOT abseil)
+    find_package(absl CONFIG QUIET)
+    if(NOT absl_FOUND)
+      FetchContent_Declare(abseil
+        URL https://github.com/abseil/abseil-cpp/archive/refs/tags/20220623.1.tar.gz
+        URL_HASH SHA256=91ac87d30cc6d79f9ab974c51874a704de9c2647c40f6932597329a282217ba8
+        SOURCE_SUBDIR none)
+      FetchContent_MakeAvailable(abseil)
+      set(abseil ${abseil_SOURCE_DIR})
+    endif()
   endif()
-  if(ABSEIL_SOURCE_DIR)
-    cllm_build_abseil(${ABSEIL_SOURCE_DIR})
-  else()
-    find_package(absl CONFIG REQUIRED)
+  if(abseil)
+    cllm_build_abseil(${abseil})
   endif()
 
   # libmd, for SHA-256.

@@ -29,24 +29,51 @@ void WriteKv(const float* key, const float* value, size_t head_size, size_t posi
 
 // out[d] = sum over t <= position of softmax(scale * query . key[t]) * value[t][d].
 // log_sum_exp (may be nullptr): of the scaled scores, for the backward pass.
+// The order: scores with d upwards; per block the maximum, then exp(score - maximum) added to 16 lanes (lane
+// t mod 16) and, times value[t], to out, t upwards; before that lanes and out are scaled by
+// exp(old maximum - new) if the maximum rose; last, out times the reciprocal of the tree sum of the lanes.
 void Attention(const float* query, const KvHead& cache, size_t head_size, size_t position, float scale,
                Arithmetic arithmetic, float* out, float* log_sum_exp);
 
+// The same, bit for bit, for `rows` queries of one head at positions first_position, first_position + 1, ...:
+// faster, because keys and values are read once for several queries. Row r of the queries at
+// queries + r * query_stride, of out at out + r * out_stride; log_sum_exp [rows] or nullptr.
+struct AttentionRows {
+  const float* queries;
+  size_t query_stride;
+  KvHead cache;
+  size_t head_size;
+  size_t first_position, rows;
+  float scale;
+  Arithmetic arithmetic;
+  float* out;
+  size_t out_stride;
+  float* log_sum_exp;
+};
+void Attend(const AttentionRows& attention);
+
+// Row-major rows [length][head_size], row t at rows + t * stride, as panels of 16 positions
+// [length/16][head_size][16]; positions past the end become zeros.
+void PackPositions(const float* rows, size_t stride, size_t head_size, size_t length, float* panels);
+
 // Gradients of one query head over a whole sequence of `length` positions, query position t attending to
-// 0..t. queries, outputs, d_outputs, d_queries: row t at + t * stride; keys and values as in the forward.
-// d_queries is written; d_keys [length][head_size] (row-major) and d_values [length][head_size] are added
-// to, so that the query heads of a group run one after the other, in order.
+// 0..t; probabilities are computed again from log_sum_exp (Dao et al., arXiv 2205.14135). Class B.
+// queries, keys, d_queries, d_keys, d_values: row t at + t * stride; outputs, d_outputs: at + t * out_stride.
+// d_queries is written; d_keys and d_values are added to, so that the query heads of a group run one after
+// the other, in order. Sums over keys and over queries run upwards.
 struct AttentionGradient {
   const float* queries;
+  const float* keys;
+  const float* key_panels;    // PackPositions of the keys
+  const float* value_panels;  // and of the values
+  size_t stride;
   const float* outputs;
   const float* d_outputs;
-  float* d_queries;
-  size_t stride;
-  KvHead cache;
+  size_t out_stride;
   const float* log_sum_exp;  // [length]
+  float* d_queries;
   float* d_keys;
   float* d_values;
-  size_t kv_stride;  // of d_keys and d_values
   size_t head_size, length;
   float scale;
 };

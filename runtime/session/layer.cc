@@ -47,17 +47,25 @@ void RotateAndStore(const LayerShape& shape, const Rows& rows, const AttentionBu
 void AttendRange(const LayerShape& shape, const Rows& rows, const AttentionBuffers& buffers, size_t begin,
                  size_t end) {
   const size_t group = shape.heads / shape.kv_heads;
-  for (size_t item = begin; item < end; ++item) {
+  for (size_t item = begin; item < end;) {
     const size_t t = item % rows.length;
     const size_t head = item / rows.length % shape.heads;
     const size_t sequence = item / rows.length / shape.heads;
     const size_t row = sequence * rows.length + t;
+    const size_t run = rows.length - t < end - item ? rows.length - t : end - item;
     const size_t at = (sequence * shape.kv_heads + head / group) * buffers.cache.head_floats;
-    Attention(buffers.query_key_value + row * shape.qkv_stride + head * shape.head_size,
-              {buffers.cache.keys + at, buffers.cache.values + at}, shape.head_size, rows.start + t,
-              shape.attention_scale, shape.arithmetic,
-              buffers.attended + row * shape.query_stride + head * shape.head_size,
-              buffers.log_sum_exp != nullptr ? buffers.log_sum_exp + item : nullptr);
+    Attend({buffers.query_key_value + row * shape.qkv_stride + head * shape.head_size,
+            shape.qkv_stride,
+            {buffers.cache.keys + at, buffers.cache.values + at},
+            shape.head_size,
+            rows.start + t,
+            run,
+            shape.attention_scale,
+            shape.arithmetic,
+            buffers.attended + row * shape.query_stride + head * shape.head_size,
+            shape.query_stride,
+            buffers.log_sum_exp != nullptr ? buffers.log_sum_exp + item : nullptr});
+    item += run;
   }
 }
 

@@ -29,7 +29,7 @@ const std::map<std::string, Strings> kRooms = {
     {"runtime/api",
      {"base/", "kernels/", "model/", "plan/", "tokens/", "session/", "trainer/", "api/", "cllm/cllm.h"}},
     {"platforms", {"cllm/cllm.h", "posix/", "platforms/", "cortex_m/", "wasm/"}},
-    {"examples", {"cllm/cllm.h"}},
+    {"examples", {"cllm/cllm.h", "cortex_m/", "examples/"}},
     {"converter",
      {"converter/", "base/", "kernels/", "model/", "plan/", "tokens/", "session/", "trainer/", "api/", "cllm/cllm.h",
       "posix/", "platforms/posix/", "absl/", "nlohmann/", "CLI/"}},
