@@ -1,0 +1,172 @@
+// Room: kernels. The integer dot product of every target: for the vector's rows of a panel, sums += the
+// products of 4 inputs. Exact; each target in the form that its multipliers like best.
+#if defined(CLLM_KERNELS_INT8_DOT_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CLLM_KERNELS_INT8_DOT_INL_H_
+#undef CLLM_KERNELS_INT8_DOT_INL_H_
+#else
+#define CLLM_KERNELS_INT8_DOT_INL_H_
+#endif
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace cllm {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+#undef CLLM_INT8_VECTORS
+#define CLLM_INT8_VECTORS (HWY_TARGET != HWY_SCALAR)
+#if CLLM_INT8_VECTORS
+
+// N sums, of N rows, and the 4 N weights or inputs that belong to them.
+using SumTag = hn::CappedTag<int32_t, 16>;
+using SumVector = hn::VFromD<SumTag>;
+using WeightTag = hn::Repartition<uint8_t, SumTag>;
+using InputTag = hn::Repartition<int8_t, SumTag>;
+
+// Weights: N rows x 4 inputs as stored. Inputs: the same 4 for all rows.
+// kWeightOffset is what the sums contain too much of, times the sum of the inputs.
+
+#if (HWY_TARGET_IS_NEON && !defined(__ARM_FEATURE_DOTPROD)) && HWY_TARGET != HWY_NEON_BF16
+
+// |w - 128| <= 128 and |q| <= 127: the sum of two products fits into 16 bits.
+inline constexpr int32_t kWeightOffset = 0;
+struct Weights {
+  int8x16_t w;
+};
+struct Inputs {
+  int8x16_t q;
+};
+HWY_INLINE Weights LoadWeights(const uint8_t* w) {
+  return {vreinterpretq_s8_u8(veorq_u8(vld1q_u8(w), vdupq_n_u8(128)))};
+}
+HWY_INLINE Inputs LoadInputs(const int8_t* q) {
+  int32_t word;
+  std::memcpy(&word, q, sizeof(word));
+  return {vreinterpretq_s8_s32(vdupq_n_s32(word))};
+}
+HWY_INLINE SumVector Dot(const Weights& w, const Inputs& q, SumVector sum) {
+  const int16x8_t low = vmull_s8(vget_low_s8(w.w), vget_low_s8(q.q));
+  const int16x8_t high = vmull_s8(vget_high_s8(w.w), vget_high_s8(q.q));
+#if HWY_ARCH_ARM_A64
+  const int16x8_t pairs = vpaddq_s16(low, high);
+#else
+  const int16x8_t pairs = vcombine_s16(vpadd_s16(vget_low_s16(low), vget_high_s16(low)),
+                                       vpadd_s16(vget_low_s16(high), vget_high_s16(high)));
+#endif
+  return SumVector(vpadalq_s16(sum.raw, pairs));
+}
+
+#elif HWY_TARGET_IS_NEON
+
+inline constexpr int32_t kWeightOffset = 0;
+struct Weights {
+  int8x16_t w;
+};
+struct Inputs {
+  int8x16_t q;
+};
+HWY_INLINE Weights LoadWeights(const uint8_t* w) {
+  return {vreinterpretq_s8_u8(veorq_u8(vld1q_u8(w), vdupq_n_u8(128)))};
+}
+HWY_INLINE Inputs LoadInputs(const int8_t* q) {
+  int32_t word;
+  std::memcpy(&word, q, sizeof(word));
+  return {vreinterpretq_s8_s32(vdupq_n_s32(word))};
+}
+HWY_INLINE SumVector Dot(const Weights& w, const Inputs& q, SumVector sum) {
+  return SumVector(vdotq_s32(sum.raw, w.w, q.q));
+}
+
+#elif HWY_TARGET_IS_SVE
+
+inline constexpr int32_t kWeightOffset = 0;
+using Weights = hn::VFromD<InputTag>;
+using Inputs = hn::VFromD<InputTag>;
+HWY_INLINE Weights LoadWeights(const uint8_t* w) {
+  const WeightTag d;
+  return hn::BitCast(InputTag(), hn::Xor(hn::LoadU(d, w), hn::Set(d, uint8_t{128})));
+}
+HWY_INLINE Inputs LoadInputs(const int8_t* q) {
+  int32_t word;
+  std::memcpy(&word, q, sizeof(word));
+  return hn::BitCast(InputTag(), hn::Set(SumTag(), word));
+}
+HWY_INLINE SumVector Dot(Weights w, Inputs q, SumVector sum) {
+  return hn::SumOfMulQuadAccumulate(SumTag(), w, q, sum);
+}
+
+#elif HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL
+
+// VPDPBUSD, unsigned by signed.
+inline constexpr int32_t kWeightOffset = 128;
+using Weights = hn::VFromD<WeightTag>;
+using Inputs = hn::VFromD<InputTag>;
+HWY_INLINE Weights LoadWeights(const uint8_t* w) { return hn::LoadU(WeightTag(), w); }
+HWY_INLINE Inputs LoadInputs(const int8_t* q) {
+  int32_t word;
+  std::memcpy(&word, q, sizeof(word));
+  return hn::BitCast(InputTag(), hn::Set(SumTag(), word));
+}
+HWY_INLINE SumVector Dot(Weights w, Inputs q, SumVector sum) {
+  return hn::SumOfMulQuadAccumulate(SumTag(), w, q, sum);
+}
+
+#elif HWY_HAVE_SCALABLE
+
+inline constexpr int32_t kWeightOffset = 128;
+using Weights = hn::VFromD<WeightTag>;
+using Inputs = hn::VFromD<InputTag>;
+HWY_INLINE Weights LoadWeights(const uint8_t* w) { return hn::LoadU(WeightTag(), w); }
+HWY_INLINE Inputs LoadInputs(const int8_t* q) {
+  int32_t word;
+  std::memcpy(&word, q, sizeof(word));
+  return hn::BitCast(InputTag(), hn::Set(SumTag(), word));
+}
+HWY_INLINE SumVector Dot(Weights w, Inputs q, SumVector sum) {
+  return hn::SumOfMulQuadAccumulate(SumTag(), w, q, sum);
+}
+
+#else
+
+// Even and odd inputs apart as 16-bit integers, whose pairwise products cannot overflow; the splitting is
+// shared by all that a tile multiplies them with. VPMADDUBSW would saturate.
+inline constexpr int32_t kWeightOffset = 128;
+using WideTag = hn::Repartition<int16_t, SumTag>;
+struct Weights {
+  hn::VFromD<WideTag> even, odd;
+};
+struct Inputs {
+  hn::VFromD<WideTag> even, odd;
+};
+HWY_INLINE Weights LoadWeights(const uint8_t* w) {
+  const WideTag d;
+  const hn::RebindToUnsigned<WideTag> du;
+  const auto both = hn::BitCast(d, hn::LoadU(WeightTag(), w));
+  return {hn::And(both, hn::Set(d, int16_t{255})), hn::BitCast(d, hn::ShiftRight<8>(hn::BitCast(du, both)))};
+}
+HWY_INLINE Inputs LoadInputs(const int8_t* q) {
+  const WideTag d;
+  int32_t word;
+  std::memcpy(&word, q, sizeof(word));
+  const auto both = hn::BitCast(d, hn::Set(SumTag(), word));
+  return {hn::ShiftRight<8>(hn::ShiftLeft<8>(both)), hn::ShiftRight<8>(both)};
+}
+HWY_INLINE SumVector Dot(const Weights& w, const Inputs& q, SumVector sum) {
+  const SumTag d;
+  return hn::Add(sum, hn::Add(hn::WidenMulPairwiseAdd(d, w.even, q.even),
+                              hn::WidenMulPairwiseAdd(d, w.odd, q.odd)));
+}
+
+#endif
+#endif  // CLLM_INT8_VECTORS
+
+}  // namespace HWY_NAMESPACE
+}  // namespace cllm
+HWY_AFTER_NAMESPACE();
+
+#endif
