@@ -18,7 +18,8 @@ namespace cllm {
 // that scratch stays small. An error names the first character that the vocabulary cannot express.
 absl::StatusOr<std::vector<uint32_t>> EncodeText(const cllm_model& model, std::string_view text);
 
-// The same before there is a model file.
+// The same for a view, as ViewOfSegments gives it, and for tables, which are packed at every call.
+absl::StatusOr<std::vector<uint32_t>> EncodeText(const TokenizerView& tokenizer, std::string_view text);
 absl::StatusOr<std::vector<uint32_t>> EncodeText(const TokenizerTables& tables, std::string_view text);
 
 // The text of a sequence of tokens from its start on; special tokens give nothing.

@@ -1,0 +1,131 @@
+#include "converter/tokenizer/encode_text.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "api/model_view.h"
+#include "base/layout.h"
+#include "converter/tokenizer/segments.h"
+#include "tokens/decode.h"
+#include "tokens/encode.h"
+#include "tokens/split.h"
+
+namespace cllm {
+namespace {
+
+constexpr size_t kPartBytes = size_t{1} << 20;
+
+// Where a text may be cut without changing its tokens: after a newline that a visible byte follows a word
+// begins, and a character too. The other ways of encoding know no such places. Returns the length of the
+// part.
+size_t PartBytes(const TokenizerView& tokenizer, std::string_view text) {
+  const bool by_words =
+      tokenizer.kind == TokenizerKind::kByteBpe && tokenizer.pretokenizer == Pretokenizer::kWords;
+  if ((!by_words && tokenizer.kind != TokenizerKind::kCharacters) || text.size() <= kPartBytes)
+    return text.size();
+  for (size_t end = kPartBytes; end < text.size(); ++end) {
+    if (text[end - 1] == '\n' && static_cast<uint8_t>(text[end]) > ' ') return end;
+  }
+  return text.size();
+}
+
+// Grows as needed; aligned as the runtime asks for.
+class Scratch {
+ public:
+  void* Resize(uint64_t bytes) {
+    words_.resize(std::max<size_t>(words_.size(), (bytes + kAlignment) / sizeof(uint64_t) + 1));
+    const uintptr_t start = reinterpret_cast<uintptr_t>(words_.data());
+    return reinterpret_cast<void*>(RoundUp(start, kAlignment));
+  }
+
+ private:
+  std::vector<uint64_t> words_;
+};
+
+absl::Status ExplainNotEncodable(const TokenizerView& tokenizer, std::string_view text, size_t part_start) {
+  if (tokenizer.kind == TokenizerKind::kCharacters) {
+    for (size_t i = part_start; i < text.size();) {
+      const uint32_t size = CharacterBytes(text.data() + i, text.size() - i);
+      uint32_t token = 0;
+      uint64_t count = 0;
+      if (Encode(tokenizer, text.data() + i, size, nullptr, &token, 1, &count) != CLLM_OK) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "The vocabulary has no token for '", absl::Utf8SafeCHexEscape(std::string(text.substr(i, size))),
+            "', byte ", i,
+            " of the text. Leave it out, or train with a text that has it or with --tokenizer bpe."));
+      }
+      i += size;
+    }
+  }
+  if (text.size() - part_start > kMaxTextBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("The text has a part of ", text.size() - part_start,
+                                                   " bytes without a line break; at most ", kMaxTextBytes,
+                                                   " can be encoded at once."));
+  }
+  return absl::InvalidArgumentError("The text has a character that the vocabulary cannot express.");
+}
+
+absl::Status InWords(cllm_status status) {
+  if (status == CLLM_UNSUPPORTED_TOKENIZER) {
+    return absl::FailedPreconditionError("The model has no tokenizer, so it cannot read or write text.");
+  }
+  return absl::InvalidArgumentError(cllm_status_name(status));
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<uint32_t>> EncodeText(const TokenizerView& tokenizer, std::string_view text) {
+  std::vector<uint32_t> tokens;
+  Scratch scratch;
+  for (size_t start = 0; start < text.size();) {
+    const std::string_view part = text.substr(start, PartBytes(tokenizer, text.substr(start)));
+    const size_t before = tokens.size();
+    uint64_t count = 0;
+    if (part.size() > kMaxTextBytes) return ExplainNotEncodable(tokenizer, text, start);
+    tokens.resize(before + part.size() + 1);
+    const cllm_status status = Encode(tokenizer, part.data(), part.size(),
+                                      scratch.Resize(EncodeScratchBytes(tokenizer, part.size())),
+                                      tokens.data() + before, part.size() + 1, &count);
+    if (status == CLLM_TEXT_NOT_ENCODABLE) return ExplainNotEncodable(tokenizer, text, start);
+    if (status != CLLM_OK) return InWords(status);
+    tokens.resize(before + count);
+    start += part.size();
+  }
+  return tokens;
+}
+
+absl::StatusOr<std::vector<uint32_t>> EncodeText(const cllm_model& model, std::string_view text) {
+  return EncodeText(View(&model).tokenizer, text);
+}
+
+absl::StatusOr<std::vector<uint32_t>> EncodeText(const TokenizerTables& tables, std::string_view text) {
+  const absl::StatusOr<TokenizerSegments> segments = PackTokenizer(tables);
+  if (!segments.ok()) return segments.status();
+  return EncodeText(ViewOfSegments(tables, *segments), text);
+}
+
+absl::StatusOr<std::string> DecodeTokens(const cllm_model& model, absl::Span<const uint32_t> tokens) {
+  std::string text;
+  uint32_t previous = CLLM_NO_TOKEN;
+  for (const uint32_t token : tokens) {
+    const char* bytes = nullptr;
+    uint32_t count = 0;
+    const cllm_status status = Decode(View(&model).tokenizer, previous, token, &bytes, &count);
+    if (status == CLLM_TOKEN_RANGE) {
+      return absl::InvalidArgumentError(absl::StrCat("Token ", token, " is not in the model's vocabulary of ",
+                                                     View(&model).tokenizer.count, "."));
+    }
+    if (status != CLLM_OK) return InWords(status);
+    text.append(bytes, count);
+    previous = token;
+  }
+  return text;
+}
+
+}  // namespace cllm
