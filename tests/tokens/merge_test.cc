@@ -1,0 +1,113 @@
+// The cost of merging: lookups counted, so that the machine's load does not matter, and measured.
+#include "tokens/merge.h"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <cstdio>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "converter/tokenizer/segments.h"
+#include "converter/tokenizer/train.h"
+#include "tests/tokens/plain_tokenizer.h"
+
+namespace cllm {
+namespace {
+
+// Any two equal tokens merge to the next one, longer ones first or last; counts the questions.
+struct Doubling {
+  bool longest_first;
+  mutable uint64_t questions = 0;
+  uint32_t Find(uint32_t left, uint32_t right) const {
+    ++questions;
+    return left == right ? left : kNotFound;
+  }
+  uint32_t Priority(uint32_t candidate) const { return longest_first ? 1000 - candidate : candidate; }
+  uint32_t Result(uint32_t candidate) const { return candidate + 1; }
+};
+
+TEST_CASE("the lookups of a run are at most three a token") {
+  for (const bool longest_first : {false, true}) {
+    for (const uint32_t n : {10u, 1000u, 100000u, 1000000u}) {
+      const Doubling rules{longest_first};
+      std::vector<uint64_t> scratch(MergeScratchBytes(n) / 8);
+      Merger<Doubling> merger(rules, scratch.data(), n);
+      std::fill_n(merger.tokens(), n, 0u);
+      const uint32_t count = merger.Run(n);
+      // Equal tokens merge to the binary digits of n, the largest first.
+      uint32_t digits = 0;
+      for (uint32_t bit = 32; bit-- > 0;) {
+        if ((n >> bit & 1) == 0) continue;
+        REQUIRE(digits < count);
+        CHECK(merger.tokens()[digits++] == bit);
+      }
+      CHECK(count == digits);
+      CHECK(rules.questions <= uint64_t{3} * n);
+    }
+  }
+}
+
+TEST_CASE("scratch a byte of text") {
+  CHECK(MergeScratchBytes(1 << 20) <= (uint64_t{21} << 20) + 256);
+  CHECK(MergeScratchBytes(uint64_t{1} << 31) == RoundUp((uint64_t{21} << 31) + 128, 64));
+}
+
+#if defined(NDEBUG) && defined(__x86_64__)
+constexpr bool kTimesMeanSomething = true;
+#else
+constexpr bool kTimesMeanSomething = false;
+#endif
+
+double MegabytesPerSecond(const TokenizerView& view, const std::string& text) {
+  double best = 1e9;
+  std::vector<uint64_t> scratch(EncodeScratchBytes(view, text.size()) / 8 + 8);
+  std::vector<uint32_t> tokens(text.size() + 1);
+  for (int i = 0; i < 3; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    uint64_t count = 0;
+    REQUIRE(Encode(view, text.data(), text.size(), scratch.data(), tokens.data(), tokens.size(), &count) ==
+            CLLM_OK);
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return static_cast<double>(text.size()) / best / 1e6;
+}
+
+TEST_CASE("a megabyte of any text takes well under a second") {
+  if (!kTimesMeanSomething) {
+    std::puts("skipped: times mean something in an optimised build on the machine itself only");
+    return;
+  }
+  std::mt19937 random(6);
+  std::string ordinary = plain::ReadFile(plain::SharedPath("tinyshakespeare.txt")).substr(0, 1000000);
+  if (ordinary.empty()) {
+    std::puts("the shared data has no tinyshakespeare.txt; random words in its place");
+    while (ordinary.size() < 1000000) ordinary += plain::RandomText(random, 6, 3, 1) + " ";
+  }
+  std::string pairs;
+  while (pairs.size() < 1000000) pairs += "ab";
+  const std::vector<std::pair<const char*, std::string>> texts = {
+      {"ordinary text", ordinary},
+      {"one repeated character", std::string(1000000, 'a')},
+      {"\"ab\" repeated", pairs},
+      {"random bytes", plain::RandomBytes(random, 1000000)},
+      {"random a and b", plain::RandomText(random, 1000000, 2, 1)}};
+  const std::string training = ordinary + std::string(4000, 'a') + pairs.substr(0, 4000);
+  std::vector<std::pair<const char*, TokenizerTables>> tokenizers = {
+      {"byte_bpe, 2,048 tokens", TrainByteBpe({training}, 2048).value()},
+      {"scored_merges, random", plain::RandomScoredTables(random, 150)},
+      {"scored_merges, tok512", plain::ReadLlama2cTokenizer(plain::SharedPath("stories260K/tok512.bin"))}};
+  for (const auto& [name, tables] : tokenizers) {
+    if (tables.pieces.empty()) continue;
+    const TokenizerSegments segments = PackTokenizer(tables).value();
+    for (const auto& [kind, text] : texts) {
+      const double speed = MegabytesPerSecond(ViewOfSegments(tables, segments), text);
+      std::printf("%-24s %-24s %6.1f MB/s\n", name, kind, speed);
+      CHECK(speed > 1.0);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cllm
