@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cstring>
 #include <random>
 #include <string>
 
@@ -11,13 +13,15 @@ namespace cllm {
 namespace {
 
 bool Same(const TokenizerTables& a, const TokenizerTables& b) {
-  bool same = a.kind == b.kind && a.pretokenizer == b.pretokenizer && a.prefix_space == b.prefix_space &&
-              a.begin_token == b.begin_token && a.end_token == b.end_token &&
-              a.unknown_token == b.unknown_token && a.byte_token_base == b.byte_token_base &&
-              a.pieces == b.pieces && a.scores.size() == b.scores.size() &&
-              a.merges.size() == b.merges.size();
-  same = same && std::memcmp(a.scores.data(), b.scores.data(), a.scores.size() * sizeof(float)) == 0;
-  return same && std::memcmp(a.merges.data(), b.merges.data(), a.merges.size() * sizeof(a.merges[0])) == 0;
+  const auto bits = [](float x, float y) { return std::memcmp(&x, &y, sizeof(x)) == 0; };
+  const auto merge = [](const TokenizerTables::Merge& x, const TokenizerTables::Merge& y) {
+    return x.left == y.left && x.right == y.right && x.result == y.result;
+  };
+  return a.kind == b.kind && a.pretokenizer == b.pretokenizer && a.prefix_space == b.prefix_space &&
+         a.begin_token == b.begin_token && a.end_token == b.end_token && a.unknown_token == b.unknown_token &&
+         a.byte_token_base == b.byte_token_base && a.pieces == b.pieces &&
+         std::equal(a.scores.begin(), a.scores.end(), b.scores.begin(), b.scores.end(), bits) &&
+         std::equal(a.merges.begin(), a.merges.end(), b.merges.begin(), b.merges.end(), merge);
 }
 
 TEST_CASE("unpacking gives back what was packed") {
