@@ -1,0 +1,111 @@
+#include "kernels/loss.h"
+
+#include <cmath>
+
+#include "tests/kernels/every_target.h"
+
+namespace cllm {
+namespace {
+
+using testing::CheckSameBits;
+using testing::Numbers;
+using testing::OnEveryTarget;
+
+double LogSumExpOf(const std::vector<float>& x, size_t count) {
+  double maximum = -INFINITY, sum = 0;
+  for (size_t i = 0; i < count; ++i) maximum = std::max(maximum, double{x[i]});
+  for (size_t i = 0; i < count; ++i) sum += std::exp(double{x[i]} - maximum);
+  return maximum + std::log(sum);
+}
+
+TEST_CASE("LogSumExp and SoftmaxFrom against double, for every count; the same bits on every target") {
+  std::vector<float> first;
+  OnEveryTarget([&](const std::string&) {
+    std::vector<float> all;
+    for (size_t count = 1; count <= 70; ++count) {
+      // What follows the row must neither count nor change.
+      std::vector<float> x = Numbers(count, count + 17);
+      x[count] = 1000.0f;
+      const double want = LogSumExpOf(x, count);
+      const float got = LogSumExp(x.data(), count);
+      CHECK(std::fabs(double{got} - want) < 4e-7 * (1 + std::fabs(want)));
+      std::vector<float> p(x.size(), 3.0f);
+      SoftmaxFrom(x.data(), count, got, p.data());
+      for (size_t i = 0; i < count; ++i) {
+        CHECK(std::fabs(double{p[i]} - std::exp(double{x[i]} - want)) < 3e-6 * double{p[i]} + 1e-12);
+      }
+      for (size_t i = count; i < p.size(); ++i) CHECK(p[i] == 3.0f);
+      std::vector<float> in_place = x;
+      SoftmaxFrom(in_place.data(), count, got, in_place.data());
+      p.resize(count);
+      in_place.resize(count);
+      CheckSameBits(in_place, p);
+      all.push_back(got);
+      all.insert(all.end(), p.begin(), p.end());
+    }
+    if (first.empty()) first = all;
+    CheckSameBits(all, first);
+  });
+}
+
+TEST_CASE("LogSumExp of a large row, of large values, and of a value that is not a number") {
+  OnEveryTarget([](const std::string&) {
+    std::vector<float> x = Numbers(1, 32003);
+    CHECK(std::fabs(double{LogSumExp(x.data(), x.size())} - LogSumExpOf(x, x.size())) < 1e-5);
+    for (float& value : x) value += 1e30f;
+    CHECK(LogSumExp(x.data(), x.size()) == 1e30f);
+    x[31999] = NAN;
+    CHECK(std::isnan(LogSumExp(x.data(), x.size())));
+  });
+}
+
+TEST_CASE("CrossEntropy and its gradient against double; the same bits on every target") {
+  std::vector<float> first;
+  OnEveryTarget([&](const std::string&) {
+    std::vector<float> all;
+    for (size_t count = 1; count <= 50; ++count) {
+      const size_t padded = (count + 15) / 16 * 16;
+      std::vector<float> logits = Numbers(count, padded);
+      const std::vector<float> x = logits;
+      const uint32_t target = static_cast<uint32_t>(count * 7 / 9);
+      const double log_sum_exp = LogSumExpOf(x, count);
+      const float without = CrossEntropy(logits.data(), count, target, 0.25f, false);
+      CheckSameBits(logits, x);
+      const float loss = CrossEntropy(logits.data(), count, target, 0.25f, true);
+      CHECK(testing::Bits(loss) == testing::Bits(without));
+      CHECK(std::fabs(double{loss} - (log_sum_exp - double{x[target]})) < 3e-6);
+      for (size_t i = 0; i < padded; ++i) {
+        double want = i < count ? 0.25 * std::exp(double{x[i]} - log_sum_exp) : 0.0;
+        if (i == target) want -= 0.25;
+        CHECK(std::fabs(double{logits[i]} - want) < 1e-6);
+        if (i >= count) CHECK(testing::Bits(logits[i]) == 0);
+      }
+      all.push_back(loss);
+      all.insert(all.end(), logits.begin(), logits.end());
+    }
+    if (first.empty()) first = all;
+    CheckSameBits(all, first);
+  });
+}
+
+TEST_CASE("ArgMax: the lowest of equals, never a NaN") {
+  OnEveryTarget([](const std::string&) {
+    for (size_t count = 1; count <= 70; ++count) {
+      for (size_t at = 0; at < count; ++at) {
+        std::vector<float> x(count + 16, -1.0f);
+        x[count] = 99.0f;
+        x[at] = 2.0f;
+        if (at + 3 < count) x[at + 3] = 2.0f;
+        if (at > 0) x[at - 1] = NAN;
+        CHECK(ArgMax(x.data(), count) == at);
+      }
+      std::vector<float> x(count, NAN);
+      CHECK(ArgMax(x.data(), count) == 0);
+      x[count - 1] = -INFINITY;
+      CHECK(ArgMax(x.data(), count) == count - 1);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace cllm
