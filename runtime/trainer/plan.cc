@@ -1,0 +1,80 @@
+#include "trainer/plan.h"
+
+#include "base/layout.h"
+#include "plan/room.h"
+#include "plan/session_plan.h"
+
+namespace cllm {
+namespace {
+
+// Keeps every product below 2^64.
+constexpr uint64_t kMaxRows = uint64_t{1} << 24;
+
+uint64_t Max(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+uint64_t LogitsRows(uint64_t rows, uint64_t vocabulary) {
+  const uint64_t most = kLogitsFloats / vocabulary / kPanel * kPanel;
+  return most == 0 ? kPanel : (rows < most ? rows : most);
+}
+
+}  // namespace
+
+Status PlanTrainer(const Model& model, const cllm_trainer_limits& limits, TrainerPlan* plan) {
+  const Config& config = model.config;
+  if (limits.struct_size != sizeof(cllm_trainer_limits)) return CLLM_STRUCT_SIZE;
+  const uint64_t rows = uint64_t{limits.sequences} * limits.length;
+  if (rows == 0 || rows > kMaxRows || limits.length > config.context) return CLLM_LIMIT_LENGTH;
+  if (config.weights != Dtype::kF32) return CLLM_NOT_TRAINABLE;
+
+  const uint64_t layers = config.layers;
+  const uint64_t width = PaddedRow(config.width);
+  const uint64_t query = PaddedRow(uint64_t{config.heads} * config.head_size);
+  const uint64_t qkv = PaddedRow((uint64_t{config.heads} + 2 * uint64_t{config.kv_heads}) * config.head_size);
+  const uint64_t hidden = PaddedRow(config.hidden);
+  const uint64_t vocabulary = PaddedRow(config.vocabulary_size);
+  plan->sequences = limits.sequences;
+  plan->length = limits.length;
+  plan->logits_rows = static_cast<uint32_t>(LogitsRows(rows, vocabulary));
+  plan->weight_floats = model.weight_bytes / sizeof(float);
+  plan->head_floats = PaddedRow(limits.length) * config.head_size;
+
+  RoomPlan room;
+  room.Take(kTrainerBytes);
+  plan->layers = room.Take(layers * kLayerWeightsBytes);
+  plan->tensor_offsets = room.Take((uint64_t{model.tensor_count} + 1) * sizeof(uint64_t));
+  plan->weights = room.TakeFloats(plan->weight_floats);
+  plan->gradients = room.TakeFloats(plan->weight_floats);
+  plan->first_moments = room.TakeFloats(plan->weight_floats);
+  plan->second_moments = room.TakeFloats(plan->weight_floats);
+  plan->segment_sums = room.TakeFloats(RoundUp(plan->weight_floats, kNormSegment) / kNormSegment);
+
+  plan->residuals = room.TakeFloats((2 * layers + 1) * rows * width);
+  plan->inverses = room.TakeFloats((2 * layers + 1) * rows);
+  plan->query_key_value = room.TakeFloats(layers * rows * qkv);
+  plan->attended = room.TakeFloats(layers * rows * query);
+  plan->log_sum_exp = room.TakeFloats(layers * rows * config.heads);
+  plan->gate_up = room.TakeFloats(layers * rows * 2 * hidden);
+
+  plan->angles = room.TakeFloats(uint64_t{limits.length} * config.head_size);
+  plan->normed = room.TakeFloats(rows * width);
+  plan->d_residual = room.TakeFloats(rows * width);
+  plan->d_normed = room.TakeFloats(rows * width);
+  plan->transposed =
+      room.TakeFloats(Max(Max(width * qkv, width * query), Max(width * 2 * hidden, width * vocabulary)));
+  plan->losses = room.TakeFloats(rows);
+
+  RoomPlan feed_forward = room;
+  plan->hidden = feed_forward.TakeFloats(rows * hidden);
+  plan->d_hidden = feed_forward.TakeFloats(rows * hidden);
+  RoomPlan attention = room;
+  plan->keys = attention.TakeFloats(uint64_t{limits.sequences} * config.kv_heads * plan->head_floats);
+  plan->values = attention.TakeFloats(uint64_t{limits.sequences} * config.kv_heads * plan->head_floats);
+  plan->d_query_key_value = attention.TakeFloats(rows * qkv);
+  plan->d_attended = attention.TakeFloats(rows * query);
+  RoomPlan head = room;
+  plan->logits = head.TakeFloats(plan->logits_rows * vocabulary);
+  plan->room_bytes = Max(Max(feed_forward.bytes(), attention.bytes()), head.bytes());
+  return CLLM_OK;
+}
+
+}  // namespace cllm

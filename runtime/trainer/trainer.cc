@@ -1,0 +1,108 @@
+#include "trainer/trainer.h"
+
+#include <cstring>
+#include <new>
+
+#include "base/layout.h"
+#include "kernels/rope.h"
+#include "plan/session_plan.h"
+
+namespace cllm {
+
+static_assert(sizeof(LayerWeights) <= kLayerWeightsBytes);
+
+Status Trainer::Create(const Model& model, const cllm_trainer_limits& limits, const cllm_workers* workers,
+                       void* room, uint64_t room_bytes, Trainer** trainer) {
+  TrainerPlan plan;
+  CLLM_RETURN_IF_ERROR(PlanTrainer(model, limits, &plan));
+  if (reinterpret_cast<uintptr_t>(room) % kAlignment != 0) return CLLM_MISALIGNED;
+  if (room_bytes < plan.room_bytes) return CLLM_ROOM_TOO_SMALL;
+  *trainer = new (room) Trainer(model, plan, workers, static_cast<uint8_t*>(room));
+  return CLLM_OK;
+}
+
+Trainer::Trainer(const Model& model, const TrainerPlan& plan, const cllm_workers* workers, uint8_t* room)
+    : model_(model),
+      plan_(plan),
+      shape_(model.config),
+      vocabulary_stride_(PaddedRow(model.config.vocabulary_size)),
+      workers_(workers != nullptr ? *workers : cllm_workers{1, nullptr, nullptr}),
+      room_(room) {
+  CopyWeights();
+  const size_t weight_bytes = static_cast<size_t>(plan.weight_floats * sizeof(float));
+  std::memset(At<void>(plan.gradients), 0, weight_bytes);
+  std::memset(At<void>(plan.first_moments), 0, weight_bytes);
+  std::memset(At<void>(plan.second_moments), 0, weight_bytes);
+  for (uint32_t t = 0; t < plan.length; ++t) {
+    RopeAngles(model.config.rope_turns, shape_.head_size / 2, t,
+               Floats(plan.angles) + t * shape_.head_size);
+  }
+}
+
+void Trainer::CopyWeights() {
+  uint64_t* offsets = At<uint64_t>(plan_.tensor_offsets);
+  offsets[0] = 0;
+  for (uint32_t i = 0; i < model_.tensor_count; ++i) {
+    const TableEntry entry = TensorAt(model_, i);
+    Tensor tensor = entry.tensor;
+    tensor.data = Floats(plan_.weights) + offsets[i];
+    std::memcpy(Floats(plan_.weights) + offsets[i], entry.tensor.data, entry.bytes);
+    offsets[i + 1] = offsets[i] + entry.bytes / sizeof(float);
+    Place(entry, tensor);
+  }
+  if (model_.config.tied_head) head_ = embedding_;
+}
+
+void Trainer::Place(const TableEntry& entry, const Tensor& tensor) {
+  switch (entry.role) {
+    case Role::kTokenEmbedding: embedding_ = tensor; break;
+    case Role::kFinalNorm: final_norm_ = tensor; break;
+    case Role::kHead: head_ = tensor; break;
+    case Role::kAttentionNorm: Layer(entry.layer).attention_norm = tensor; break;
+    case Role::kQueryKeyValue: Layer(entry.layer).query_key_value = tensor; break;
+    case Role::kAttentionOutput: Layer(entry.layer).attention_output = tensor; break;
+    case Role::kFeedForwardNorm: Layer(entry.layer).feed_forward_norm = tensor; break;
+    case Role::kGateUp: Layer(entry.layer).gate_up = tensor; break;
+    case Role::kDown: Layer(entry.layer).down = tensor; break;
+    default: break;  // open accepts no tensor that the configuration does not call for
+  }
+}
+
+Status Trainer::CheckBatch(const uint32_t* inputs, const uint32_t* targets, uint32_t sequences,
+                           uint32_t length) const {
+  if (sequences == 0 || sequences > plan_.sequences) return CLLM_LIMIT_LENGTH;
+  if (length == 0 || length > plan_.length) return CLLM_LIMIT_LENGTH;
+  for (size_t r = 0; r < size_t{sequences} * length; ++r) {
+    if (inputs[r] >= model_.config.vocabulary_size) return CLLM_TOKEN_RANGE;
+    if (targets[r] >= model_.config.vocabulary_size && targets[r] != CLLM_NO_TOKEN) return CLLM_TOKEN_RANGE;
+  }
+  return CLLM_OK;
+}
+
+Status Trainer::Accumulate(const uint32_t* inputs, const uint32_t* targets, uint32_t sequences,
+                           uint32_t length, float weight, float* loss) {
+  CLLM_RETURN_IF_ERROR(CheckBatch(inputs, targets, sequences, length));
+  const Rows rows = {sequences, length, 0};
+  *loss = Run(inputs, targets, rows, &weight);
+  Backward(inputs, rows);
+  return CLLM_OK;
+}
+
+Status Trainer::Evaluate(const uint32_t* inputs, const uint32_t* targets, uint32_t sequences, uint32_t length,
+                         float* loss) {
+  CLLM_RETURN_IF_ERROR(CheckBatch(inputs, targets, sequences, length));
+  *loss = Run(inputs, targets, {sequences, length, 0}, nullptr);
+  return CLLM_OK;
+}
+
+Status Trainer::Part(uint32_t index, cllm_trainer_part part, float** data, uint64_t* count) {
+  if (index >= model_.tensor_count) return CLLM_INDEX_RANGE;
+  const uint64_t parts[] = {plan_.weights, plan_.gradients, plan_.first_moments, plan_.second_moments};
+  if (static_cast<uint32_t>(part) >= 4) return CLLM_INDEX_RANGE;
+  const uint64_t* offsets = At<uint64_t>(plan_.tensor_offsets);
+  *data = Floats(parts[part]) + offsets[index];
+  *count = offsets[index + 1] - offsets[index];
+  return CLLM_OK;
+}
+
+}  // namespace cllm
