@@ -123,8 +123,8 @@ void Trainer::NormBackward(const Tensor& weight, const float* x, const float* in
   });
 }
 
-// Gradient of the matrix += dy^T x, for x [rows][x_stride] and dy [rows][dy_stride], dy_stride the stored rows
-// of the matrix.
+// Gradient of the matrix += dy^T x, for x [rows][x_stride] and dy [rows][dy_stride], dy_stride the stored
+// rows of the matrix.
 void Trainer::LinearWeightBackward(const Tensor& weights, const float* x, size_t x_stride, const float* dy,
                                    size_t dy_stride, size_t rows) {
   const size_t columns = weights.columns;
@@ -144,7 +144,8 @@ void Trainer::Transpose(const Tensor& weights, size_t stored_rows) {
 }
 
 // dx [rows][columns padded] = dy times the matrix, which Transpose has just turned.
-void Trainer::LinearBackward(const Tensor& weights, const float* dy, size_t dy_stride, size_t rows, float* dx) {
+void Trainer::LinearBackward(const Tensor& weights, const float* dy, size_t dy_stride, size_t rows,
+                             float* dx) {
   const size_t stride = PaddedRow(weights.columns);
   ForRanges(workers(), stride / kPanel, rows * dy_stride * kPanel, [&](size_t begin, size_t end) {
     GemmF32({dy, dy_stride, 1, Floats(plan_.transposed), dy_stride * kPanel, kPanel, dx, stride, kPanel, rows,

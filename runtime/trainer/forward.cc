@@ -62,7 +62,8 @@ void Trainer::RowLosses(const uint32_t* targets, size_t begin, size_t count, boo
       float* logits = Floats(plan_.logits) + r * vocabulary_stride_;
       float& loss = Floats(plan_.losses)[begin + r];
       if (targets[begin + r] != CLLM_NO_TOKEN) {
-        loss = CrossEntropy(logits, model_.config.vocabulary_size, targets[begin + r], token_weight, gradient);
+        loss =
+            CrossEntropy(logits, model_.config.vocabulary_size, targets[begin + r], token_weight, gradient);
       } else {
         loss = 0.0f;
         std::memset(logits, 0, vocabulary_stride_ * sizeof(float));

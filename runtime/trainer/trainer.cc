@@ -34,8 +34,7 @@ Trainer::Trainer(const Model& model, const TrainerPlan& plan, const cllm_workers
   std::memset(At<void>(plan.first_moments), 0, weight_bytes);
   std::memset(At<void>(plan.second_moments), 0, weight_bytes);
   for (uint32_t t = 0; t < plan.length; ++t) {
-    RopeAngles(model.config.rope_turns, shape_.head_size / 2, t,
-               Floats(plan.angles) + t * shape_.head_size);
+    RopeAngles(model.config.rope_turns, shape_.head_size / 2, t, Floats(plan.angles) + t * shape_.head_size);
   }
 }
 
@@ -55,16 +54,35 @@ void Trainer::CopyWeights() {
 
 void Trainer::Place(const TableEntry& entry, const Tensor& tensor) {
   switch (entry.role) {
-    case Role::kTokenEmbedding: embedding_ = tensor; break;
-    case Role::kFinalNorm: final_norm_ = tensor; break;
-    case Role::kHead: head_ = tensor; break;
-    case Role::kAttentionNorm: Layer(entry.layer).attention_norm = tensor; break;
-    case Role::kQueryKeyValue: Layer(entry.layer).query_key_value = tensor; break;
-    case Role::kAttentionOutput: Layer(entry.layer).attention_output = tensor; break;
-    case Role::kFeedForwardNorm: Layer(entry.layer).feed_forward_norm = tensor; break;
-    case Role::kGateUp: Layer(entry.layer).gate_up = tensor; break;
-    case Role::kDown: Layer(entry.layer).down = tensor; break;
-    default: break;  // open accepts no tensor that the configuration does not call for
+    case Role::kTokenEmbedding:
+      embedding_ = tensor;
+      break;
+    case Role::kFinalNorm:
+      final_norm_ = tensor;
+      break;
+    case Role::kHead:
+      head_ = tensor;
+      break;
+    case Role::kAttentionNorm:
+      Layer(entry.layer).attention_norm = tensor;
+      break;
+    case Role::kQueryKeyValue:
+      Layer(entry.layer).query_key_value = tensor;
+      break;
+    case Role::kAttentionOutput:
+      Layer(entry.layer).attention_output = tensor;
+      break;
+    case Role::kFeedForwardNorm:
+      Layer(entry.layer).feed_forward_norm = tensor;
+      break;
+    case Role::kGateUp:
+      Layer(entry.layer).gate_up = tensor;
+      break;
+    case Role::kDown:
+      Layer(entry.layer).down = tensor;
+      break;
+    default:
+      break;  // open accepts no tensor that the configuration does not call for
   }
 }
 

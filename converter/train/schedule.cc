@@ -1,0 +1,62 @@
+#include "converter/train/schedule.h"
+
+#include <algorithm>
+
+#include "base/random.h"
+#include "cllm/cllm.h"
+
+namespace cllm {
+namespace {
+
+// Cosine of `turns` half turns, 0 <= turns <= 1, by its power series.
+double HalfTurnCosine(double turns) {
+  if (turns > 0.5) return -HalfTurnCosine(1.0 - turns);
+  const double square = turns * turns * 9.869604401089358;
+  double sum = 0.0;
+  for (int term = 20; term > 0; term -= 2) sum = (1.0 - sum) * square / (term * (term - 1));
+  return 1.0 - sum;
+}
+
+}  // namespace
+
+float LearningRate(const Recipe& recipe, double step) {
+  const double highest = recipe.learning_rate;
+  if (step < recipe.warmup_steps) return static_cast<float>(highest * (step + 1) / (recipe.warmup_steps + 1));
+  const double lowest = highest * recipe.final_rate_fraction;
+  const double length = recipe.steps > recipe.warmup_steps ? recipe.steps - recipe.warmup_steps : 1;
+  const double done = std::min(1.0, (step - recipe.warmup_steps) / length);
+  return static_cast<float>(lowest + 0.5 * (1.0 + HalfTurnCosine(done)) * (highest - lowest));
+}
+
+Batch RandomBatch(const Recipe& recipe, absl::Span<const uint32_t> tokens, uint64_t seed, uint64_t step) {
+  Batch batch;
+  for (uint64_t s = 0; s < recipe.batch; ++s) {
+    const uint64_t random = Random(seed, RandomStream::kBatches, step * recipe.batch + s);
+    const absl::Span<const uint32_t> window = tokens.subspan(random % (tokens.size() - recipe.length));
+    batch.inputs.insert(batch.inputs.end(), window.begin(), window.begin() + recipe.length);
+    batch.targets.insert(batch.targets.end(), window.begin() + 1, window.begin() + recipe.length + 1);
+  }
+  batch.sequences = recipe.batch;
+  batch.counted = recipe.batch * recipe.length;
+  return batch;
+}
+
+Batch CoveringBatch(const Recipe& recipe, absl::Span<const uint32_t> tokens, uint64_t first_window) {
+  Batch batch;
+  for (uint64_t begin = first_window * recipe.length; batch.sequences < recipe.batch;
+       begin += recipe.length) {
+    if (begin + 1 >= tokens.size()) break;
+    const uint32_t count =
+        static_cast<uint32_t>(std::min<uint64_t>(recipe.length, tokens.size() - 1 - begin));
+    const absl::Span<const uint32_t> window = tokens.subspan(begin, count + 1);
+    batch.inputs.insert(batch.inputs.end(), window.begin(), window.end() - 1);
+    batch.targets.insert(batch.targets.end(), window.begin() + 1, window.end());
+    batch.inputs.resize(batch.inputs.size() + recipe.length - count, 0);
+    batch.targets.resize(batch.targets.size() + recipe.length - count, CLLM_NO_TOKEN);
+    batch.counted += count;
+    ++batch.sequences;
+  }
+  return batch;
+}
+
+}  // namespace cllm

@@ -1,0 +1,35 @@
+// Room: converter/train. What a training run computes beside the model: rates, windows, lines of progress.
+#ifndef CLLM_CONVERTER_TRAIN_SCHEDULE_H_
+#define CLLM_CONVERTER_TRAIN_SCHEDULE_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "converter/train/configurations.h"
+
+namespace cllm {
+
+// The learning rate of step `step` (from 0, may be fractional) of recipe.steps: up linearly, then down on a
+// cosine to final_rate_fraction of the highest (Loshchilov and Hutter, arXiv 1608.03983). Computed without
+// libm: the same on every host.
+float LearningRate(const Recipe& recipe, double step);
+
+// [sequences][length] inputs and their next tokens; CLLM_NO_TOKEN where there is none.
+struct Batch {
+  std::vector<uint32_t> inputs;
+  std::vector<uint32_t> targets;
+  uint32_t sequences = 0;
+  uint32_t counted = 0;  // targets that are not CLLM_NO_TOKEN
+};
+
+// Windows at uniform random offsets: draws recipe.batch * step and following of the seed's stream for
+// batches. tokens must be longer than recipe.length.
+Batch RandomBatch(const Recipe& recipe, absl::Span<const uint32_t> tokens, uint64_t seed, uint64_t step);
+
+// Windows index, index + 1, ... of those that cover all tokens without overlap; counted is 0 behind the last.
+Batch CoveringBatch(const Recipe& recipe, absl::Span<const uint32_t> tokens, uint64_t first_window);
+
+}  // namespace cllm
+
+#endif  // CLLM_CONVERTER_TRAIN_SCHEDULE_H_

@@ -1,0 +1,255 @@
+#include "converter/train/train.h"
+
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "cllm/cllm.h"
+#include "converter/export/panels.h"
+#include "converter/export/write_model.h"
+#include "converter/import/model_file.h"
+#include "converter/train/schedule.h"
+#include "posix/thread_pool.h"
+
+namespace cllm {
+namespace {
+
+double Now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+struct AlignedDelete {
+  void operator()(uint8_t* bytes) const { ::operator delete[](bytes, std::align_val_t{CLLM_ALIGNMENT}); }
+};
+
+// One run: the model, its trainer and room, and where the run is.
+class Run {
+ public:
+  Run(const TrainOptions& options, ModelFile file)
+      : options_(options), file_(std::move(file)), pool_(options.threads) {}
+
+  absl::Status Start(absl::Span<const uint32_t> tokens);
+  absl::Status Steps(const std::function<void(const TrainProgress&)>& progress);
+  absl::Status EvaluateAll(double* loss, uint64_t* counted);
+  bool Stopped() const { return options_.stop != nullptr && options_.stop->load(); }
+  TrainResult Result(const Checkpoint& initial);
+
+ private:
+  absl::Status Step(float* loss);
+  bool Finished() const;
+  double ScheduleStep() const;
+  double Elapsed() const { return Now() - start_ - evaluation_seconds_; }
+  void Report(const std::function<void(const TrainProgress&)>& progress);
+
+  const TrainOptions& options_;
+  ModelFile file_;
+  ThreadPool pool_;
+  std::unique_ptr<uint8_t[], AlignedDelete> room_;
+  uint64_t room_bytes_ = 0;
+  cllm_trainer* trainer_ = nullptr;
+  absl::Span<const uint32_t> training_, validation_;
+  double start_ = 0, evaluation_seconds_ = 0;
+  uint32_t step_ = 0;
+  TrainProgress report_;
+  double loss_sum_ = 0;  // since the last report
+  uint32_t loss_count_ = 0;
+};
+
+absl::Status Run::Start(absl::Span<const uint32_t> tokens) {
+  const Recipe& recipe = options_.recipe;
+  const size_t held_out =
+      static_cast<size_t>(static_cast<double>(tokens.size()) * options_.validation_fraction);
+  training_ = tokens.subspan(0, tokens.size() - held_out);
+  validation_ = tokens.subspan(tokens.size() - held_out);
+  if (training_.size() <= recipe.length) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the training text has ", training_.size(), " tokens; a window needs ",
+                     recipe.length + 1, ". Give more text, or a configuration with shorter windows."));
+  }
+  const cllm_trainer_limits limits = {sizeof(limits), recipe.batch, recipe.length};
+  absl::Status status =
+      ExplainStatus(cllm_trainer_measure(file_.handle(), &limits, &room_bytes_), "the training recipe");
+  if (!status.ok()) return status;
+  room_.reset(
+      static_cast<uint8_t*>(::operator new[](room_bytes_, std::align_val_t{CLLM_ALIGNMENT}, std::nothrow)));
+  if (room_ == nullptr) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("training takes ", room_bytes_ / 1000000,
+                     " MB of memory, which cannot be had. Use a smaller batch."));
+  }
+  start_ = Now();
+  return ExplainStatus(
+      cllm_trainer_create(file_.handle(), &limits, pool_.workers(), room_.get(), room_bytes_, &trainer_),
+      "the trainer");
+}
+
+bool Run::Finished() const {
+  if (options_.minutes > 0) return Elapsed() >= options_.minutes * 60;
+  return step_ >= options_.recipe.steps;
+}
+
+// Where the schedule is: a run by minutes goes through it by the clock.
+double Run::ScheduleStep() const {
+  if (options_.minutes <= 0) return step_;
+  return Elapsed() / (options_.minutes * 60) * options_.recipe.steps;
+}
+
+absl::Status Run::Step(float* loss) {
+  const Recipe& recipe = options_.recipe;
+  const Batch batch = RandomBatch(recipe, training_, options_.seed, step_);
+  cllm_status status = cllm_trainer_accumulate(trainer_, batch.inputs.data(), batch.targets.data(),
+                                               batch.sequences, recipe.length, 1.0f, loss);
+  if (status != CLLM_OK) return ExplainStatus(status, "training step");
+  report_.learning_rate = LearningRate(recipe, ScheduleStep());
+  const cllm_adamw adamw = {sizeof(adamw),  report_.learning_rate, recipe.beta1, recipe.beta2,
+                            recipe.epsilon, recipe.weight_decay,   recipe.clip};
+  status = cllm_trainer_update(trainer_, &adamw, &report_.gradient_norm);
+  if (status != CLLM_OK) return ExplainStatus(status, "the training recipe");
+  ++step_;
+  if (!std::isfinite(*loss)) {
+    return absl::InternalError(
+        absl::StrCat("the loss is not finite after step ", step_, ". Use a smaller learning rate."));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Run::EvaluateAll(double* loss, uint64_t* counted) {
+  const double begin = Now();
+  double sum = 0;
+  *counted = 0;
+  for (uint64_t window = 0;; window += options_.recipe.batch) {
+    const Batch batch = CoveringBatch(options_.recipe, validation_, window);
+    if (batch.sequences == 0) break;
+    float mean = 0;
+    const cllm_status status = cllm_trainer_evaluate(trainer_, batch.inputs.data(), batch.targets.data(),
+                                                     batch.sequences, options_.recipe.length, &mean);
+    if (status != CLLM_OK) return ExplainStatus(status, "evaluation");
+    sum += static_cast<double>(mean) * batch.counted;
+    *counted += batch.counted;
+  }
+  *loss = *counted != 0 ? sum / static_cast<double>(*counted) : std::numeric_limits<double>::quiet_NaN();
+  evaluation_seconds_ += Now() - begin;
+  return absl::OkStatus();
+}
+
+void Run::Report(const std::function<void(const TrainProgress&)>& progress) {
+  const Recipe& recipe = options_.recipe;
+  report_.step = step_;
+  report_.seconds = Now() - start_;
+  const double elapsed = Elapsed();
+  const double per_step = step_ != 0 ? elapsed / step_ : 0;
+  if (options_.minutes > 0) {
+    report_.seconds_left = std::max(0.0, options_.minutes * 60 - elapsed);
+    report_.steps = per_step > 0 ? step_ + static_cast<uint32_t>(report_.seconds_left / per_step) : 0;
+  } else {
+    report_.steps = recipe.steps;
+    report_.seconds_left = per_step * (recipe.steps - step_);
+  }
+  report_.tokens_per_second = elapsed > 0 ? double(step_) * recipe.batch * recipe.length / elapsed : 0;
+  if (loss_count_ != 0) report_.loss = static_cast<float>(loss_sum_ / loss_count_);
+  loss_sum_ = 0;
+  loss_count_ = 0;
+  if (progress) progress(report_);
+}
+
+absl::Status Run::Steps(const std::function<void(const TrainProgress&)>& progress) {
+  double reported = Now();
+  while (!Finished() && !Stopped()) {
+    float loss = 0;
+    if (absl::Status status = Step(&loss); !status.ok()) return status;
+    loss_sum_ += loss;
+    ++loss_count_;
+    const uint32_t interval = options_.evaluation_interval;
+    report_.evaluated = interval != 0 && step_ % interval == 0 && validation_.size() > 1;
+    if (report_.evaluated) {
+      uint64_t counted;
+      if (absl::Status status = EvaluateAll(&report_.validation_loss, &counted); !status.ok()) return status;
+    }
+    const bool due =
+        options_.report_interval != 0 ? step_ % options_.report_interval == 0 : Now() - reported >= 1;
+    if (due || report_.evaluated || Finished()) {
+      Report(progress);
+      reported = Now();
+    }
+  }
+  return absl::OkStatus();
+}
+
+TrainResult Run::Result(const Checkpoint& initial) {
+  TrainResult result;
+  result.steps = step_;
+  result.training_loss = report_.loss;
+  result.training_tokens = uint64_t{step_} * options_.recipe.batch * options_.recipe.length;
+  result.seconds = Now() - start_;
+  const double elapsed = Elapsed();
+  result.tokens_per_second = elapsed > 0 ? static_cast<double>(result.training_tokens) / elapsed : 0;
+  result.room_bytes = room_bytes_;
+  result.checkpoint = initial;
+  const Model& model = file_.model();
+  for (uint32_t i = 0; i < model.tensor_count; ++i) {
+    TableEntry entry = TensorAt(model, i);
+    float* data = nullptr;
+    uint64_t count = 0;
+    cllm_trainer_tensor(trainer_, i, CLLM_TRAINER_WEIGHT, &data, &count);
+    entry.tensor.data = data;
+    result.checkpoint.tensors[{entry.role, entry.layer}] =
+        UnpackTensor(model.config, entry.role, entry.tensor);
+  }
+  return result;
+}
+
+absl::Status CheckOptions(const TrainOptions& options, const Checkpoint& initial,
+                          absl::Span<const uint32_t> tokens) {
+  const Recipe& recipe = options.recipe;
+  if (recipe.batch == 0 || recipe.length == 0 || recipe.length > initial.architecture.context) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("batches of ", recipe.batch, " windows of ", recipe.length,
+                     " tokens: both must be positive, and a window at most the context of ",
+                     initial.architecture.context));
+  }
+  if (!(options.validation_fraction >= 0 && options.validation_fraction < 1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the validation fraction is ", options.validation_fraction, "; it must be in [0, 1)"));
+  }
+  if (!(options.minutes >= 0)) return absl::InvalidArgumentError("minutes must not be negative");
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens[i] < initial.architecture.vocabulary_size) continue;
+    return absl::InvalidArgumentError(absl::StrCat("token ", i, " of the data has id ", tokens[i],
+                                                   "; the model's vocabulary has ",
+                                                   initial.architecture.vocabulary_size));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<TrainResult> Train(const TrainOptions& options, const Checkpoint& initial,
+                                  absl::Span<const uint32_t> tokens,
+                                  const std::function<void(const TrainProgress&)>& progress) {
+  if (absl::Status status = CheckOptions(options, initial, tokens); !status.ok()) return status;
+  absl::StatusOr<std::string> bytes = WriteModelToString(initial, Dtype::kF32);
+  if (!bytes.ok()) return bytes.status();
+  absl::StatusOr<ModelFile> file = ModelFile::FromBytes(*bytes, "the initial model");
+  if (!file.ok()) return file.status();
+  bytes->clear();
+  bytes->shrink_to_fit();
+  Run run(options, *std::move(file));
+  if (absl::Status status = run.Start(tokens); !status.ok()) return status;
+  if (absl::Status status = run.Steps(progress); !status.ok()) return status;
+  TrainResult result = run.Result(initial);
+  result.interrupted = run.Stopped();
+  result.validation_loss = std::numeric_limits<double>::quiet_NaN();
+  if (!result.interrupted) {
+    absl::Status status = run.EvaluateAll(&result.validation_loss, &result.validation_tokens);
+    if (!status.ok()) return status;
+  }
+  return result;
+}
+
+}  // namespace cllm
