@@ -9,9 +9,8 @@ namespace cllm {
 namespace {
 
 std::string WithCommas(uint64_t number) {
-  std::string digits = absl::StrCat(number);
-  for (size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");
-  return digits;
+  if (number < 1000) return absl::StrCat(number);
+  return absl::StrCat(WithCommas(number / 1000), ",", absl::Dec(number % 1000, absl::kZeroPad3));
 }
 
 }  // namespace

@@ -1,0 +1,267 @@
+#include "converter/train/train.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "converter/train/configurations.h"
+#include "converter/train/schedule.h"
+#include "doctest/doctest.h"
+#include "tests/support/reference_model.h"
+
+namespace cllm {
+namespace {
+
+uint64_t Parameters(const Architecture& architecture) {
+  uint64_t sum = 0;
+  for (const auto& [key, shape] : TensorShapes(architecture)) sum += uint64_t{shape.first} * shape.second;
+  return sum;
+}
+
+TEST_CASE("configurations: the published numbers of parameters, and recipes that fit") {
+  const std::map<std::string, uint64_t> parameters = {
+      {"82k", 82240}, {"260k", 260032}, {"510k", 509056}, {"15m", 15191712}, {"110m", 109529856}};
+  for (const auto& [name, count] : parameters) {
+    CAPTURE(name);
+    const Configuration* configuration = FindConfiguration(name);
+    REQUIRE(configuration != nullptr);
+    CHECK(Parameters(configuration->architecture) == count);
+  }
+  for (const Configuration& configuration : Configurations()) {
+    CAPTURE(configuration.name);
+    CHECK(CheckArchitecture(configuration.architecture).ok());
+    CHECK(configuration.recipe.length <= configuration.architecture.context);
+    CHECK(ConfigurationNames().find(configuration.name) != std::string::npos);
+    CHECK(FindConfiguration(configuration.name) == &configuration);
+  }
+  CHECK(FindConfiguration("none such") == nullptr);
+}
+
+TEST_CASE("initial weights: deviations, norms, and the seed") {
+  const Architecture& architecture = FindConfiguration("510k")->architecture;
+  const Checkpoint checkpoint = InitialCheckpoint(architecture, 1);
+  REQUIRE(CheckCheckpoint(checkpoint).ok());
+  for (const auto& [key, tensor] : checkpoint.tensors) {
+    const std::string name = TensorName(key);
+    CAPTURE(name);
+    double sum = 0, square = 0;
+    for (const float x : tensor.values) {
+      sum += x;
+      square += static_cast<double>(x) * x;
+    }
+    const double count = static_cast<double>(tensor.values.size());
+    if (tensor.rows == 1) {
+      CHECK(sum == count);
+      continue;
+    }
+    const bool residual = key.first == Role::kAttentionOutput || key.first == Role::kDown;
+    const double deviation = residual ? 0.02 / std::sqrt(8.0) : 0.02;
+    CHECK(std::abs(sum / count) < 5 * deviation / std::sqrt(count));
+    CHECK(std::abs(std::sqrt(square / count) / deviation - 1) < 0.02);
+  }
+  const TensorKey key = {Role::kDown, 2};
+  CHECK(InitialCheckpoint(architecture, 1).tensors.at(key).values == checkpoint.tensors.at(key).values);
+  CHECK(InitialCheckpoint(architecture, 2).tensors.at(key).values != checkpoint.tensors.at(key).values);
+  CHECK(checkpoint.tensors.at({Role::kDown, 1}).values != checkpoint.tensors.at(key).values);
+}
+
+TEST_CASE("learning rate: up linearly, down on a cosine") {
+  Recipe recipe;
+  recipe.steps = 1000;
+  recipe.warmup_steps = 100;
+  recipe.learning_rate = 0.5f;
+  recipe.final_rate_fraction = 0.1f;
+  CHECK(LearningRate(recipe, 0) == doctest::Approx(0.5 / 101));
+  CHECK(LearningRate(recipe, 99) == doctest::Approx(0.5 * 100 / 101));
+  for (const double step : {100.0, 101.0, 333.5, 550.0, 700.0, 999.0, 1000.0}) {
+    const double cosine = std::cos(M_PI * (step - 100) / 900);
+    CHECK(LearningRate(recipe, step) == doctest::Approx(0.05 + 0.225 * (1 + cosine)).epsilon(1e-6));
+  }
+  CHECK(LearningRate(recipe, 5000) == doctest::Approx(0.05));
+}
+
+TEST_CASE("random batches: windows of the text and the tokens that follow, by seed and step") {
+  Recipe recipe;
+  recipe.batch = 50;
+  recipe.length = 7;
+  std::vector<uint32_t> tokens(20);
+  for (uint32_t i = 0; i < 20; ++i) tokens[i] = i;
+  std::vector<bool> seen(20);
+  for (uint64_t step = 0; step < 10; ++step) {
+    const Batch batch = RandomBatch(recipe, tokens, 3, step);
+    REQUIRE(batch.inputs.size() == 350);
+    for (size_t i = 0; i < 350; ++i) {
+      CHECK(batch.targets[i] == batch.inputs[i] + 1);
+      CHECK(batch.inputs[i] == batch.inputs[i / 7 * 7] + i % 7);
+    }
+    for (size_t s = 0; s < 50; ++s) seen[batch.inputs[s * 7]] = true;
+  }
+  // Every offset occurs, the last one included.
+  CHECK(std::count(seen.begin(), seen.begin() + 13, true) == 13);
+  CHECK(RandomBatch(recipe, tokens, 3, 4).inputs == RandomBatch(recipe, tokens, 3, 4).inputs);
+  CHECK(RandomBatch(recipe, tokens, 3, 4).inputs != RandomBatch(recipe, tokens, 3, 5).inputs);
+  CHECK(RandomBatch(recipe, tokens, 3, 4).inputs != RandomBatch(recipe, tokens, 4, 4).inputs);
+}
+
+TEST_CASE("covering batches: every token but the first is a target once") {
+  Recipe recipe;
+  recipe.batch = 3;
+  recipe.length = 7;
+  for (uint32_t count = 0; count < 60; ++count) {
+    CAPTURE(count);
+    std::vector<uint32_t> tokens(count);
+    for (uint32_t i = 0; i < count; ++i) tokens[i] = i;
+    std::vector<int> targets(count);
+    for (uint64_t window = 0;; window += 3) {
+      const Batch batch = CoveringBatch(recipe, tokens, window);
+      if (batch.sequences == 0) break;
+      REQUIRE(batch.inputs.size() == batch.sequences * 7);
+      uint32_t counted = 0;
+      for (size_t i = 0; i < batch.targets.size(); ++i) {
+        if (batch.targets[i] == CLLM_NO_TOKEN) continue;
+        CHECK(batch.targets[i] == batch.inputs[i] + 1);
+        ++targets[batch.targets[i]];
+        ++counted;
+      }
+      CHECK(batch.counted == counted);
+    }
+    for (uint32_t i = 0; i < count; ++i) CHECK(targets[i] == (i == 0 ? 0 : 1));
+  }
+}
+
+Architecture Small() {
+  Architecture a;
+  a.vocabulary_size = 12;
+  a.context = 16;
+  a.width = 32;
+  a.layers = 2;
+  a.heads = a.kv_heads = 2;
+  a.head_size = 16;
+  a.hidden = 48;
+  return a;
+}
+
+// A text with a rule: counting up and down, with some noise.
+std::vector<uint32_t> Text() {
+  std::vector<uint32_t> tokens;
+  for (uint32_t i = 0; i < 1500; ++i) {
+    const uint32_t phase = i % 20;
+    const bool noise = Random(1, RandomStream::kData, i) % 16 == 0;
+    tokens.push_back(noise ? 11 : (phase < 10 ? phase : 20 - phase));
+  }
+  return tokens;
+}
+
+TrainOptions Options() {
+  TrainOptions options;
+  options.recipe.batch = 8;
+  options.recipe.length = 16;
+  options.recipe.steps = 60;
+  options.recipe.warmup_steps = 5;
+  options.recipe.learning_rate = 1e-2f;
+  options.report_interval = 20;
+  return options;
+}
+
+TEST_CASE("train: learns, reports, and gives one result for any number of threads") {
+  TrainOptions options = Options();
+  options.evaluation_interval = 30;
+  const Checkpoint initial = InitialCheckpoint(Small(), 1);
+  std::vector<TrainProgress> reports;
+  const auto alone = Train(options, initial, Text(), [&](const TrainProgress& p) { reports.push_back(p); });
+  REQUIRE(alone.ok());
+  CHECK(alone->steps == 60);
+  CHECK_FALSE(alone->interrupted);
+  CHECK(alone->validation_loss < 1.2);  // chance is ln 12 = 2.48
+  CHECK(alone->validation_tokens == 149);
+  CHECK(alone->training_tokens == 60 * 128);
+  REQUIRE(reports.size() == 4);
+  CHECK(reports[0].step == 20);
+  CHECK(reports[1].evaluated);
+  CHECK(reports[3].step == 60);
+  CHECK(reports[3].validation_loss == alone->validation_loss);
+  CHECK(reports[3].loss < reports[0].loss);
+  CHECK(FormatProgress(reports[1]).find("step    30/60  loss ") == 0);
+  for (const uint32_t threads : {2u, 3u}) {
+    options.threads = threads;
+    const auto other = Train(options, initial, Text(), {});
+    REQUIRE(other.ok());
+    CHECK(other->validation_loss == alone->validation_loss);
+    for (const auto& [key, tensor] : alone->checkpoint.tensors) {
+      CHECK(other->checkpoint.tensors.at(key).values == tensor.values);
+    }
+  }
+}
+
+TEST_CASE("train: the validation loss is that of a plain model over whole windows") {
+  TrainOptions options = Options();
+  options.recipe.steps = 3;
+  const std::vector<uint32_t> tokens = Text();
+  const auto result = Train(options, InitialCheckpoint(Small(), 1), tokens, {});
+  REQUIRE(result.ok());
+  std::vector<std::vector<uint32_t>> inputs, targets;
+  for (size_t begin = tokens.size() - 150; begin + 1 < tokens.size(); begin += 16) {
+    const size_t end = std::min(begin + 16, tokens.size() - 1);
+    inputs.emplace_back(tokens.begin() + begin, tokens.begin() + end);
+    targets.emplace_back(tokens.begin() + begin + 1, tokens.begin() + end + 1);
+  }
+  const double expected =
+      reference::Loss(Small(), reference::Convert<double>(result->checkpoint), inputs, targets);
+  CHECK(result->validation_loss == doctest::Approx(expected).epsilon(1e-5));
+}
+
+TEST_CASE("train: a stop flag keeps the weights so far") {
+  std::atomic<bool> stop{false};
+  TrainOptions options = Options();
+  options.stop = &stop;
+  const Checkpoint initial = InitialCheckpoint(Small(), 1);
+  const auto result = Train(options, initial, Text(), [&](const TrainProgress&) { stop = true; });
+  REQUIRE(result.ok());
+  CHECK(result->interrupted);
+  CHECK(result->steps == 20);
+  CHECK(std::isnan(result->validation_loss));
+  const TensorKey key = {Role::kGateUp, 0};
+  CHECK(result->checkpoint.tensors.at(key).values != initial.tensors.at(key).values);
+}
+
+TEST_CASE("train: by minutes") {
+  TrainOptions options = Options();
+  options.minutes = 0.5 / 60;
+  const auto result = Train(options, InitialCheckpoint(Small(), 1), Text(), {});
+  REQUIRE(result.ok());
+  CHECK(result->steps > 0);
+  CHECK(result->seconds >= 0.5);
+}
+
+TEST_CASE("train: what cannot be done is said") {
+  const Checkpoint initial = InitialCheckpoint(Small(), 1);
+  const auto message = [&](const TrainOptions& options, const std::vector<uint32_t>& tokens) {
+    const auto result = Train(options, initial, tokens, {});
+    return result.ok() ? std::string("ok") : std::string(result.status().message());
+  };
+  const auto says = [](const std::string& text, const char* part) {
+    CAPTURE(text);
+    CHECK(text.find(part) != std::string::npos);
+  };
+  says(message(Options(), std::vector<uint32_t>(10, 1)), "needs 17");
+  says(message(Options(), std::vector<uint32_t>(100, 12)), "id 12");
+  TrainOptions options = Options();
+  options.recipe.length = 17;
+  says(message(options, Text()), "context of 16");
+  options = Options();
+  options.validation_fraction = 1.5;
+  says(message(options, Text()), "validation fraction");
+  options = Options();
+  options.recipe.beta1 = 1.0f;
+  says(message(options, Text()), "CLLM_OPTIMIZER_RANGE");
+  options = Options();
+  options.recipe.learning_rate = 1e30f;
+  says(message(options, Text()), "smaller learning rate");
+}
+
+}  // namespace
+}  // namespace cllm

@@ -1,0 +1,129 @@
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "doctest/doctest.h"
+#include "tests/trainer/fixture.h"
+
+namespace cllm::testing {
+namespace {
+
+Architecture Small() {
+  Architecture a;
+  a.vocabulary_size = 37;
+  a.context = 16;
+  a.width = 24;
+  a.layers = 1;
+  a.heads = a.kv_heads = 2;
+  a.head_size = 8;
+  a.hidden = 40;
+  return a;
+}
+
+// Puts random gradients of about `size` into the trainer.
+void SetGradients(const Model& model, TestTrainer& trainer, float size, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0.0f, size);
+  for (uint32_t i = 0; i < model.tensor_count; ++i) {
+    float* gradient = trainer.Data(i, CLLM_TRAINER_GRADIENT);
+    for (size_t k = 0; k < trainer.Stored(i, CLLM_TRAINER_GRADIENT).size(); ++k) gradient[k] = normal(random);
+  }
+}
+
+bool IsNorm(Role role) {
+  return role == Role::kAttentionNorm || role == Role::kFeedForwardNorm || role == Role::kFinalNorm;
+}
+
+TEST_CASE("update: AdamW as in its paper, in double, over five steps with clipping") {
+  const ModelFile file = MakeModel(RandomCheckpoint(Small(), 2), Dtype::kF32);
+  TestTrainer trainer(file, 1, 4);
+  const uint32_t tensors = file.model().tensor_count;
+  std::vector<std::vector<double>> p(tensors), m(tensors), v(tensors);
+  for (uint32_t i = 0; i < tensors; ++i) {
+    const auto stored = trainer.Stored(i, CLLM_TRAINER_WEIGHT);
+    p[i].assign(stored.begin(), stored.end());
+    m[i].assign(stored.size(), 0.0);
+    v[i].assign(stored.size(), 0.0);
+  }
+  for (int t = 1; t <= 5; ++t) {
+    // The first steps are clipped, the later ones are not.
+    const cllm_adamw adamw = {sizeof(adamw), 0.01f * static_cast<float>(t), 0.9f, 0.95f, 1e-6f,
+                              0.1f,          t <= 3 ? 1.0f : 1e6f};
+    SetGradients(file.model(), trainer, 0.3f, 100 + t);
+    std::vector<std::vector<float>> gradients;
+    double square = 0;
+    for (uint32_t i = 0; i < tensors; ++i) {
+      gradients.push_back(trainer.Stored(i, CLLM_TRAINER_GRADIENT));
+      for (const float g : gradients[i]) square += static_cast<double>(g) * g;
+    }
+    float norm = 0;
+    REQUIRE(cllm_trainer_update(trainer, &adamw, &norm) == CLLM_OK);
+    CHECK(std::abs(norm - std::sqrt(square)) < 1e-5 * std::sqrt(square));
+    const double scale = std::min(1.0, adamw.clip / std::sqrt(square));
+    double worst = 0;
+    for (uint32_t i = 0; i < tensors; ++i) {
+      const double decay = IsNorm(TensorAt(file.model(), i).role) ? 0.0 : adamw.weight_decay;
+      const auto stored = trainer.Stored(i, CLLM_TRAINER_WEIGHT);
+      for (size_t k = 0; k < p[i].size(); ++k) {
+        const double g = gradients[i][k] * scale;
+        m[i][k] = adamw.beta1 * m[i][k] + (1.0 - adamw.beta1) * g;
+        v[i][k] = adamw.beta2 * v[i][k] + (1.0 - adamw.beta2) * g * g;
+        const double m_hat = m[i][k] / (1 - std::pow(adamw.beta1, t)),
+                     v_hat = v[i][k] / (1 - std::pow(adamw.beta2, t));
+        p[i][k] -= adamw.learning_rate * (m_hat / (std::sqrt(v_hat) + adamw.epsilon) + decay * p[i][k]);
+        worst = std::max(worst, std::abs(p[i][k] - stored[k]));
+      }
+    }
+    CHECK(worst < 2e-6);
+    for (const float g : trainer.All(CLLM_TRAINER_GRADIENT)) REQUIRE(g == 0.0f);
+  }
+}
+
+TEST_CASE("update: a gradient that is not finite changes nothing but itself") {
+  const ModelFile file = MakeModel(RandomCheckpoint(Small(), 2), Dtype::kF32);
+  const cllm_adamw adamw = {sizeof(adamw), 0.01f, 0.9f, 0.95f, 1e-8f, 0.1f, 1.0f};
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    TestTrainer trainer(file, 1, 4);
+    float norm = 0;
+    SetGradients(file.model(), trainer, 0.1f, 7);
+    REQUIRE(cllm_trainer_update(trainer, &adamw, &norm) == CLLM_OK);
+    CHECK(std::isfinite(norm));
+    const auto weights = trainer.All(CLLM_TRAINER_WEIGHT), moments = trainer.All(CLLM_TRAINER_SECOND_MOMENT);
+    SetGradients(file.model(), trainer, 0.1f, 8);
+    trainer.Data(3, CLLM_TRAINER_GRADIENT)[5] = bad;
+    REQUIRE(cllm_trainer_update(trainer, &adamw, &norm) == CLLM_OK);
+    CHECK_FALSE(std::isfinite(norm));
+    CHECK(trainer.All(CLLM_TRAINER_WEIGHT) == weights);
+    CHECK(trainer.All(CLLM_TRAINER_SECOND_MOMENT) == moments);
+    for (const float g : trainer.All(CLLM_TRAINER_GRADIENT)) REQUIRE(g == 0.0f);
+  }
+}
+
+TEST_CASE("update: parameters out of range are refused") {
+  const ModelFile file = MakeModel(RandomCheckpoint(Small(), 2), Dtype::kF32);
+  TestTrainer trainer(file, 1, 4);
+  const cllm_adamw good = {sizeof(good), 0.01f, 0.9f, 0.95f, 1e-8f, 0.1f, 1.0f};
+  const auto weights = trainer.All(CLLM_TRAINER_WEIGHT);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const auto update = [&](float cllm_adamw::*field, float value) {
+    cllm_adamw adamw = good;
+    adamw.*field = value;
+    return cllm_trainer_update(trainer, &adamw, nullptr);
+  };
+  CHECK(update(&cllm_adamw::learning_rate, -1.0f) == CLLM_OPTIMIZER_RANGE);
+  CHECK(update(&cllm_adamw::learning_rate, nan) == CLLM_OPTIMIZER_RANGE);
+  CHECK(update(&cllm_adamw::beta1, 1.0f) == CLLM_OPTIMIZER_RANGE);
+  CHECK(update(&cllm_adamw::beta2, nan) == CLLM_OPTIMIZER_RANGE);
+  CHECK(update(&cllm_adamw::epsilon, 0.0f) == CLLM_OPTIMIZER_RANGE);
+  CHECK(update(&cllm_adamw::weight_decay, -0.1f) == CLLM_OPTIMIZER_RANGE);
+  CHECK(update(&cllm_adamw::clip, nan) == CLLM_OPTIMIZER_RANGE);
+  cllm_adamw old = good;
+  old.struct_size = 4;
+  CHECK(cllm_trainer_update(trainer, &old, nullptr) == CLLM_STRUCT_SIZE);
+  CHECK(trainer.All(CLLM_TRAINER_WEIGHT) == weights);
+}
+
+}  // namespace
+}  // namespace cllm::testing
