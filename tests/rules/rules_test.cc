@@ -37,9 +37,9 @@ const std::map<std::string, Strings> kRooms = {
 
 // Standard headers that the runtime may use: no heap, streams, threads, exceptions or libm behind them.
 const std::set<std::string> kRuntimeStandard = {
-    "algorithm", "array",       "atomic",  "cfloat",   "climits",    "cstddef", "cstdint",
-    "cstring",   "limits",      "new",     "stddef.h", "stdint.h",   "tuple",   "type_traits",
-    "utility",   "string_view", "float.h", "limits.h", "arm_neon.h",
+    "algorithm", "array",       "atomic",  "cfloat",   "climits",    "cstddef",   "cstdint",
+    "cstring",   "limits",      "new",     "stddef.h", "stdint.h",   "tuple",     "type_traits",
+    "utility",   "string_view", "float.h", "limits.h", "arm_acle.h", "arm_mve.h", "arm_neon.h",
 };
 
 // Compiles Highway's own source in such a way that it does not print, and so must see its headers first.
