@@ -258,9 +258,11 @@ TEST_CASE("train: what cannot be done is said") {
   options = Options();
   options.recipe.beta1 = 1.0f;
   says(message(options, Text()), "CLLM_OPTIMIZER_RANGE");
-  options = Options();
-  options.recipe.learning_rate = 1e30f;
-  says(message(options, Text()), "smaller learning rate");
+  Checkpoint broken = initial;
+  broken.tensors.at({Role::kFinalNorm, 0}).values[3] = std::numeric_limits<float>::quiet_NaN();
+  const auto result = Train(Options(), broken, Text(), {});
+  REQUIRE_FALSE(result.ok());
+  says(std::string(result.status().message()), "not finite after step 1");
 }
 
 }  // namespace
