@@ -25,8 +25,8 @@ HWY_INLINE void StoreSum(RowTag d, RowVector sum, bool accumulate, float* c) {
 
 #if HWY_HAVE_SCALABLE
 
-// Vectors without a size cannot be elements of arrays, so the eight sums have names: sum i is row i / kVectors,
-// vector i % kVectors. Tile shapes for a full register file of SVE and RVV (LMUL 1).
+// Vectors without a size cannot be elements of arrays, so the eight sums have names: sum i is row i /
+// kVectors, vector i % kVectors. Tile shapes for a full register file of SVE and RVV (LMUL 1).
 inline constexpr size_t kMaxRows = 8;
 
 // Rows [row, row + kRows) of kVectors vectors, counted from the first vector of panel_begin.

@@ -45,8 +45,8 @@ void CheckShape(const Shape& s) {
   std::vector<float> got(s.rows * c_row + 16, kUntouched);
   if (s.accumulate) got = Numbers(3, got.size());
   std::vector<float> want = got;
-  Gemm g{a.data(), a_row, a_k,     b.data(), s.depth * 16 + 16, 16,          got.data(),
-         c_row,    16,    s.rows,  s.depth,  s.panel_begin,     s.panel_end, s.accumulate};
+  Gemm g{a.data(), a_row, a_k,    b.data(), s.depth * 16 + 16, 16,          got.data(),
+         c_row,    16,    s.rows, s.depth,  s.panel_begin,     s.panel_end, s.accumulate};
   GemmF32(g);
   g.c = want.data();
   Reference(g);
