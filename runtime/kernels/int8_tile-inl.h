@@ -12,6 +12,7 @@
 #include "base/bf16.h"
 #include "hwy/highway.h"
 #include "kernels/int8.h"
+#include "kernels/int8_cortex_m.h"
 #include "kernels/int8_dot-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -135,27 +136,34 @@ HWY_NOINLINE void Int8Tile(const Int8Gemm& g, size_t row, size_t panel) {
 
 #else
 
-// The microcontroller's form: four outputs at a time, so that each input is loaded once for the four.
+#if !CLLM_INT8_CORTEX_M
+// sums[j] = sum over k < depth of q[k] * (panel[k / 4][j][k % 4] - 128) for the 16 rows j of a panel; four at
+// a time, so that each input is loaded once for the four.
+HWY_INLINE void PanelSums(const int8_t* q, int32_t q_sum, const uint8_t* panel, size_t depth, int32_t* sums) {
+  for (size_t j = 0; j < 16; j += 4) {
+    int32_t sum0 = -128 * q_sum, sum1 = sum0, sum2 = sum0, sum3 = sum0;
+    const uint8_t* w = panel + 4 * j;
+    for (size_t k = 0; k < depth; k += 4, w += 64) {
+      const int32_t q0 = q[k], q1 = q[k + 1], q2 = q[k + 2], q3 = q[k + 3];
+      sum0 += w[0] * q0 + w[1] * q1 + w[2] * q2 + w[3] * q3;
+      sum1 += w[4] * q0 + w[5] * q1 + w[6] * q2 + w[7] * q3;
+      sum2 += w[8] * q0 + w[9] * q1 + w[10] * q2 + w[11] * q3;
+      sum3 += w[12] * q0 + w[13] * q1 + w[14] * q2 + w[15] * q3;
+    }
+    sums[j] = sum0, sums[j + 1] = sum1, sums[j + 2] = sum2, sums[j + 3] = sum3;
+  }
+}
+#endif
+
 HWY_INLINE void Int8Panel(const Int8Gemm& g, size_t row, size_t panel) {
-  const int32_t offset = 128 * g.scales[row].sum;
+  const RowScale scale = g.scales[row];
+  int32_t sums[16];
+  PanelSums(g.q + row * g.q_stride, scale.sum, g.weights + panel * 16 * g.depth, g.depth, sums);
   float* y = g.y + row * g.y_stride + panel * 16;
   const uint16_t* weight_scales = g.weight_scales + panel * 16;
-  for (size_t j = 0; j < 16; j += 4) {
-    const uint8_t* w = g.weights + panel * 16 * g.depth + 4 * j;
-    const int8_t* q = g.q + row * g.q_stride;
-    int32_t sums[4] = {-offset, -offset, -offset, -offset};
-    for (size_t k = 0; k < g.depth; k += 4, w += 64, q += 4) {
-      const int32_t q0 = q[0], q1 = q[1], q2 = q[2], q3 = q[3];
-      sums[0] += w[0] * q0 + w[1] * q1 + w[2] * q2 + w[3] * q3;
-      sums[1] += w[4] * q0 + w[5] * q1 + w[6] * q2 + w[7] * q3;
-      sums[2] += w[8] * q0 + w[9] * q1 + w[10] * q2 + w[11] * q3;
-      sums[3] += w[12] * q0 + w[13] * q1 + w[14] * q2 + w[15] * q3;
-    }
-    for (size_t i = 0; i < 4; ++i) {
-      const float scaled = static_cast<float>(sums[i]) * Bf16ToFloat(weight_scales[j + i]);
-      const float value = scaled * g.scales[row].scale;
-      y[j + i] = g.accumulate ? y[j + i] + value : value;
-    }
+  for (size_t j = 0; j < 16; ++j) {
+    const float value = static_cast<float>(sums[j]) * Bf16ToFloat(weight_scales[j]) * scale.scale;
+    y[j] = g.accumulate ? y[j] + value : value;
   }
 }
 
