@@ -34,7 +34,7 @@ void GemmF32(const Gemm& g) {
 
 #else
 
-using TileFunction = void (*)(const Gemm&, size_t, size_t);
+using TileFunction = void (*)(const TiledGemm&, size_t, size_t);
 
 // The tile for each number of rows from 1 to kMaxRows.
 template <size_t kCount>
@@ -51,33 +51,119 @@ struct Tiles {
                                                Get<7>(), Get<8>(), Get<9>(), Get<10>(), Get<11>(), Get<12>()};
 };
 
-// All rows of kCount panels, in as few tiles as there can be, and those as even as they can be.
-template <size_t kCount>
-HWY_INLINE void AllRows(const Gemm& g, size_t panel) {
-  const size_t tiles = (g.rows + kMaxRows - 1) / kMaxRows;
-  const size_t small = g.rows / tiles, large_count = g.rows % tiles;
-  size_t row = 0;
+// Calls body(row, rows) for as few tiles as cover [begin, end), and those as even as they can be.
+template <class Body>
+HWY_INLINE void ForTiles(size_t begin, size_t end, const Body& body) {
+  const size_t tiles = (end - begin + kMaxRows - 1) / kMaxRows;
+  const size_t small = (end - begin) / tiles, large_count = (end - begin) % tiles;
+  size_t row = begin;
   for (size_t tile = 0; tile < tiles; ++tile) {
     const size_t rows = small + (tile < large_count ? 1 : 0);
-    Tiles<kCount>::kOfRows[rows - 1](g, row, panel);
+    body(row, rows);
     row += rows;
   }
 }
 
-// Rows [row, row + kRows) of panels in steps of kCount while there are as many; returns the next panel.
+// Rows by panels, panels outermost: each is read from memory once for all the rows.
+HWY_INLINE void RowsByPanels(const TiledGemm& g, size_t row_begin, size_t row_end, size_t panel) {
+  for (; panel + kPanels <= g.panel_end; panel += kPanels) {
+    ForTiles(row_begin, row_end,
+             [&](size_t row, size_t rows) HWY_ATTR { Tiles<kPanels>::kOfRows[rows - 1](g, row, panel); });
+  }
+  for (; panel < g.panel_end; ++panel) {
+    ForTiles(row_begin, row_end,
+             [&](size_t row, size_t rows) HWY_ATTR { Tiles<1>::kOfRows[rows - 1](g, row, panel); });
+  }
+}
+
+// Panels in steps of kCount for a product of few rows, while there are as many; returns the next panel.
 template <size_t kRows, size_t kCount>
-HWY_INLINE size_t WidePanels(const Gemm& g, size_t panel) {
+HWY_INLINE size_t WidePanels(const TiledGemm& g, size_t panel) {
   for (; panel + kCount <= g.panel_end; panel += kCount) Tile<kRows, kCount>(g, 0, panel);
   return panel;
 }
 
-void GemmF32(const Gemm& g) {
-  if (g.rows == 0) return;
+#if CLLM_GEMM_PACKS
+// Gradients of weights: A is read down its columns, a few floats from each of many rows that lie a multiple
+// of the page size apart, which defeats cache and address translation. So a tile's part of A is copied to the
+// stack first and serves a group of panels. Sums go on from block to block of k in their one order.
+inline constexpr size_t kPackedDepth = 256, kPackedPanels = 16;
+
+struct Packed {
+  alignas(64) float a[kPackedDepth * 16];
+  // Sums between the blocks of k, where C is added to at the end only.
+  alignas(64) float sums[kMaxRows * kPackedPanels * 16];
+};
+
+HWY_INLINE void PackColumns(const Gemm& g, size_t row, size_t rows, size_t k_begin, size_t depth,
+                            float* packed) {
+  const RowTag d;
+  const float* a = g.a + row + k_begin * g.a_k;
+  for (size_t k = 0; k < depth; ++k, a += g.a_k, packed += 16) {
+    for (size_t i = 0; i < rows; i += hn::Lanes(d)) hn::StoreU(hn::LoadN(d, a + i, rows - i), d, packed + i);
+  }
+}
+
+// Rows [row, row + rows) of a group of panels.
+HWY_INLINE void PackedTile(const Gemm& g, size_t row, size_t rows, Packed& packed) {
+  const bool in_parts = g.accumulate && g.depth > kPackedDepth;
+  TiledGemm part = {g, false};
+  part.a = packed.a, part.a_row = 1, part.a_k = 16;
+  part.panel_begin = 0, part.panel_end = g.panel_end - g.panel_begin;
+  part.c += row * g.c_row + g.panel_begin * g.c_panel;
+  if (in_parts) {
+    part.c = packed.sums, part.c_row = kPackedPanels * 16, part.c_panel = 16;
+    part.accumulate = false;
+  }
+  for (size_t k = 0; k < g.depth; k += kPackedDepth) {
+    part.depth = g.depth - k < kPackedDepth ? g.depth - k : kPackedDepth;
+    part.b = g.b + g.panel_begin * g.b_panel + k * g.b_k;
+    part.resume = k != 0;
+    PackColumns(g, row, rows, k, part.depth, packed.a);
+    RowsByPanels(part, 0, rows, 0);
+  }
+  if (!in_parts) return;
+  const RowTag d;
+  for (size_t r = 0; r < rows; ++r) {
+    for (size_t p = g.panel_begin; p < g.panel_end; ++p) {
+      const float* sums = packed.sums + (r * kPackedPanels + p - g.panel_begin) * 16;
+      float* c = g.c + (row + r) * g.c_row + p * g.c_panel;
+      for (size_t i = 0; i < 16; i += hn::Lanes(d)) StoreSum(d, hn::Load(d, sums + i), true, c + i);
+    }
+  }
+}
+
+HWY_NOINLINE void PackedGemm(const Gemm& g) {
+  Packed packed;
+  Gemm group = g;
+  for (size_t panel = g.panel_begin; panel < g.panel_end; panel += kPackedPanels) {
+    group.panel_begin = panel;
+    group.panel_end = g.panel_end - panel < kPackedPanels ? g.panel_end : panel + kPackedPanels;
+    ForTiles(0, g.rows, [&](size_t row, size_t rows) HWY_ATTR { PackedTile(group, row, rows, packed); });
+  }
+}
+#endif  // CLLM_GEMM_PACKS
+
+// Floats of A that stay in the second-level cache while all panels pass by.
+inline constexpr size_t kCachedFloats = 128 * 1024;
+
+void GemmF32(const Gemm& gemm) {
+  if (gemm.rows == 0) return;
+#if CLLM_GEMM_PACKS
+  if (gemm.a_row == 1 && gemm.a_k >= kPackedStride && gemm.depth > 0 &&
+      gemm.panel_end - gemm.panel_begin >= 4) {
+    return PackedGemm(gemm);
+  }
+#endif
+  const TiledGemm g = {gemm, false};
   size_t panel = g.panel_begin;
   if (g.rows == 1) panel = WidePanels<1, kPanelsOf1Row>(g, panel);
   if (g.rows == 2 && kMaxRows >= 2) panel = WidePanels<2, kPanelsOf2Rows>(g, panel);
-  for (; panel + kPanels <= g.panel_end; panel += kPanels) AllRows<kPanels>(g, panel);
-  for (; panel < g.panel_end; ++panel) AllRows<1>(g, panel);
+  const size_t tiles = kCachedFloats / ((g.depth + 1) * kMaxRows);
+  const size_t block = (tiles < 4 ? 4 : tiles) * kMaxRows;
+  for (size_t row = 0; row < g.rows; row += block) {
+    RowsByPanels(g, row, g.rows - row < block ? g.rows : row + block, panel);
+  }
 }
 
 #endif  // HWY_HAVE_SCALABLE

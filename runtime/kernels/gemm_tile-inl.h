@@ -25,8 +25,8 @@ HWY_INLINE void StoreSum(RowTag d, RowVector sum, bool accumulate, float* c) {
 
 #if HWY_HAVE_SCALABLE
 
-// Vectors without a size cannot be elements of arrays, so the eight sums have names: sum i is row i / kVectors,
-// vector i % kVectors. Tile shapes for a full register file of SVE and RVV (LMUL 1).
+// Vectors without a size cannot be elements of arrays, so the eight sums have names: sum i is row i /
+// kVectors, vector i % kVectors. Tile shapes for a full register file of SVE and RVV (LMUL 1).
 inline constexpr size_t kMaxRows = 8;
 
 // Rows [row, row + kRows) of kVectors vectors, counted from the first vector of panel_begin.
@@ -86,9 +86,22 @@ inline constexpr size_t kMaxRows = 1, kPanels = 1, kPanelsOf2Rows = 1, kPanelsOf
 inline constexpr size_t kMaxRows = 2, kPanels = 1, kPanelsOf2Rows = 1, kPanelsOf1Row = 2;
 #endif
 
+// A product whose sums go on from what C holds, rather than start at 0, if `resume`.
+struct TiledGemm : Gemm {
+  bool resume;
+};
+
+// Whether there is a stack of some 30 KB to be had, and it pays.
+#undef CLLM_GEMM_PACKS
+#if (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2) || HWY_ARCH_ARM_A64
+#define CLLM_GEMM_PACKS 1
+#else
+#define CLLM_GEMM_PACKS 0
+#endif
+
 // Rows [row, row + kRows), panels [panel, panel + kCount).
 template <size_t kRows, size_t kCount>
-HWY_NOINLINE void Tile(const Gemm& g, size_t row, size_t panel) {
+HWY_NOINLINE void Tile(const TiledGemm& g, size_t row, size_t panel) {
   const RowTag d;
   constexpr size_t kLanes = hn::MaxLanes(RowTag());
   constexpr size_t kPerPanel = 16 / kLanes, kVectors = kCount * kPerPanel;
@@ -97,6 +110,16 @@ HWY_NOINLINE void Tile(const Gemm& g, size_t row, size_t panel) {
   for (size_t r = 0; r < kRows; ++r) {
     HWY_UNROLL(16)
     for (size_t v = 0; v < kVectors; ++v) sums[r][v] = hn::Zero(d);
+  }
+  if (HWY_UNLIKELY(g.resume)) {
+    HWY_UNROLL(16)
+    for (size_t r = 0; r < kRows; ++r) {
+      const float* c = g.c + (row + r) * g.c_row + panel * g.c_panel;
+      HWY_UNROLL(16)
+      for (size_t v = 0; v < kVectors; ++v) {
+        sums[r][v] = hn::LoadU(d, c + v / kPerPanel * g.c_panel + v % kPerPanel * kLanes);
+      }
+    }
   }
   const float* HWY_RESTRICT a = g.a + row * g.a_row;
   const float* HWY_RESTRICT b = g.b + panel * g.b_panel;

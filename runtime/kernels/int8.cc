@@ -62,7 +62,8 @@ RowScale QuantizeRow(const float* x, size_t count, int8_t* q, size_t q_stride) {
 
 void QuantizeRows(const float* x, size_t x_stride, size_t rows, size_t count, int8_t* q, size_t q_stride,
                   RowScale* scales) {
-  for (size_t r = 0; r < rows; ++r) scales[r] = QuantizeRow(x + r * x_stride, count, q + r * q_stride, q_stride);
+  for (size_t r = 0; r < rows; ++r)
+    scales[r] = QuantizeRow(x + r * x_stride, count, q + r * q_stride, q_stride);
 }
 
 #if !CLLM_INT8_VECTORS
@@ -99,8 +100,8 @@ struct Int8Tiles {
       return nullptr;
     }
   }
-  static constexpr Int8TileFunction kOfRows[12] = {Get<1>(), Get<2>(), Get<3>(), Get<4>(),
-                                                   Get<5>(), Get<6>(), Get<7>(), Get<8>(),
+  static constexpr Int8TileFunction kOfRows[12] = {Get<1>(), Get<2>(),  Get<3>(),  Get<4>(),
+                                                   Get<5>(), Get<6>(),  Get<7>(),  Get<8>(),
                                                    Get<9>(), Get<10>(), Get<11>(), Get<12>()};
 };
 

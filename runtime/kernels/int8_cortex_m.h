@@ -22,14 +22,12 @@
 
 namespace cllm {
 
-// FourRowSums: sums[j] = sum over k < depth of q[k] * w[k / 4][j][k % 4] for 4 rows of a panel, where w are the
-// weights, or with kRowSumOffset 128 that much more. q: 4-byte aligned; depth: a multiple of 4.
-
 #ifdef __ARM_FEATURE_MVE
 
-inline constexpr int32_t kRowSumOffset = 0;
+inline constexpr bool kUnsignedWeights = false;
 
-// A step takes 16 inputs of a row, which lie in four words 64 bytes apart.
+// sums[j] = sum over k < depth of q[k] * (rows[k / 4][j][k % 4] - 128) for 4 rows of a panel. A step takes 16
+// inputs of a row, which lie in four words 64 bytes apart.
 inline void FourRowSums(const int8_t* q, const uint8_t* rows, size_t depth, int32_t* sums) {
   constexpr int kStep = 16 * kPanel;
   const uint8x16_t offset = vdupq_n_u8(128);
@@ -65,7 +63,7 @@ inline void FourRowSums(const int8_t* q, const uint8_t* rows, size_t depth, int3
 
 #else  // DSP
 
-inline constexpr int32_t kRowSumOffset = 128;
+inline constexpr bool kUnsignedWeights = true;
 
 // Four bytes of a row at once.
 using Word = uint32_t __attribute__((may_alias));
@@ -98,6 +96,7 @@ inline int32_t DualMulAdd(uint32_t a, uint32_t b, int32_t sum) {
   return result;
 }
 
+// sums[j] = sum over k < depth of q[k] * rows[k / 4][j][k % 4] for 4 rows of a panel.
 inline void FourRowSums(const int8_t* q, const uint8_t* rows, size_t depth, int32_t* sums) {
   int32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
   for (const int8_t* end = q + depth; q != end; q += 4, rows += 4 * kPanel) {
@@ -117,6 +116,15 @@ inline void FourRowSums(const int8_t* q, const uint8_t* rows, size_t depth, int3
 }
 
 #endif
+
+// sums[j] = sum over k < depth of q[k] * (panel[k / 4][j][k % 4] - 128) for the 16 rows j of a panel.
+// q: 4-byte aligned; depth: a multiple of 4; q_sum: of all q.
+inline void PanelSums(const int8_t* q, int32_t q_sum, const uint8_t* panel, size_t depth, int32_t* sums) {
+  for (size_t j = 0; j < kPanel; j += 4) FourRowSums(q, panel + 4 * j, depth, sums + j);
+  if (kUnsignedWeights) {
+    for (size_t j = 0; j < kPanel; ++j) sums[j] -= 128 * q_sum;
+  }
+}
 
 }  // namespace cllm
 

@@ -158,8 +158,8 @@ HWY_INLINE Inputs LoadInputs(const int8_t* q) {
 }
 HWY_INLINE SumVector Dot(const Weights& w, const Inputs& q, SumVector sum) {
   const SumTag d;
-  return hn::Add(sum, hn::Add(hn::WidenMulPairwiseAdd(d, w.even, q.even),
-                              hn::WidenMulPairwiseAdd(d, w.odd, q.odd)));
+  return hn::Add(
+      sum, hn::Add(hn::WidenMulPairwiseAdd(d, w.even, q.even), hn::WidenMulPairwiseAdd(d, w.odd, q.odd)));
 }
 
 #endif

@@ -137,41 +137,33 @@ HWY_NOINLINE void Int8Tile(const Int8Gemm& g, size_t row, size_t panel) {
 #else
 
 #if !CLLM_INT8_CORTEX_M
-
-// Contained in the sums below, times the sum of the inputs.
-inline constexpr int32_t kRowSumOffset = 128;
-
-// sums[j] of 4 rows of a panel, so that each input is loaded once for the four.
-HWY_INLINE void FourRowSums(const int8_t* q, const uint8_t* rows, size_t depth, int32_t* sums) {
-  int32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
-  for (const int8_t* end = q + depth; q != end; q += 4, rows += 64) {
-    const int32_t q0 = q[0], q1 = q[1], q2 = q[2], q3 = q[3];
-    sum0 += rows[0] * q0 + rows[1] * q1 + rows[2] * q2 + rows[3] * q3;
-    sum1 += rows[4] * q0 + rows[5] * q1 + rows[6] * q2 + rows[7] * q3;
-    sum2 += rows[8] * q0 + rows[9] * q1 + rows[10] * q2 + rows[11] * q3;
-    sum3 += rows[12] * q0 + rows[13] * q1 + rows[14] * q2 + rows[15] * q3;
+// sums[j] = sum over k < depth of q[k] * (panel[k / 4][j][k % 4] - 128) for the 16 rows j of a panel; four at
+// a time, so that each input is loaded once for the four.
+HWY_INLINE void PanelSums(const int8_t* q, int32_t q_sum, const uint8_t* panel, size_t depth, int32_t* sums) {
+  for (size_t j = 0; j < 16; j += 4) {
+    int32_t sum0 = -128 * q_sum, sum1 = sum0, sum2 = sum0, sum3 = sum0;
+    const uint8_t* w = panel + 4 * j;
+    for (size_t k = 0; k < depth; k += 4, w += 64) {
+      const int32_t q0 = q[k], q1 = q[k + 1], q2 = q[k + 2], q3 = q[k + 3];
+      sum0 += w[0] * q0 + w[1] * q1 + w[2] * q2 + w[3] * q3;
+      sum1 += w[4] * q0 + w[5] * q1 + w[6] * q2 + w[7] * q3;
+      sum2 += w[8] * q0 + w[9] * q1 + w[10] * q2 + w[11] * q3;
+      sum3 += w[12] * q0 + w[13] * q1 + w[14] * q2 + w[15] * q3;
+    }
+    sums[j] = sum0, sums[j + 1] = sum1, sums[j + 2] = sum2, sums[j + 3] = sum3;
   }
-  sums[0] = sum0;
-  sums[1] = sum1;
-  sums[2] = sum2;
-  sums[3] = sum3;
 }
-
 #endif
 
-// The microcontroller's form.
 HWY_INLINE void Int8Panel(const Int8Gemm& g, size_t row, size_t panel) {
-  const int32_t offset = kRowSumOffset * g.scales[row].sum;
+  const RowScale scale = g.scales[row];
+  int32_t sums[16];
+  PanelSums(g.q + row * g.q_stride, scale.sum, g.weights + panel * 16 * g.depth, g.depth, sums);
   float* y = g.y + row * g.y_stride + panel * 16;
   const uint16_t* weight_scales = g.weight_scales + panel * 16;
-  for (size_t j = 0; j < 16; j += 4) {
-    int32_t sums[4];
-    FourRowSums(g.q + row * g.q_stride, g.weights + panel * 16 * g.depth + 4 * j, g.depth, sums);
-    for (size_t i = 0; i < 4; ++i) {
-      const float scaled = static_cast<float>(sums[i] - offset) * Bf16ToFloat(weight_scales[j + i]);
-      const float value = scaled * g.scales[row].scale;
-      y[j + i] = g.accumulate ? y[j + i] + value : value;
-    }
+  for (size_t j = 0; j < 16; ++j) {
+    const float value = static_cast<float>(sums[j]) * Bf16ToFloat(weight_scales[j]) * scale.scale;
+    y[j] = g.accumulate ? y[j] + value : value;
   }
 }
 

@@ -51,8 +51,8 @@ HWY_INLINE V Exp(D d, V x) {
   return hn::IfThenElse(hn::Lt(x, lowest), hn::Zero(d), hn::Mul(power, scale));
 }
 
-// ln x within 0.85 units in the last place (measured 0.80), for positive normal x; +infinity and NaN stay. Other x: undefined
-// value, but no more than that.
+// ln x within 0.85 units in the last place (measured 0.80), for positive normal x; +infinity and NaN stay.
+// Other x: undefined value, but no more than that.
 template <class D, class V>
 HWY_INLINE V Log(D d, V x) {
   const hn::RebindToSigned<D> di;

@@ -9,7 +9,8 @@
 namespace cllm {
 namespace {
 
-// The published generator's first numbers for seed 1234567 (rosettacode.org, "Pseudo-random numbers/Splitmix64").
+// The published generator's first numbers for seed 1234567 (rosettacode.org, "Pseudo-random
+// numbers/Splitmix64").
 TEST_CASE("MixBits is SplitMix64's") {
   constexpr uint64_t kGolden = 0x9E3779B97F4A7C15u;
   CHECK(MixBits(1234567 + kGolden) == 6457827717110365317u);

@@ -1,5 +1,6 @@
-// Speed of the two products, in operations a second (a multiplication with its addition counts two), for every
-// SIMD target: kernels_bench [--benchmark_filter=AVX2.*rows:256]. Names: format/target/rows/outputs/depth.
+// Speed of the two products, in operations a second (a multiplication with its addition counts two), for
+// every SIMD target: kernels_bench [--benchmark_filter=AVX2.*rows:256]. Names:
+// format/target/rows/outputs/depth.
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
@@ -44,8 +45,9 @@ void SetRate(benchmark::State& state, size_t rows, Shape shape) {
 void BenchF32(benchmark::State& state, const std::string& target, size_t rows, Shape shape) {
   UseTarget(target.c_str());
   Lines a(rows * shape.depth), b(shape.outputs * shape.depth), c(rows * shape.outputs);
-  const Gemm gemm{a.data(), shape.depth,   1,  b.data(), shape.depth * 16, 16, c.data(),
-                  shape.outputs, 16, rows, shape.depth, 0, shape.outputs / 16, false};
+  const Gemm gemm{a.data(),           shape.depth,   1,  b.data(), shape.depth * 16, 16,
+                  c.data(),           shape.outputs, 16, rows,     shape.depth,      0,
+                  shape.outputs / 16, false};
   for (auto _ : state) {
     GemmF32(gemm);
     benchmark::ClobberMemory();
@@ -57,8 +59,9 @@ void BenchF32(benchmark::State& state, const std::string& target, size_t rows, S
 void BenchF32Gradient(benchmark::State& state, const std::string& target, size_t tokens, Shape shape) {
   UseTarget(target.c_str());
   Lines x(tokens * shape.depth), dy(tokens * shape.outputs), dw(shape.outputs * shape.depth);
-  const Gemm gemm{x.data(), 1, shape.depth, dy.data(), 16, shape.outputs, dw.data(), 16, shape.depth * 16,
-                  shape.depth, tokens, 0, shape.outputs / 16, true};
+  const Gemm gemm{x.data(),           1,   shape.depth,      dy.data(),   16,     shape.outputs,
+                  dw.data(),          16,  shape.depth * 16, shape.depth, tokens, 0,
+                  shape.outputs / 16, true};
   for (auto _ : state) {
     GemmF32(gemm);
     benchmark::ClobberMemory();
@@ -97,8 +100,8 @@ void Register(const char* format, Bench bench, const std::string& target) {
     for (const Shape shape : kShapes) {
       const std::string name = std::string(format) + "/" + target + "/rows:" + std::to_string(rows) + "/" +
                                std::to_string(shape.outputs) + "x" + std::to_string(shape.depth);
-      benchmark::RegisterBenchmark(
-          name.c_str(), [=](benchmark::State& state) { bench(state, target, rows, shape); });
+      benchmark::RegisterBenchmark(name.c_str(),
+                                   [=](benchmark::State& state) { bench(state, target, rows, shape); });
     }
   }
 }

@@ -33,7 +33,8 @@ TEST_CASE("SwiGlu against double; the same bits on every target") {
         std::vector<float> h(rows * stride);
         SwiGlu(gate_up.data(), rows, stride, h.data());
         for (size_t i = 0; i < h.size(); ++i) {
-          const double want = SwiGluOf<double>(gate_up[i / 16 * 32 + i % 16], gate_up[i / 16 * 32 + 16 + i % 16]);
+          const double want =
+              SwiGluOf<double>(gate_up[i / 16 * 32 + i % 16], gate_up[i / 16 * 32 + 16 + i % 16]);
           CHECK(std::fabs(double{h[i]} - want) <= 4e-7 * std::fabs(want));
         }
         if (rows == 3 && stride == 80) {

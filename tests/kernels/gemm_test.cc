@@ -37,16 +37,21 @@ void Reference(const Gemm& g) {
 void CheckShape(const Shape& s) {
   INFO("rows ", s.rows, " depth ", s.depth, " panels ", s.panel_begin, "..", s.panel_end, " transposed ",
        s.a_transposed, " accumulate ", s.accumulate);
-  const size_t a_row = s.a_transposed ? 1 : s.depth + 3, a_k = s.a_transposed ? s.rows + 1 : 1;
-  const std::vector<float> a = Numbers(1, (s.rows + 1) * (s.depth + 4) + 8);
+  // Columns over a page long go another way.
+  const size_t a_k = s.a_transposed ? (s.depth > 200 ? 1040 : s.rows + 1) : 1;
+  const size_t a_row = s.a_transposed ? 1 : s.depth + 3;
+  std::vector<float> a(s.rows * a_row + s.depth * a_k);
+  for (size_t r = 0; r < s.rows; ++r) {
+    for (size_t k = 0; k < s.depth; ++k) a[r * a_row + k * a_k] = testing::Number(1, r * s.depth + k);
+  }
   const std::vector<float> b = Numbers(2, (s.panel_end + 1) * (s.depth * 16 + 16));
   // Rows of C are a panel longer than needed: what lies between must stay.
   const size_t c_row = (s.panel_end + 1) * 16;
   std::vector<float> got(s.rows * c_row + 16, kUntouched);
   if (s.accumulate) got = Numbers(3, got.size());
   std::vector<float> want = got;
-  Gemm g{a.data(), a_row, a_k,     b.data(), s.depth * 16 + 16, 16,          got.data(),
-         c_row,    16,    s.rows,  s.depth,  s.panel_begin,     s.panel_end, s.accumulate};
+  Gemm g{a.data(), a_row, a_k,    b.data(), s.depth * 16 + 16, 16,          got.data(),
+         c_row,    16,    s.rows, s.depth,  s.panel_begin,     s.panel_end, s.accumulate};
   GemmF32(g);
   g.c = want.data();
   Reference(g);
@@ -90,6 +95,22 @@ TEST_CASE("GemmF32 reads B row by row and writes C in panels") {
       Reference(g);
       CheckSameBits(got, want);
     }
+  });
+}
+
+// Gradients of many tokens: sums run on over several blocks of k, and C is added at the end only.
+TEST_CASE("GemmF32 with A read down its columns, for every depth around a block") {
+  OnEveryTarget([](const std::string&) {
+    for (size_t depth : {255, 256, 257, 700}) {
+      for (size_t panels : {3, 4, 17, 21}) {
+        CheckShape({13, depth, 0, panels, true, panels % 2 == 0});
+        CheckShape({12, depth, 2, 2 + panels, true, panels % 2 != 0});
+      }
+    }
+    CheckShape({40, 0, 0, 6, true, true});
+    CheckShape({40, 0, 0, 6, true, false});
+    CheckShape({700, 3, 0, 5, false, true});
+    CheckShape({90, 4000, 0, 2, false, false});
   });
 }
 

@@ -83,7 +83,8 @@ double UlpError(float got, double want) {
 std::vector<float> Sweep(float low, float high, uint32_t stride) {
   std::vector<float> x;
   const uint32_t first = std::min(Bits(low), Bits(high)), last = std::max(Bits(low), Bits(high));
-  for (uint64_t bits = first; bits <= last; bits += stride) x.push_back(FromBits(static_cast<uint32_t>(bits)));
+  for (uint64_t bits = first; bits <= last; bits += stride)
+    x.push_back(FromBits(static_cast<uint32_t>(bits)));
   while (x.size() % 16 != 0) x.push_back(high);
   return x;
 }
@@ -108,8 +109,8 @@ TEST_CASE("Exp: within 1 unit in the last place, the same bits on every target")
 
 TEST_CASE("Exp outside its range") {
   const float below = std::nextafter(-60.0f, -100.0f);
-  const std::vector<float> x = {0.0f,   -0.0f, below, -1000.0f, -INFINITY, -1e30f, 88.5f, 1000.0f,
-                                INFINITY, NAN,   -60.0f, -3e38f, 3e38f,     1e-45f, 88.0f, -0.0f};
+  const std::vector<float> x = {0.0f,     -0.0f, below,  -1000.0f, -INFINITY, -1e30f, 88.5f, 1000.0f,
+                                INFINITY, NAN,   -60.0f, -3e38f,   3e38f,     1e-45f, 88.0f, -0.0f};
   OnEveryTarget([&](const std::string&) {
     std::vector<float> y(16);
     HWY_DYNAMIC_DISPATCH(ExpAll)(x.data(), 16, y.data());

@@ -81,7 +81,8 @@ TEST_CASE("AdamW against double over ten steps; the same bits on every target") 
         const double g = double{gradient[i]} * clip;
         want_m[i] = beta1 * want_m[i] + (1 - beta1) * g;
         want_v[i] = beta2 * want_v[i] + (1 - beta2) * g * g;
-        const double m_hat = want_m[i] / (1 - std::pow(beta1, t)), v_hat = want_v[i] / (1 - std::pow(beta2, t));
+        const double m_hat = want_m[i] / (1 - std::pow(beta1, t)),
+                     v_hat = want_v[i] / (1 - std::pow(beta2, t));
         want[i] = want[i] * (1 - rate * decay) - rate * m_hat / (std::sqrt(v_hat) + epsilon);
       }
       const AdamWStep step = {static_cast<float>(rate / (1 - std::pow(beta1, t))),

@@ -147,6 +147,17 @@ TEST_CASE("without byte tokens an unknown group cannot be encoded") {
   CHECK(RunEncode(TokenizerView{}, "a").status == CLLM_UNSUPPORTED_TOKENIZER);
 }
 
+TEST_CASE("zero and minus zero are equal scores") {
+  TokenizerTables tables;
+  tables.kind = TokenizerKind::kScoredMerges;
+  tables.pieces = {"a", "b", "c", "ab", "bc"};
+  for (const float sign : {1.0f, -1.0f}) {
+    tables.scores = {0, 0, 0, -0.0f * sign, 0.0f * sign};
+    const Packed packed(tables);
+    CHECK(RunEncode(packed.view(), "abc").tokens == Tokens{3, 2});
+  }
+}
+
 TEST_CASE("a small output buffer is filled, kept to, and told the count") {
   std::mt19937 random(4);
   const Packed packed(plain::RandomBpeTables(random, 50));

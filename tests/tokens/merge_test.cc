@@ -50,6 +50,63 @@ TEST_CASE("the lookups of a run are at most three a token") {
   }
 }
 
+// Half of all pairs merge, to anything, at a priority that has nothing to do with that of their parts.
+class Anything {
+ public:
+  Anything(std::mt19937& random, uint32_t tokens) : tokens_(tokens), pairs_(tokens * tokens) {
+    for (Pair& pair : pairs_) {
+      pair = {random() % 2 == 0, static_cast<uint32_t>(random() % (2 * tokens)),
+              static_cast<uint32_t>(random() % tokens)};
+    }
+  }
+  uint32_t Find(uint32_t left, uint32_t right) const {
+    const uint32_t pair = left * tokens_ + right;
+    return pairs_[pair].merges ? pair : kNotFound;
+  }
+  uint32_t Priority(uint32_t pair) const { return pairs_[pair].priority; }
+  uint32_t Result(uint32_t pair) const { return pairs_[pair].result; }
+
+ private:
+  struct Pair {
+    bool merges;
+    uint32_t priority, result;
+  };
+  uint32_t tokens_;
+  std::vector<Pair> pairs_;
+};
+
+std::vector<uint32_t> PlainMerge(const Anything& rules, std::vector<uint32_t> tokens) {
+  for (;;) {
+    uint32_t best = kNotFound;
+    size_t best_at = 0;
+    for (size_t i = 0; i + 1 < tokens.size(); ++i) {
+      const uint32_t pair = rules.Find(tokens[i], tokens[i + 1]);
+      if (pair == kNotFound || (best != kNotFound && rules.Priority(pair) >= rules.Priority(best))) continue;
+      best = pair;
+      best_at = i;
+    }
+    if (best == kNotFound) return tokens;
+    tokens[best_at] = rules.Result(best);
+    tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(best_at) + 1);
+  }
+}
+
+TEST_CASE("runs of any length merge as rescanning merges them, whatever the priorities") {
+  std::mt19937 random(7);
+  for (int round = 0; round < 4000; ++round) {
+    const uint32_t kinds = 2 + random() % 12;
+    const Anything rules(random, kinds);
+    const uint32_t n = static_cast<uint32_t>(random() % (round % 20 == 0 ? 600 : 60));
+    std::vector<uint32_t> run(n);
+    for (uint32_t& token : run) token = random() % kinds;
+    std::vector<uint64_t> scratch(MergeScratchBytes(n) / 8);
+    Merger<Anything> merger(rules, scratch.data(), n);
+    std::copy(run.begin(), run.end(), merger.tokens());
+    const uint32_t count = merger.Run(n);
+    REQUIRE(std::vector<uint32_t>(merger.tokens(), merger.tokens() + count) == PlainMerge(rules, run));
+  }
+}
+
 TEST_CASE("scratch a byte of text") {
   CHECK(MergeScratchBytes(1 << 20) <= (uint64_t{21} << 20) + 256);
   CHECK(MergeScratchBytes(uint64_t{1} << 31) == RoundUp((uint64_t{21} << 31) + 128, 64));

@@ -235,7 +235,7 @@ inline TokenizerTables RandomScoredTables(std::mt19937& random, uint32_t pieces)
     t.scores.push_back(random() % 40 == 0 ? -2e10f
                                           : static_cast<float>(static_cast<int>(random() % 9) - 6) / 2);
     if (random() % 60 == 0) t.scores.back() = NAN;
-    if (random() % 60 == 0) t.scores.back() = -0.0f;
+    if (random() % 6 == 0) t.scores.back() = -0.0f;
   }
   return t;
 }
