@@ -14,24 +14,24 @@ namespace cllm {
 
 // How a model is trained, without what depends on the run (seed, threads, data).
 struct Recipe {
-  uint32_t batch = 12;                // sequences a step
-  uint32_t length = 64;               // tokens a sequence, at most the context
+  uint32_t batch = 12;   // sequences a step
+  uint32_t length = 64;  // tokens a sequence, at most the context
   uint32_t steps = 2000;
-  uint32_t warmup_steps = 100;        // the rate rises linearly, then falls on a cosine
-  float learning_rate = 1e-3f;        // highest
-  float final_rate_fraction = 0.1f;   // of the highest, at the last step
+  uint32_t warmup_steps = 100;       // the rate rises linearly, then falls on a cosine
+  float learning_rate = 1e-3f;       // highest
+  float final_rate_fraction = 0.1f;  // of the highest, at the last step
   float beta1 = 0.9f;
   float beta2 = 0.99f;
   float epsilon = 1e-8f;
   float weight_decay = 0.1f;
-  float clip = 1.0f;                  // global gradient norm
+  float clip = 1.0f;  // global gradient norm
 };
 
 struct Configuration {
   std::string name;
-  std::string summary;           // one line for --help
-  Architecture architecture;     // `train` replaces vocabulary_size by the tokenizer's
-  std::string tokenizer;         // "char" or "bpe": what `train` uses unless told otherwise
+  std::string summary;        // one line for --help
+  Architecture architecture;  // `train` replaces vocabulary_size by the tokenizer's
+  std::string tokenizer;      // "char" or "bpe": what `train` uses unless told otherwise
   Recipe recipe;
 };
 

@@ -17,26 +17,26 @@ namespace cllm {
 
 struct TrainOptions {
   Recipe recipe;
-  double minutes = 0;              // > 0: train for this long instead of recipe.steps; the schedule then
-                                   // follows the clock, so that only a run by steps can be repeated exactly
-  uint32_t threads = 1;            // the result does not depend on it
-  uint64_t seed = 1;               // of the batch offsets
+  double minutes = 0;                // > 0: train for this long instead of recipe.steps; the schedule then
+                                     // follows the clock, so that only a run by steps can be repeated exactly
+  uint32_t threads = 1;              // the result does not depend on it
+  uint64_t seed = 1;                 // of the batch offsets
   double validation_fraction = 0.1;  // the last part of the tokens; 0: no validation
-  uint32_t report_interval = 0;    // steps between progress reports; 0: about one a second
+  uint32_t report_interval = 0;      // steps between progress reports; 0: about one a second
   uint32_t evaluation_interval = 0;  // steps between whole evaluations; 0: only at the end
   const std::atomic<bool>* stop = nullptr;  // set by a signal handler: end early, keep the weights so far
 };
 
 struct TrainProgress {
-  uint32_t step = 0;               // done
-  uint32_t steps = 0;              // in all; an estimate in a run by minutes
-  float loss = 0;                  // training, nats a token: mean since the last report
+  uint32_t step = 0;   // done
+  uint32_t steps = 0;  // in all; an estimate in a run by minutes
+  float loss = 0;      // training, nats a token: mean since the last report
   float learning_rate = 0;
-  float gradient_norm = 0;         // before clipping
-  double tokens_per_second = 0;    // since the start, evaluations left out
-  double seconds = 0;              // since the start
-  double seconds_left = 0;         // estimated
-  bool evaluated = false;          // validation_loss is of this very step
+  float gradient_norm = 0;       // before clipping
+  double tokens_per_second = 0;  // since the start, evaluations left out
+  double seconds = 0;            // since the start
+  double seconds_left = 0;       // estimated
+  bool evaluated = false;        // validation_loss is of this very step
   double validation_loss = 0;
 };
 

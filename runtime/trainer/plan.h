@@ -28,29 +28,29 @@ struct TrainerPlan {
   uint64_t weight_floats;      // of all tensors as stored
   uint64_t head_floats;        // of one head's keys in one sequence
 
-  uint64_t layers;             // LayerWeights [layers]
-  uint64_t tensor_offsets;     // uint64 [tensors + 1], floats from the start of the weights
-  uint64_t weights;            // float [weight_floats], and so the next three
+  uint64_t layers;          // LayerWeights [layers]
+  uint64_t tensor_offsets;  // uint64 [tensors + 1], floats from the start of the weights
+  uint64_t weights;         // float [weight_floats], and so the next three
   uint64_t gradients;
   uint64_t first_moments;
   uint64_t second_moments;
-  uint64_t segment_sums;       // float [weight_floats / kNormSegment, rounded up]
+  uint64_t segment_sums;  // float [weight_floats / kNormSegment, rounded up]
 
   // What the backward pass needs of every layer.
-  uint64_t residuals;          // float [2 layers + 1][rows][width]: before each half, and at the end
-  uint64_t inverses;           // float [2 layers + 1][rows]: of the norms
-  uint64_t query_key_value;    // float [layers][rows][qkv]
-  uint64_t attended;           // float [layers][rows][query]
-  uint64_t log_sum_exp;        // float [layers][sequences][heads][length]
-  uint64_t gate_up;            // float [layers][rows][2 hidden]
+  uint64_t residuals;        // float [2 layers + 1][rows][width]: before each half, and at the end
+  uint64_t inverses;         // float [2 layers + 1][rows]: of the norms
+  uint64_t query_key_value;  // float [layers][rows][qkv]
+  uint64_t attended;         // float [layers][rows][query]
+  uint64_t log_sum_exp;      // float [layers][sequences][heads][length]
+  uint64_t gate_up;          // float [layers][rows][2 hidden]
 
   // Shared by the layers.
-  uint64_t angles;             // float [length][head_size]
-  uint64_t normed;             // float [rows][width]
-  uint64_t d_residual;         // float [rows][width]
-  uint64_t d_normed;           // float [rows][width]
-  uint64_t transposed;         // float, the largest matrix
-  uint64_t losses;             // float [rows]
+  uint64_t angles;      // float [length][head_size]
+  uint64_t normed;      // float [rows][width]
+  uint64_t d_residual;  // float [rows][width]
+  uint64_t d_normed;    // float [rows][width]
+  uint64_t transposed;  // float, the largest matrix
+  uint64_t losses;      // float [rows]
 
   uint64_t hidden;             // float [rows][hidden]
   uint64_t d_hidden;           // float [rows][hidden]

@@ -54,35 +54,16 @@ void Trainer::CopyWeights() {
 
 void Trainer::Place(const TableEntry& entry, const Tensor& tensor) {
   switch (entry.role) {
-    case Role::kTokenEmbedding:
-      embedding_ = tensor;
-      break;
-    case Role::kFinalNorm:
-      final_norm_ = tensor;
-      break;
-    case Role::kHead:
-      head_ = tensor;
-      break;
-    case Role::kAttentionNorm:
-      Layer(entry.layer).attention_norm = tensor;
-      break;
-    case Role::kQueryKeyValue:
-      Layer(entry.layer).query_key_value = tensor;
-      break;
-    case Role::kAttentionOutput:
-      Layer(entry.layer).attention_output = tensor;
-      break;
-    case Role::kFeedForwardNorm:
-      Layer(entry.layer).feed_forward_norm = tensor;
-      break;
-    case Role::kGateUp:
-      Layer(entry.layer).gate_up = tensor;
-      break;
-    case Role::kDown:
-      Layer(entry.layer).down = tensor;
-      break;
-    default:
-      break;  // open accepts no tensor that the configuration does not call for
+    case Role::kTokenEmbedding: embedding_ = tensor; break;
+    case Role::kFinalNorm: final_norm_ = tensor; break;
+    case Role::kHead: head_ = tensor; break;
+    case Role::kAttentionNorm: Layer(entry.layer).attention_norm = tensor; break;
+    case Role::kQueryKeyValue: Layer(entry.layer).query_key_value = tensor; break;
+    case Role::kAttentionOutput: Layer(entry.layer).attention_output = tensor; break;
+    case Role::kFeedForwardNorm: Layer(entry.layer).feed_forward_norm = tensor; break;
+    case Role::kGateUp: Layer(entry.layer).gate_up = tensor; break;
+    case Role::kDown: Layer(entry.layer).down = tensor; break;
+    default: break;  // open accepts no tensor that the configuration does not call for
   }
 }
 
