@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -34,8 +35,28 @@ absl::Status CheckSpecialToken(const char* name, uint32_t token, size_t vocabula
                                                  " pieces."));
 }
 
+absl::Status CheckScores(const TokenizerTables& tables) {
+  const size_t expected = tables.kind == TokenizerKind::kScoredMerges ? tables.pieces.size() : 0;
+  if (tables.scores.size() != expected) {
+    return absl::InvalidArgumentError(absl::StrCat("The tokenizer has ", tables.scores.size(), " scores for ",
+                                                   tables.pieces.size(), " pieces; ", expected,
+                                                   " were expected."));
+  }
+  for (size_t id = 0; id < expected; ++id) {
+    if (!std::isfinite(tables.scores[id])) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("The score of piece ", id, " of the tokenizer is not a finite number."));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckMerges(const TokenizerTables& tables) {
   const size_t count = tables.pieces.size();
+  if (tables.merges.size() > count) {
+    return absl::InvalidArgumentError(absl::StrCat("The tokenizer has ", tables.merges.size(),
+                                                   " merges, more than its ", count, " pieces."));
+  }
   for (size_t rank = 0; rank < tables.merges.size(); ++rank) {
     const auto& [left, right, result] = tables.merges[rank];
     if (left >= count || right >= count || result >= count) {
@@ -77,11 +98,7 @@ absl::Status CheckTables(const TokenizerTables& tables) {
       }
     }
   }
-  const size_t scores = tables.kind == TokenizerKind::kScoredMerges ? count : 0;
-  if (tables.scores.size() != scores) {
-    return absl::InvalidArgumentError(absl::StrCat("The tokenizer has ", tables.scores.size(), " scores for ",
-                                                   count, " pieces; ", scores, " were expected."));
-  }
+  if (absl::Status status = CheckScores(tables); !status.ok()) return status;
   if (!needs_bytes && !tables.merges.empty()) {
     return absl::InvalidArgumentError("Only a byte-level BPE tokenizer has merges.");
   }

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <random>
 #include <string>
@@ -87,6 +88,12 @@ TEST_CASE("tables that contradict themselves are refused in words") {
   TokenizerTables broken = scored;
   broken.scores.pop_back();
   CHECK(contains(refusal(broken), "scores"));
+  broken = scored;
+  broken.scores[5] = NAN;
+  CHECK(contains(refusal(broken), "score of piece 5"));
+  broken = bpe;
+  broken.merges.resize(broken.pieces.size() + 1, broken.merges[0]);
+  CHECK(contains(refusal(broken), "more than its"));
   broken = scored;
   broken.end_token = static_cast<uint32_t>(scored.pieces.size());
   CHECK(contains(refusal(broken), "end token"));

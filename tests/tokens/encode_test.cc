@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -207,7 +208,7 @@ TokenizerView NonsenseView(std::mt19937& random, std::vector<uint32_t> (&tables)
     index[HashPair(merges[3 * rank], merges[3 * rank + 1]) % 255 + 1] = rank;
   }
   scores.assign(view.count, 0.0f);
-  for (float& score : scores) score = static_cast<float>(random() % 5);
+  for (float& score : scores) score = random() % 9 == 0 ? NAN : static_cast<float>(random() % 5);
   view.offsets = offsets.data();
   view.bytes = reinterpret_cast<const char*>(bytes.data());
   view.scores = scores.data();

@@ -234,7 +234,6 @@ inline TokenizerTables RandomScoredTables(std::mt19937& random, uint32_t pieces)
   for (size_t i = 0; i < t.pieces.size(); ++i) {
     t.scores.push_back(random() % 40 == 0 ? -2e10f
                                           : static_cast<float>(static_cast<int>(random() % 9) - 6) / 2);
-    if (random() % 60 == 0) t.scores.back() = NAN;
     if (random() % 6 == 0) t.scores.back() = -0.0f;
   }
   return t;
