@@ -1,5 +1,6 @@
 #include "trainer/trainer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -85,6 +86,44 @@ TEST_CASE("trainer: its loss is that of the session's logits") {
     sum += std::log(total) - logits[tokens[t + 1]];
   }
   CHECK(std::abs(loss - sum / 40) < 1e-5);
+}
+
+// A vocabulary so large that the head takes the rows in several chunks.
+TEST_CASE("trainer: chunks of logits change neither loss nor gradient beyond rounding") {
+  Architecture a = Medium();
+  a.vocabulary_size = 70001;
+  a.width = 8;
+  a.layers = 1;
+  const Checkpoint checkpoint = RandomCheckpoint(a, 4);
+  const ModelFile file = MakeModel(checkpoint, Dtype::kF32);
+  const uint32_t sequences = 4, length = 30;
+  TrainerPlan plan;
+  REQUIRE(PlanTrainer(file.model(), {sizeof(cllm_trainer_limits), sequences, length}, &plan) == CLLM_OK);
+  REQUIRE(plan.logits_rows == 48);
+  const auto inputs = RandomTokens(a.vocabulary_size, sequences * length, 1);
+  const auto targets = RandomTokens(a.vocabulary_size, sequences * length, 2);
+  TestTrainer whole(file, sequences, length), single(file, 1, length);
+  float loss = 0, sum = 0;
+  REQUIRE(cllm_trainer_accumulate(whole, inputs.data(), targets.data(), sequences, length, 1, &loss) ==
+          CLLM_OK);
+  for (uint32_t s = 0; s < sequences; ++s) {
+    float part = 0;
+    const size_t at = s * length;
+    REQUIRE(cllm_trainer_accumulate(single, &inputs[at], &targets[at], 1, length, 0.25f, &part) == CLLM_OK);
+    sum += part / 4;
+  }
+  CHECK(std::abs(loss - sum) < 1e-5);
+  for (uint32_t i = 0; i < file.model().tensor_count; ++i) {
+    const auto expected = single.Stored(i, CLLM_TRAINER_GRADIENT),
+               found = whole.Stored(i, CLLM_TRAINER_GRADIENT);
+    float worst = 0, largest = 0;
+    for (size_t k = 0; k < expected.size(); ++k) {
+      worst = std::max(worst, std::abs(expected[k] - found[k]));
+      largest = std::max(largest, std::abs(expected[k]));
+    }
+    CHECK(largest > 0);
+    CHECK(worst < 2e-5f * largest);
+  }
 }
 
 TEST_CASE("trainer: a short text is learned by heart") {
