@@ -1,0 +1,163 @@
+// `cllm bench`: speed and memory of a model, or of random weights of a known shape.
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "converter/commands/commands.h"
+#include "converter/commands/files.h"
+#include "converter/commands/first_token.h"
+#include "converter/commands/options.h"
+#include "converter/import/model_file.h"
+#include "converter/run/hosted_session.h"
+#include "converter/run/speed.h"
+#include "converter/train/configurations.h"
+#include "kernels/targets.h"
+#include "nlohmann/json.hpp"
+#include "posix/thread_pool.h"
+
+namespace cllm {
+namespace {
+
+struct Options {
+  std::string model, shape, format;
+  uint32_t threads = 1;
+  bool json = false;
+  bool first_token = false;  // the child's part, see first_token.h
+};
+
+struct Measured {
+  std::string name;
+  uint64_t model_bytes = 0;
+  cllm_model_info info{};
+  SpeedResult speed;
+  std::optional<double> first_token_seconds;
+};
+
+constexpr uint64_t kWeightSeed = 1;
+
+void CheckUsage(const Options& options) {
+  if (options.model.empty() == options.shape.empty()) {
+    throw CLI::ValidationError("MODEL, --shape", "give one of them, a file or the name of a shape");
+  }
+  if (options.shape.empty() && !options.format.empty()) {
+    throw CLI::ValidationError("--format", "goes with --shape; a MODEL has the format of its file");
+  }
+  if (!options.shape.empty() && options.format.empty()) {
+    throw CLI::ValidationError("--shape", "needs --format f32 or --format int8 beside it");
+  }
+}
+
+absl::Status PrintFirstToken(const Options& options) {
+  absl::StatusOr<ModelFile> file = ModelFile::Open(options.model);
+  if (!file.ok()) return file.status();
+  const ThreadPool pool(options.threads);
+  absl::StatusOr<uint32_t> token = FirstToken(*file->handle(), pool.workers());
+  if (!token.ok()) return token.status();
+  absl::PrintF("%u\n", *token);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Measured> MeasureFile(const std::string& path, uint32_t threads) {
+  absl::StatusOr<ModelFile> file = ModelFile::Open(path);
+  if (!file.ok()) return file.status();
+  Measured measured;
+  measured.model_bytes = file->size();
+  measured.info = Describe(*file->handle());
+  absl::StatusOr<double> seconds = TimeToFirstToken(path, threads);
+  if (seconds.ok()) {
+    measured.first_token_seconds = *seconds;
+  } else {
+    absl::FPrintF(stderr, "time to first token: not measured: %s\n", std::string(seconds.status().message()));
+  }
+  const ThreadPool pool(threads);
+  SpeedOptions options;
+  options.workers = pool.workers();
+  absl::StatusOr<SpeedResult> speed = MeasureSpeed(*file->handle(), options);
+  if (!speed.ok()) return speed.status();
+  measured.speed = *speed;
+  return measured;
+}
+
+absl::StatusOr<Measured> Measure(const Options& options) {
+  if (options.shape.empty()) return MeasureFile(options.model, options.threads);
+  const Checkpoint checkpoint =
+      InitialCheckpoint(FindConfiguration(options.shape)->architecture, kWeightSeed);
+  absl::StatusOr<TemporaryModel> model =
+      TemporaryModel::Write(checkpoint, options.format == "int8" ? Dtype::kI8 : Dtype::kF32);
+  if (!model.ok()) return model.status();
+  return MeasureFile(model->path(), options.threads);
+}
+
+void PrintJson(const Measured& measured, uint32_t threads) {
+  nlohmann::ordered_json json = {
+      {"model", measured.name},
+      {"format", measured.info.weight_format == CLLM_FORMAT_INT8 ? "int8" : "f32"},
+      {"parameters", measured.info.parameters},
+      {"model_bytes", measured.model_bytes},
+      {"room_bytes", measured.speed.room_bytes},
+      {"threads", threads},
+      {"target", ChosenTarget()},
+      {"prefill_tokens", measured.speed.prefill_tokens},
+      {"prefill_tokens_per_second", measured.speed.prefill_tokens_per_second},
+      {"decode_tokens", measured.speed.decode_tokens},
+      {"decode_tokens_per_second", measured.speed.decode_tokens_per_second},
+      {"repetitions", measured.speed.repetitions},
+      {"first_token_seconds", nullptr}};
+  if (measured.first_token_seconds) json["first_token_seconds"] = *measured.first_token_seconds;
+  std::puts(json.dump(2).c_str());
+}
+
+void PrintText(const Measured& measured, uint32_t threads) {
+  const SpeedResult& speed = measured.speed;
+  absl::PrintF("%s: %s parameters, %s, %u thread%s, %s\n", measured.name, Grouped(measured.info.parameters),
+               measured.info.weight_format == CLLM_FORMAT_INT8 ? "int8" : "float32", threads,
+               threads == 1 ? "" : "s", ChosenTarget());
+  absl::PrintF("prefill      %10.0f tokens a second (%u tokens, median of %u)\n",
+               speed.prefill_tokens_per_second, speed.prefill_tokens, speed.repetitions);
+  absl::PrintF("decode       %10.0f tokens a second (%u tokens, median of %u)\n", speed.decode_tokens_per_second,
+               speed.decode_tokens, speed.repetitions);
+  if (measured.first_token_seconds) {
+    absl::PrintF("first token  %10.2f ms after the start of the process (median of 5)\n",
+                 1e3 * *measured.first_token_seconds);
+  }
+  absl::PrintF("model        %10s bytes\nroom         %10s bytes\n", Grouped(measured.model_bytes),
+               Grouped(speed.room_bytes));
+}
+
+absl::Status Run(const Options& options) {
+  CheckUsage(options);
+  if (options.first_token) return PrintFirstToken(options);
+  absl::StatusOr<Measured> measured = Measure(options);
+  if (!measured.ok()) return measured.status();
+  measured->name = options.shape.empty() ? options.model : options.shape;
+  options.json ? PrintJson(*measured, options.threads) : PrintText(*measured, options.threads);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Command AddBench(CLI::App& program) {
+  auto options = std::make_shared<Options>();
+  CLI::App* app = program.add_subcommand("bench", "measures speed and memory on this machine");
+  app->add_option("MODEL", options->model, "a .cllm file")->type_name("");
+  std::vector<std::string> shapes;
+  for (const Configuration& configuration : Configurations()) shapes.push_back(configuration.name);
+  AddChoice(app, "--shape", &options->shape, shapes, "random weights of this shape instead of a file");
+  AddChoice(app, "--format", &options->format, {"f32", "int8"}, "their format");
+  AddThreads(app, &options->threads);
+  app->add_flag("--json", options->json, "print one JSON object");
+  app->add_flag("--first-token", options->first_token)->group("");
+  app->footer(
+      "On stdout: prefill (256 tokens fed at once, or the context if less) and decode (128 tokens drawn and\n"
+      "fed one by one) in tokens a second, medians after a warm-up; the time from the start of a process to\n"
+      "its first token (this program is run again for it, five times); bytes of the model file and of the\n"
+      "session's room. Random weights lie in the temporary folder (TMPDIR) meanwhile.\n\n"
+      "Examples:\n"
+      "  cllm bench stories8.cllm --threads 1\n"
+      "  cllm bench --shape 15m --format int8 --json");
+  return {app, [options] { return Run(*options); }};
+}
+
+}  // namespace cllm

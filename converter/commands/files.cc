@@ -1,0 +1,80 @@
+#include "converter/commands/files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+
+namespace cllm {
+namespace {
+
+absl::Status PathError(const std::string& path, const std::string& what) {
+  return absl::InvalidArgumentError(absl::StrCat(path, ": ", what));
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadText(const std::string& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return PathError(path, absl::StrCat("cannot read: ", std::strerror(errno)));
+  std::string text;
+  char block[1 << 16];
+  ssize_t count = 0;
+  while ((count = read(file, block, sizeof(block))) > 0) text.append(block, static_cast<size_t>(count));
+  const int error = errno;
+  close(file);
+  if (count < 0 && error == EISDIR) return PathError(path, "is a folder; give the text files in it by name");
+  if (count < 0) return PathError(path, absl::StrCat("cannot read: ", std::strerror(error)));
+  if (text.empty()) return PathError(path, "is empty; give a file with text");
+  return text;
+}
+
+absl::Status CheckOutputPath(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    return PathError(path, "is a folder; give the name of the file to write");
+  }
+  std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  if (folder.empty()) folder = ".";
+  if (!std::filesystem::is_directory(folder, ignored)) {
+    return PathError(path, absl::StrCat("the folder ", folder.string(), " does not exist; make it first"));
+  }
+  if (access(folder.c_str(), W_OK | X_OK) != 0) {
+    return PathError(path, absl::StrCat("cannot write into the folder ", folder.string(), ": ",
+                                        std::strerror(errno)));
+  }
+  return absl::OkStatus();
+}
+
+std::string Grouped(uint64_t number) {
+  const std::string digits = std::to_string(number);
+  std::string grouped;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) grouped += ',';
+    grouped += digits[i];
+  }
+  return grouped;
+}
+
+uint64_t FileBytes(const std::string& path) {
+  std::error_code error;
+  const uintmax_t bytes = std::filesystem::file_size(path, error);
+  return error ? 0 : bytes;
+}
+
+SignalsHeld::SignalsHeld() {
+  sigset_t held;
+  sigemptyset(&held);
+  sigaddset(&held, SIGINT);
+  sigaddset(&held, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &held, &before_);
+}
+
+SignalsHeld::~SignalsHeld() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+}  // namespace cllm

@@ -1,0 +1,102 @@
+// `cllm generate`: text from a model.
+#include "converter/run/generate.h"
+
+#include <cstdio>
+#include <memory>
+
+#include "absl/strings/str_format.h"
+#include "converter/commands/commands.h"
+#include "converter/commands/files.h"
+#include "converter/commands/options.h"
+#include "converter/import/model_file.h"
+#include "kernels/targets.h"
+#include "posix/thread_pool.h"
+
+namespace cllm {
+namespace {
+
+struct Options {
+  std::string model, prompt;
+  uint32_t tokens = 256;
+  double temperature = 0.8, top_p = 0.95, min_p = 0, repetition_penalty = 1;
+  uint32_t top_k = 0;
+  uint64_t seed = 1;
+  uint32_t threads = 1;
+};
+
+absl::Status WriteOut(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    return absl::DataLossError("cannot write the text to stdout; is the disk full?");
+  }
+  return absl::OkStatus();
+}
+
+double Rate(uint32_t tokens, double seconds) { return seconds > 0 ? tokens / seconds : 0; }
+
+void PrintStatistics(const GenerateResult& result, uint32_t threads) {
+  const char* end = result.end_of_text    ? "the text ended"
+                    : result.context_full ? "the context is full"
+                                          : "as many tokens as asked for";
+  absl::FPrintF(stderr, "%u prompt tokens, %u generated: %s\n", result.prompt_tokens, result.generated_tokens, end);
+  absl::FPrintF(stderr, "prefill %.0f tok/s, decode %.0f tok/s; room %s bytes; %u thread%s, %s\n",
+                Rate(result.prefill_tokens, result.prefill_seconds),
+                Rate(result.decode_tokens, result.decode_seconds), Grouped(result.room_bytes), threads,
+                threads == 1 ? "" : "s", ChosenTarget());
+}
+
+absl::Status Run(const Options& options) {
+  absl::StatusOr<ModelFile> file = ModelFile::Open(options.model);
+  if (!file.ok()) return file.status();
+  ThreadPool pool(options.threads);
+  GenerateOptions generate;
+  generate.prompt = options.prompt;
+  generate.text_tokens = options.tokens;
+  generate.workers = pool.workers();
+  generate.sampling.temperature = static_cast<float>(options.temperature);
+  generate.sampling.top_k = options.top_k;
+  generate.sampling.top_p = static_cast<float>(options.top_p);
+  generate.sampling.min_p = static_cast<float>(options.min_p);
+  generate.sampling.repetition_penalty = static_cast<float>(options.repetition_penalty);
+  generate.sampling.seed = options.seed;
+  absl::StatusOr<GenerateResult> result = Generate(*file->handle(), generate, WriteOut);
+  if (!result.ok()) return result.status();
+  if (absl::Status status = WriteOut("\n"); !status.ok()) return status;
+  PrintStatistics(*result, options.threads);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Command AddGenerate(CLI::App& program) {
+  auto options = std::make_shared<Options>();
+  CLI::App* app = program.add_subcommand("generate", "writes text with a model");
+  AddModel(app, &options->model);
+  app->add_option("--prompt", options->prompt,
+                  "the text to go on with; printed too. Empty: the model starts a text of its own, if it has\n"
+                  "a begin token")
+      ->type_name("TEXT");
+  AddCount(app, "--tokens", &options->tokens, 1, 1u << 30,
+           "length of the whole text in tokens, the prompt's included and a begin token not; at most what\n"
+           "the context holds. The model may end the text sooner");
+  AddNumber(app, "--temperature", &options->temperature, {0, 100},
+            "0: always the likeliest token; 1: as the model says; more: wilder");
+  AddCount(app, "--top-k", &options->top_k, 0, 1u << 30, "only the k likeliest tokens; 0: all");
+  AddNumber(app, "--top-p", &options->top_p, {0, 1},
+            "only the likeliest tokens whose probabilities reach p; 0 or 1: all");
+  AddNumber(app, "--min-p", &options->min_p, {0, 1},
+            "no token below p times the likeliest one's probability; 0: all");
+  AddNumber(app, "--repetition-penalty", &options->repetition_penalty, {0, 100},
+            "over 1: tokens that came already become less likely; 0 or 1: off");
+  AddSeed(app, &options->seed, "of the random draws: the same seed gives the same text on every machine");
+  AddThreads(app, &options->threads);
+  app->footer(
+      "The text goes to stdout as it comes, with one newline at its end and nothing else. Statistics go to\n"
+      "stderr: tokens, speed in tokens a second, and the memory that the session took (room).\n\n"
+      "Examples:\n"
+      "  cllm generate stories.cllm --prompt \"Once upon a time\" --tokens 200\n"
+      "  cllm generate stories.cllm --prompt \"The dog\" --temperature 0 2>/dev/null   # the likeliest text\n"
+      "  for s in 1 2 3; do cllm generate stories.cllm --seed $s; done               # three texts");
+  return {app, [options] { return Run(*options); }};
+}
+
+}  // namespace cllm

@@ -1,0 +1,49 @@
+// `cllm quantize`: float weights to integers.
+#include "converter/quantize/quantize.h"
+
+#include <cstdio>
+#include <memory>
+
+#include "absl/strings/str_format.h"
+#include "converter/commands/commands.h"
+#include "converter/commands/files.h"
+#include "converter/commands/options.h"
+
+namespace cllm {
+namespace {
+
+struct Options {
+  std::string in, out, format;
+};
+
+absl::Status Run(const Options& options) {
+  const uint64_t before = FileBytes(options.in);
+  {
+    const SignalsHeld held;
+    if (absl::Status status = Quantize(options.in, Dtype::kI8, options.out); !status.ok()) return status;
+  }
+  const uint64_t after = FileBytes(options.out);
+  absl::FPrintF(stderr, "%s: %s bytes\n%s: %s bytes, %.1f%% of it\n", options.in, Grouped(before), options.out,
+                Grouped(after), 100.0 * static_cast<double>(after) / static_cast<double>(before));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Command AddQuantize(CLI::App& program) {
+  auto options = std::make_shared<Options>();
+  CLI::App* app = program.add_subcommand("quantize", "makes a model about four times smaller");
+  app->add_option("IN", options->in, "a .cllm file with float32 weights")->required()->type_name("");
+  AddChoice(app, "--format", &options->format, {"int8"},
+            "int8, the only one so far: 8-bit integers with a scale for each matrix row; norms stay float32")
+      ->required();
+  AddOutput(app, &options->out);
+  app->footer(
+      "Prints both sizes on stderr. An int8 model gives the same bits on every machine.\n\n"
+      "Example:\n"
+      "  cllm quantize stories.cllm --format int8 -o stories8.cllm\n"
+      "  cllm eval stories8.cllm --data held_out.txt     # what it lost");
+  return {app, [options] { return Run(*options); }};
+}
+
+}  // namespace cllm

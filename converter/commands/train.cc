@@ -1,0 +1,258 @@
+// `cllm train`: text to a model.
+#include "converter/train/train.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "converter/commands/commands.h"
+#include "converter/commands/files.h"
+#include "converter/commands/options.h"
+#include "converter/export/write_model.h"
+#include "converter/import/model_file.h"
+#include "converter/inspect/inspect.h"
+#include "converter/tokenizer/train.h"
+#include "converter/train/documents.h"
+#include "nlohmann/json.hpp"
+
+namespace cllm {
+namespace {
+
+constexpr char kDefaultConfiguration[] = "quickstart";
+constexpr double kSecondsBetweenLines = 10;  // of progress, where it does not go to a terminal
+
+struct Options {
+  std::vector<std::string> data;
+  std::string out;
+  std::string configuration = kDefaultConfiguration;
+  std::string tokenizer;
+  std::string documents = "auto";
+  uint32_t vocabulary = 0, steps = 0, threads = 1;
+  double minutes = 0, validation_fraction = 0.1;
+  uint64_t seed = 1;
+};
+
+std::atomic<bool> stop_asked{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler sets it");
+
+// From the first signal on the default action is back, so that a second one ends the program at once.
+void CatchStopSignals() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { stop_asked.store(true); };
+  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+struct Text {
+  std::vector<std::string> files;
+  std::vector<std::string_view> documents;  // in `files`
+  uint64_t bytes = 0;
+};
+
+absl::StatusOr<Text> ReadData(const Options& options) {
+  Text text;
+  for (const std::string& path : options.data) {
+    absl::StatusOr<std::string> file = ReadText(path);
+    if (!file.ok()) return file.status();
+    text.bytes += file->size();
+    text.files.push_back(*std::move(file));
+  }
+  for (const std::string& file : text.files) {
+    DocumentSplit split = DocumentSplit::kWhole;
+    if (options.documents == "paragraphs") split = DocumentSplit::kParagraphs;
+    if (options.documents == "lines") split = DocumentSplit::kLines;
+    if (options.documents == "auto" && HasDocumentMarker(file)) split = DocumentSplit::kMarker;
+    for (const std::string_view document : SplitDocuments(file, split)) text.documents.push_back(document);
+  }
+  if (text.documents.empty()) {
+    return absl::InvalidArgumentError("--data: there is nothing but empty lines in the text");
+  }
+  return text;
+}
+
+// The documents that training will see, about: a vocabulary should not be fitted to the validation part.
+std::vector<std::string_view> TrainingPart(const Text& text, double validation_fraction) {
+  std::vector<std::string_view> part;
+  auto left = static_cast<uint64_t>(static_cast<double>(text.bytes) * (1 - validation_fraction));
+  for (const std::string_view document : text.documents) {
+    part.push_back(document.substr(0, left));
+    left -= part.back().size();
+    if (left == 0) break;
+  }
+  return part;
+}
+
+absl::StatusOr<TokenizerTables> MakeTokenizer(const Options& options, const std::string& kind,
+                                              uint32_t vocabulary, const Text& text) {
+  absl::StatusOr<TokenizerTables> tables =
+      kind == "char" ? TrainCharacters(text.documents)
+                     : TrainByteBpe(TrainingPart(text, options.validation_fraction), vocabulary);
+  if (!tables.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("--tokenizer ", kind, ": ", tables.status().message()));
+  }
+  // A model cannot learn where documents begin and end from a single one.
+  if (text.documents.size() == 1) tables->begin_token = tables->end_token = CLLM_NO_TOKEN;
+  return tables;
+}
+
+Provenance MakeProvenance(const Options& options, const std::string& tokenizer, const TrainOptions& train) {
+  std::vector<std::string> names;
+  for (const std::string& path : options.data) names.push_back(std::filesystem::path(path).filename().string());
+  nlohmann::ordered_json recipe = {{"config", options.configuration},
+                                   {"tokenizer", tokenizer},
+                                   {"documents", options.documents},
+                                   {"seed", options.seed},
+                                   {"validation_fraction", options.validation_fraction}};
+  if (options.minutes > 0) {
+    recipe["minutes"] = options.minutes;
+  } else {
+    recipe["steps"] = train.recipe.steps;
+  }
+  Provenance provenance;
+  provenance.source = "trained on " + absl::StrJoin(names, ", ");
+  provenance.recipe = recipe.dump();
+  return provenance;
+}
+
+// One line that renews itself on a terminal, and a line now and then elsewhere.
+class ProgressLine {
+ public:
+  void operator()(const TrainProgress& progress) {
+    const bool last = progress.step == progress.steps;
+    if (!live_ && !progress.evaluated && !last && progress.seconds < next_) return;
+    next_ = progress.seconds + kSecondsBetweenLines;
+    absl::FPrintF(stderr, live_ ? "\r\033[K%s" : "%s\n", FormatProgress(progress));
+    if (live_ && (progress.evaluated || last)) absl::FPrintF(stderr, "\n");
+  }
+
+ private:
+  const bool live_ = isatty(STDERR_FILENO) != 0;
+  double next_ = 0;
+};
+
+absl::Status WriteAndReport(const Options& options, const TrainResult& result) {
+  {
+    const SignalsHeld held;
+    if (absl::Status status = WriteModel(result.checkpoint, Dtype::kF32, options.out); !status.ok()) return status;
+  }
+  absl::StatusOr<ModelFile> file = ModelFile::Open(options.out);
+  if (!file.ok()) return file.status();
+  absl::StatusOr<ModelReport> report = Inspect(*file, 0, 0);
+  if (!report.ok()) return report.status();
+  absl::FPrintF(stderr, "%s %u steps, %s tokens in %.1f s, training loss %.4f nats a token\n",
+                result.interrupted ? "interrupted after" : "trained", result.steps, Grouped(result.training_tokens),
+                result.seconds, result.training_loss);
+  if (result.validation_tokens > 0 && std::isfinite(result.validation_loss)) {
+    absl::FPrintF(stderr, "validation loss %.4f nats a token over %s tokens\n", result.validation_loss,
+                  Grouped(result.validation_tokens));
+  }
+  absl::FPrintF(stderr, "%s: %s bytes, %s parameters, digest %s\n", options.out, Grouped(file->size()),
+                Grouped(report->info.parameters), report->content_digest);
+  return absl::OkStatus();
+}
+
+absl::Status Run(const Options& options) {
+  const Configuration& configuration = *FindConfiguration(options.configuration);
+  const std::string tokenizer = options.tokenizer.empty() ? configuration.tokenizer : options.tokenizer;
+  if (tokenizer == "char" && options.vocabulary != 0) {
+    throw CLI::ValidationError("--vocab", "goes with --tokenizer bpe; a char tokenizer takes all characters");
+  }
+  if (absl::Status status = CheckOutputPath(options.out); !status.ok()) return status;
+  absl::StatusOr<Text> text = ReadData(options);
+  if (!text.ok()) return text.status();
+  const uint32_t vocabulary =
+      options.vocabulary != 0 ? options.vocabulary : configuration.architecture.vocabulary_size;
+  absl::StatusOr<TokenizerTables> tables = MakeTokenizer(options, tokenizer, vocabulary, *text);
+  if (!tables.ok()) return tables.status();
+  absl::StatusOr<std::vector<uint32_t>> tokens = EncodeDocuments(*tables, text->documents);
+  if (!tokens.ok()) return tokens.status();
+
+  TrainOptions train;
+  train.recipe = configuration.recipe;
+  if (options.steps != 0) train.recipe.steps = options.steps;
+  train.minutes = options.minutes;
+  train.threads = options.threads;
+  train.seed = options.seed;
+  train.validation_fraction = options.validation_fraction;
+  train.stop = &stop_asked;
+  Architecture architecture = configuration.architecture;
+  architecture.vocabulary_size = static_cast<uint32_t>(tables->pieces.size());
+  Checkpoint initial = InitialCheckpoint(architecture, options.seed);
+  initial.tokenizer = *std::move(tables);
+  initial.provenance = MakeProvenance(options, tokenizer, train);
+  absl::FPrintF(stderr, "%s bytes of text, %s document%s, %s tokens of a vocabulary of %u\n", Grouped(text->bytes),
+                Grouped(text->documents.size()), text->documents.size() == 1 ? "" : "s", Grouped(tokens->size()),
+                architecture.vocabulary_size);
+
+  CatchStopSignals();
+  absl::StatusOr<TrainResult> result = Train(train, initial, *tokens, ProgressLine());
+  if (!result.ok()) return result.status();
+  if (absl::Status status = WriteAndReport(options, *result); !status.ok()) return status;
+  if (!result->interrupted) return absl::OkStatus();
+  return absl::CancelledError("interrupted; what was learned so far is in " + options.out);
+}
+
+std::string ConfigurationList() {
+  std::string list = "Configurations:\n";
+  for (const Configuration& configuration : Configurations()) {
+    absl::StrAppend(&list, absl::StrFormat("  %-12s %s\n", configuration.name, configuration.summary));
+  }
+  return list;
+}
+
+void AddDataOptions(CLI::App* app, Options* options) {
+  app->add_option("--data", options->data, "text files, UTF-8; one after the other")
+      ->required()
+      ->type_name("FILE");
+  AddOutput(app, &options->out);
+  AddChoice(app, "--documents", &options->documents, {"auto", "whole", "paragraphs", "lines"},
+            "where one document ends and the next begins, so that the model learns to begin and end its\n"
+            "texts: 'paragraphs' at blank lines, 'lines' at each line, 'whole' never. 'auto': at lines\n"
+            "that are <|endoftext|>; without such lines a file is one document");
+  AddNumber(app, "--val-fraction", &options->validation_fraction, {0, 0.9},
+            "the last part of the tokens, kept from training for the validation loss");
+}
+
+}  // namespace
+
+Command AddTrain(CLI::App& program) {
+  auto options = std::make_shared<Options>();
+  CLI::App* app = program.add_subcommand("train", "trains a model on text files");
+  AddDataOptions(app, options.get());
+  std::vector<std::string> names;
+  for (const Configuration& configuration : Configurations()) names.push_back(configuration.name);
+  AddChoice(app, "--config", &options->configuration, names, "shape and recipe, see below")->type_name("NAME");
+  AddChoice(app, "--tokenizer", &options->tokenizer, {"bpe", "char"},
+            "bpe: byte-level pair encoding learned from the text; char: its characters",
+            "the configuration's");
+  AddCount(app, "--vocab", &options->vocabulary, kSmallestBpeVocabulary, 1u << 20,
+           "tokens of a bpe vocabulary", "the configuration's");
+  CLI::Option* steps = AddCount(app, "--steps", &options->steps, 1, 1u << 30, "training steps",
+                                "the configuration's");
+  AddNumber(app, "--minutes", &options->minutes, {0.001, 1e6},
+            "train for this long instead of a number of steps; only a run by steps can be repeated to the bit",
+            "none")
+      ->excludes(steps);
+  AddThreads(app, &options->threads);
+  AddSeed(app, &options->seed, "of the first weights and of the order of the data");
+  app->footer(ConfigurationList() +
+              "\nProgress goes to stderr: step, loss in nats a token, speed, time left; at the end the loss over\n"
+              "the whole validation part, the file's size and the digest of its contents. Nothing goes to stdout.\n"
+              "Ctrl-C ends training early: what was learned so far is written, and the exit code is 130.\n\n"
+              "Examples:\n"
+              "  cllm train --data stories.txt --documents paragraphs -o stories.cllm --minutes 2\n"
+              "  cllm train --data a.txt b.txt -o ab.cllm --tokenizer bpe --vocab 1024 --steps 5000 --seed 7");
+  return {app, [options] { return Run(*options); }};
+}
+
+}  // namespace cllm

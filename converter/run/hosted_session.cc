@@ -1,0 +1,50 @@
+#include "converter/run/hosted_session.h"
+
+#include <new>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "converter/import/model_file.h"
+
+namespace cllm {
+
+void Room::Free::operator()(void* data) const {
+  ::operator delete(data, std::align_val_t{CLLM_ALIGNMENT});
+}
+
+absl::StatusOr<Room> Room::Allocate(uint64_t bytes) {
+  void* data = nullptr;
+  if (bytes <= SIZE_MAX) {
+    data = ::operator new(static_cast<size_t>(bytes), std::align_val_t{CLLM_ALIGNMENT}, std::nothrow);
+  }
+  if (data == nullptr) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("this machine cannot give ", bytes, " bytes of memory; use a smaller context or batch"));
+  }
+  return Room(data, bytes);
+}
+
+absl::StatusOr<HostedSession> HostedSession::Create(const cllm_model& model, cllm_limits limits,
+                                                    const cllm_workers* workers) {
+  limits.struct_size = sizeof(limits);
+  uint64_t bytes = 0;
+  absl::Status status = ExplainStatus(cllm_session_measure(&model, &limits, &bytes), "the session's limits");
+  if (!status.ok()) return status;
+  absl::StatusOr<Room> room = Room::Allocate(bytes);
+  if (!room.ok()) return room.status();
+  cllm_session* session = nullptr;
+  status = ExplainStatus(
+      cllm_session_create(&model, &limits, workers, room->data(), room->bytes(), &session), "the session");
+  if (!status.ok()) return status;
+  return HostedSession(*std::move(room), session);
+}
+
+cllm_model_info Describe(const cllm_model& model) {
+  cllm_model_info info{};
+  info.struct_size = sizeof(info);
+  cllm_model_describe(&model, &info);
+  return info;
+}
+
+}  // namespace cllm

@@ -1,0 +1,55 @@
+// Room: converter/run. Finished models at work on the host: a session with its room, text generation, loss
+// over a text, digests and speed. Heap and clocks, but no files and no printing.
+#ifndef CLLM_CONVERTER_RUN_HOSTED_SESSION_H_
+#define CLLM_CONVERTER_RUN_HOSTED_SESSION_H_
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "cllm/cllm.h"
+
+namespace cllm {
+
+// A block of memory aligned to CLLM_ALIGNMENT, as sessions, trainers and scratch need it.
+class Room {
+ public:
+  // Error: ResourceExhausted, with the size in words.
+  static absl::StatusOr<Room> Allocate(uint64_t bytes);
+
+  void* data() const { return data_.get(); }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  struct Free {
+    void operator()(void* data) const;
+  };
+  Room(void* data, uint64_t bytes) : data_(data), bytes_(bytes) {}
+
+  std::unique_ptr<void, Free> data_;
+  uint64_t bytes_;
+};
+
+// A session and the room it lives in. The model's bytes must outlive it.
+class HostedSession {
+ public:
+  // limits.struct_size need not be set. workers may be nullptr.
+  static absl::StatusOr<HostedSession> Create(const cllm_model& model, cllm_limits limits,
+                                              const cllm_workers* workers);
+
+  cllm_session* get() const { return session_; }
+  uint64_t room_bytes() const { return room_.bytes(); }
+
+ private:
+  HostedSession(Room room, cllm_session* session) : room_(std::move(room)), session_(session) {}
+
+  Room room_;
+  cllm_session* session_;
+};
+
+cllm_model_info Describe(const cllm_model& model);
+
+}  // namespace cllm
+
+#endif  // CLLM_CONVERTER_RUN_HOSTED_SESSION_H_

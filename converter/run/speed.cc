@@ -1,0 +1,90 @@
+#include "converter/run/speed.h"
+
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+#include "converter/import/model_file.h"
+#include "converter/run/hosted_session.h"
+
+namespace cllm {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr double kSeconds = 5;
+constexpr uint32_t kFewest = 3;
+constexpr uint32_t kMost = 9;
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+// Seconds of one feed of all tokens.
+absl::StatusOr<double> Prefill(cllm_session* session, const std::vector<uint32_t>& tokens) {
+  cllm_session_rewind(session, 0);
+  const Clock::time_point start = Clock::now();
+  const cllm_status status = cllm_session_feed(session, tokens.data(), static_cast<uint32_t>(tokens.size()));
+  if (status != CLLM_OK) return ExplainStatus(status, "prefill");
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Seconds of drawing and feeding `count` tokens, one at a time, after the first.
+absl::StatusOr<double> Decode(cllm_session* session, uint32_t first, uint32_t count) {
+  cllm_session_rewind(session, 0);
+  uint32_t token = first;
+  const Clock::time_point start = Clock::now();
+  for (uint32_t i = 0; i < count; ++i) {
+    cllm_status status = cllm_session_feed(session, &token, 1);
+    if (status == CLLM_OK) status = cllm_session_next(session, nullptr, &token);
+    if (status != CLLM_OK) return ExplainStatus(status, "decoding");
+  }
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+}  // namespace
+
+absl::StatusOr<SpeedResult> MeasureSpeed(const cllm_model& model, const SpeedOptions& options) {
+  const cllm_model_info info = Describe(model);
+  absl::StatusOr<HostedSession> session = HostedSession::Create(model, cllm_limits{}, options.workers);
+  if (!session.ok()) return session.status();
+  SpeedResult result;
+  result.prefill_tokens = std::min(options.prefill_tokens, info.context);
+  result.decode_tokens = std::min(options.decode_tokens, info.context);
+  result.room_bytes = session->room_bytes();
+  std::vector<uint32_t> tokens(result.prefill_tokens);
+  for (uint32_t i = 0; i < result.prefill_tokens; ++i) tokens[i] = i * 7 % info.vocabulary_size;
+
+  std::vector<double> prefill, decode;
+  const Clock::time_point start = Clock::now();
+  for (uint32_t i = 0; i <= kMost; ++i) {
+    const double spent = std::chrono::duration<double>(Clock::now() - start).count();
+    if (i > kFewest && spent > kSeconds) break;
+    absl::StatusOr<double> read = Prefill(session->get(), tokens);
+    if (!read.ok()) return read.status();
+    absl::StatusOr<double> written = Decode(session->get(), tokens[0], result.decode_tokens);
+    if (!written.ok()) return written.status();
+    if (i == 0) continue;  // the warm-up
+    prefill.push_back(result.prefill_tokens / *read);
+    decode.push_back(result.decode_tokens / *written);
+  }
+  result.repetitions = static_cast<uint32_t>(prefill.size());
+  result.prefill_tokens_per_second = Median(prefill);
+  result.decode_tokens_per_second = Median(decode);
+  return result;
+}
+
+absl::StatusOr<uint32_t> FirstToken(const cllm_model& model, const cllm_workers* workers) {
+  const cllm_model_info info = Describe(model);
+  absl::StatusOr<HostedSession> session = HostedSession::Create(model, cllm_limits{}, workers);
+  if (!session.ok()) return session.status();
+  uint32_t token = info.begin_token == CLLM_NO_TOKEN ? 0 : info.begin_token;
+  cllm_status status = cllm_session_feed(session->get(), &token, 1);
+  if (status == CLLM_OK) status = cllm_session_next(session->get(), nullptr, &token);
+  if (status != CLLM_OK) return ExplainStatus(status, "the first token");
+  return token;
+}
+
+}  // namespace cllm

@@ -1,0 +1,36 @@
+// Room: converter/run. How fast a model reads and writes on this machine.
+#ifndef CLLM_CONVERTER_RUN_SPEED_H_
+#define CLLM_CONVERTER_RUN_SPEED_H_
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "cllm/cllm.h"
+
+namespace cllm {
+
+struct SpeedOptions {
+  uint32_t prefill_tokens = 256;  // at most the context
+  uint32_t decode_tokens = 128;   // at most the context
+  const cllm_workers* workers = nullptr;
+};
+
+struct SpeedResult {
+  uint32_t prefill_tokens = 0;  // after the context's limit
+  uint32_t decode_tokens = 0;
+  uint32_t repetitions = 0;
+  double prefill_tokens_per_second = 0;  // median of the repetitions
+  double decode_tokens_per_second = 0;
+  uint64_t room_bytes = 0;  // of a session with the default limits
+};
+
+// One warm-up, then 3 to 9 repetitions: as many as fit into about five seconds. Prefill feeds all its tokens in
+// one call from position 0; decode starts at position 0 and draws and feeds one token at a time.
+absl::StatusOr<SpeedResult> MeasureSpeed(const cllm_model& model, const SpeedOptions& options);
+
+// What a program does from its start to its first token: creates a session, feeds one token, draws the next.
+absl::StatusOr<uint32_t> FirstToken(const cllm_model& model, const cllm_workers* workers);
+
+}  // namespace cllm
+
+#endif  // CLLM_CONVERTER_RUN_SPEED_H_

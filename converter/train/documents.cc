@@ -1,0 +1,97 @@
+#include "converter/train/documents.h"
+
+#include <algorithm>
+#include <string>
+
+#include "converter/import/model_file.h"
+#include "converter/run/hosted_session.h"
+#include "converter/tokenizer/segments.h"
+#include "tokens/encode.h"
+
+namespace cllm {
+namespace {
+
+std::string_view Trimmed(std::string_view text) {
+  constexpr std::string_view kNewlines = "\r\n";
+  const size_t first = text.find_first_not_of(kNewlines);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kNewlines) - first + 1);
+}
+
+// Calls visit(begin, end) for each line of the text, newline left out, until it returns false.
+template <class Visit>
+void ForEachLine(std::string_view text, const Visit& visit) {
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t newline = std::min(text.find('\n', begin), text.size());
+    if (!visit(begin, newline)) return;
+    begin = newline + 1;
+  }
+}
+
+bool Separates(std::string_view line, DocumentSplit split) {
+  const size_t last = line.find_last_not_of(" \t\r");
+  if (last == std::string_view::npos) return split != DocumentSplit::kMarker;
+  return split == DocumentSplit::kMarker && line.substr(0, last + 1) == kDocumentMarker;
+}
+
+}  // namespace
+
+bool HasDocumentMarker(std::string_view text) {
+  bool found = false;
+  ForEachLine(text, [&](size_t begin, size_t end) {
+    found = Separates(text.substr(begin, end - begin), DocumentSplit::kMarker);
+    return !found;
+  });
+  return found;
+}
+
+std::vector<std::string_view> SplitDocuments(std::string_view text, DocumentSplit split) {
+  std::vector<std::string_view> documents;
+  if (split == DocumentSplit::kWhole) {
+    if (!text.empty()) documents.push_back(text);
+    return documents;
+  }
+  const auto add = [&](size_t begin, size_t end) {
+    const std::string_view document = Trimmed(text.substr(begin, end - begin));
+    if (!document.empty()) documents.push_back(document);
+  };
+  size_t start = 0;
+  ForEachLine(text, [&](size_t begin, size_t end) {
+    if (Separates(text.substr(begin, end - begin), split)) {
+      add(start, begin);
+      start = end + 1;
+    } else if (split == DocumentSplit::kLines) {
+      add(begin, end);
+      start = end + 1;
+    }
+    return true;
+  });
+  if (start < text.size()) add(start, text.size());
+  return documents;
+}
+
+absl::StatusOr<std::vector<uint32_t>> EncodeDocuments(const TokenizerTables& tokenizer,
+                                                      absl::Span<const std::string_view> documents) {
+  absl::StatusOr<TokenizerSegments> segments = PackTokenizer(tokenizer);
+  if (!segments.ok()) return segments.status();
+  const TokenizerView view = ViewOfSegments(tokenizer, *segments);
+  size_t longest = 0;
+  for (const std::string_view document : documents) longest = std::max(longest, document.size());
+  absl::StatusOr<Room> scratch = Room::Allocate(EncodeScratchBytes(view, longest));
+  if (!scratch.ok()) return scratch.status();
+  std::vector<uint32_t> encoded(longest + 1), tokens;
+  for (const std::string_view document : documents) {
+    uint64_t count = 0;
+    const Status status = Encode(view, document.data(), document.size(), scratch->data(), encoded.data(),
+                                 encoded.size(), &count);
+    if (status != CLLM_OK) {
+      return ExplainStatus(status, "the document '" + std::string(document.substr(0, 40)) + "'");
+    }
+    if (tokenizer.begin_token != CLLM_NO_TOKEN) tokens.push_back(tokenizer.begin_token);
+    tokens.insert(tokens.end(), encoded.begin(), encoded.begin() + static_cast<ptrdiff_t>(count));
+    if (tokenizer.end_token != CLLM_NO_TOKEN) tokens.push_back(tokenizer.end_token);
+  }
+  return tokens;
+}
+
+}  // namespace cllm
