@@ -1,7 +1,8 @@
 // Room: base. Sizes of the panel layouts and of padded rows: numbers only. DESIGN.md section 4.
 //
 // A matrix [rows][columns] is stored as panels of 16 output rows:
-//   f32, bf16: [rows/16][columns][16]        int8: [rows/16][columns/4][16][4], then bf16 scales [rows padded]
+//   f32, bf16: [rows/16][columns][16]        int8: [rows/16][columns/4][16][4], then bf16 scales [rows
+//   padded]
 // Rows pad to 16, int8 columns to 4. A padding element is zero (int8 is stored with an offset of 128).
 // Vectors and rows of activations pad to 16 floats with zeros, so that kernels have no tails.
 #ifndef CLLM_BASE_LAYOUT_H_

@@ -10,10 +10,10 @@ using Status = cllm_status;
 
 }  // namespace cllm
 
-#define CLLM_RETURN_IF_ERROR(expression)                       \
-  do {                                                         \
-    const ::cllm::Status cllm_status_ = (expression);          \
-    if (cllm_status_ != CLLM_OK) return cllm_status_;          \
+#define CLLM_RETURN_IF_ERROR(expression)              \
+  do {                                                \
+    const ::cllm::Status cllm_status_ = (expression); \
+    if (cllm_status_ != CLLM_OK) return cllm_status_; \
   } while (false)
 
 #endif  // CLLM_BASE_STATUS_H_

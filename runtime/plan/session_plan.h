@@ -29,22 +29,22 @@ struct SessionLimits {
 // never in use at the same time.
 struct SessionPlan {
   SessionLimits limits;
-  uint64_t layers;           // LayerWeights [layers]
-  uint64_t history;          // uint32 [context]: the tokens fed
-  uint64_t keys;             // float [layers][kv_heads][context / 16][head_size][16]
-  uint64_t values;           // float [layers][kv_heads][context padded to 16][head_size]
-  uint64_t angles;           // float [batch][head_size]
-  uint64_t residual;         // float [batch][width padded]
-  uint64_t normed;           // float [batch][width padded]
-  uint64_t quantized;        // int8 [batch][quantized_stride], int8 weights only
-  uint64_t row_scales;       // RowScale [batch], int8 weights only
-  uint64_t query_key_value;  // float [batch][(heads + 2 kv_heads) head_size padded]
-  uint64_t attended;         // float [batch][heads head_size padded]
-  uint64_t gate_up;          // float [batch][2 hidden padded]
-  uint64_t hidden;           // float [batch][hidden padded]
-  uint64_t logits;           // float [logits_rows][vocabulary padded]
-  uint64_t sampling;         // scratch of the sampler
-  uint64_t quantized_stride; // bytes
+  uint64_t layers;            // LayerWeights [layers]
+  uint64_t history;           // uint32 [context]: the tokens fed
+  uint64_t keys;              // float [layers][kv_heads][context / 16][head_size][16]
+  uint64_t values;            // float [layers][kv_heads][context padded to 16][head_size]
+  uint64_t angles;            // float [batch][head_size]
+  uint64_t residual;          // float [batch][width padded]
+  uint64_t normed;            // float [batch][width padded]
+  uint64_t quantized;         // int8 [batch][quantized_stride], int8 weights only
+  uint64_t row_scales;        // RowScale [batch], int8 weights only
+  uint64_t query_key_value;   // float [batch][(heads + 2 kv_heads) head_size padded]
+  uint64_t attended;          // float [batch][heads head_size padded]
+  uint64_t gate_up;           // float [batch][2 hidden padded]
+  uint64_t hidden;            // float [batch][hidden padded]
+  uint64_t logits;            // float [logits_rows][vocabulary padded]
+  uint64_t sampling;          // scratch of the sampler
+  uint64_t quantized_stride;  // bytes
   uint64_t room_bytes;
 };
 

@@ -74,7 +74,7 @@ struct AttentionBuffers {
   const float* x_in;
   float* x_out;
   float* normed;
-  float* inverse;  // [rows], or nullptr
+  float* inverse;          // [rows], or nullptr
   float* query_key_value;  // after the rotation
   float* attended;
   float* log_sum_exp;   // [sequences][heads][length], or nullptr

@@ -68,16 +68,16 @@ void Session::Forward(const uint32_t* tokens, uint32_t count, uint32_t logits_ro
   const size_t layer_floats = head_floats * shape_.kv_heads;
   const LayerWeights* layers = At<LayerWeights>(plan_.layers);
   for (uint32_t i = 0; i < model_.config.layers; ++i) {
-    const KvCache cache = {At<float>(plan_.keys) + i * layer_floats, At<float>(plan_.values) + i * layer_floats,
-                           head_floats};
+    const KvCache cache = {At<float>(plan_.keys) + i * layer_floats,
+                           At<float>(plan_.values) + i * layer_floats, head_floats};
     AttentionHalf(layers[i], shape_, {1, count, position_},
                   {residual, residual, normed, nullptr, At<float>(plan_.query_key_value),
                    At<float>(plan_.attended), nullptr, angles, cache, quantized},
                   workers());
-    FeedForwardHalf(layers[i], shape_, count,
-                    {residual, residual, normed, nullptr, At<float>(plan_.gate_up), At<float>(plan_.hidden),
-                     quantized},
-                    workers());
+    FeedForwardHalf(
+        layers[i], shape_, count,
+        {residual, residual, normed, nullptr, At<float>(plan_.gate_up), At<float>(plan_.hidden), quantized},
+        workers());
   }
   position_ += count;
   if (logits_rows > 0) ComputeLogits(count - logits_rows, logits_rows);

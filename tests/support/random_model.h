@@ -2,15 +2,15 @@
 #ifndef CLLM_TESTS_SUPPORT_RANDOM_MODEL_H_
 #define CLLM_TESTS_SUPPORT_RANDOM_MODEL_H_
 
-#include <cstdint>
 #include <cmath>
+#include <cstdint>
 #include <random>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "converter/checkpoint/checkpoint.h"
 #include "cllm/cllm.h"
+#include "converter/checkpoint/checkpoint.h"
 #include "converter/export/write_model.h"
 #include "converter/import/model_file.h"
 

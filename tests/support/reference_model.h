@@ -74,8 +74,8 @@ void Rotate(T* head, const Architecture& a, size_t position) {
 
 // softmax(scale * q . keys) mixed over values, for one head.
 template <class T>
-void Attend(const T* query, const std::vector<std::vector<T>>& keys, const std::vector<std::vector<T>>& values,
-            size_t offset, size_t size, T* out) {
+void Attend(const T* query, const std::vector<std::vector<T>>& keys,
+            const std::vector<std::vector<T>>& values, size_t offset, size_t size, T* out) {
   std::vector<T> scores;
   double largest = -1e300;
   for (const std::vector<T>& key : keys) {

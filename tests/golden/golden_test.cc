@@ -1,0 +1,84 @@
+// Pinned digests: the same on x86 at every SIMD level, on ARM, RISC-V and wherever else these tests run. A
+// change here needs its reason in the commit.
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "converter/export/sha256.h"
+#include "kernels/targets.h"
+#include "support/random_model.h"
+
+namespace cllm {
+namespace {
+
+using testing::Limits;
+using testing::MakeModel;
+using testing::RandomCheckpoint;
+using testing::RandomTokens;
+using testing::TestSession;
+
+// Head sizes 8 and 12 are no multiple of a wide vector; 33 and 172 take padding.
+Checkpoint GoldenCheckpoint(RopePairs pairs) {
+  Architecture a;
+  a.vocabulary_size = 333;
+  a.context = 150;
+  a.width = 72;
+  a.layers = 3;
+  a.heads = 6;
+  a.kv_heads = 3;
+  a.head_size = 12;
+  a.hidden = 172;
+  a.rope_pairs = pairs;
+  a.tied_head = pairs == RopePairs::kAdjacent;
+  return RandomCheckpoint(a, 2026);
+}
+
+std::string LogitsDigest(const ModelFile& file) {
+  const std::vector<uint32_t> tokens = RandomTokens(333, 150, 1);
+  TestSession session(file, Limits(0, 50, 50));
+  std::string bits;
+  for (size_t begin = 0; begin < tokens.size(); begin += 50) {
+    session.Feed(tokens, begin, begin + 50);
+    for (uint32_t r = 0; r < 50; ++r) {
+      const std::vector<float> row = session.Row(r);
+      bits.append(reinterpret_cast<const char*>(row.data()), row.size() * sizeof(float));
+    }
+  }
+  REQUIRE(bits.size() == 150 * 333 * sizeof(float));
+  return Hexadecimal(Sha256(bits));
+}
+
+void CheckOnEveryTarget(const ModelFile& file, const std::string& expected) {
+  for (int64_t targets = SupportedTargets(); targets != 0; targets &= targets - 1) {
+    const std::string name = TargetName(targets & -targets);
+    CAPTURE(name);
+    REQUIRE(UseTarget(name.c_str()));
+    CHECK(LogitsDigest(file) == expected);
+  }
+  UseTarget(nullptr);
+}
+
+TEST_CASE("files are the same bytes on every host") {
+  const Checkpoint checkpoint = GoldenCheckpoint(RopePairs::kAdjacent);
+  CHECK(Hexadecimal(Sha256(*WriteModelToString(checkpoint, Dtype::kF32))) ==
+        "5bc09c27ec410d4cea631db5791737f02e277a738af434d645755f12cf43d3e7");
+  CHECK(Hexadecimal(Sha256(*WriteModelToString(checkpoint, Dtype::kI8))) ==
+        "77c778af7380309db63beaa5529535de199df5336c65344b5d68ede083604888");
+}
+
+TEST_CASE("logits of int8 models (class A)") {
+  CheckOnEveryTarget(MakeModel(GoldenCheckpoint(RopePairs::kAdjacent), Dtype::kI8),
+                     "be16a2d658f2704cd61812dc6909292085f87f6458eba14b781ed996fd371fff");
+  CheckOnEveryTarget(MakeModel(GoldenCheckpoint(RopePairs::kHalves), Dtype::kI8),
+                     "9589bba1a16ad0e3df9e55e74910e495fee541f46d077a52106d404a6e154e17");
+}
+
+TEST_CASE("logits of float models (class B)") {
+  CheckOnEveryTarget(MakeModel(GoldenCheckpoint(RopePairs::kAdjacent), Dtype::kF32),
+                     "238b922ee18e3397f2e8fb77265f8b030f219b1e1f8339792bfc4de20236d004");
+  CheckOnEveryTarget(MakeModel(GoldenCheckpoint(RopePairs::kHalves), Dtype::kF32),
+                     "be31e513af796632cf9948ec8396d8cd6a3f620612562174541a3d7783cbc724");
+}
+
+}  // namespace
+}  // namespace cllm

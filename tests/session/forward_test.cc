@@ -1,0 +1,181 @@
+// The forward pass against an independent model in double precision, and against itself: any split into
+// feeds, any number of workers and any SIMD level must give the same bits.
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <string>
+
+#include "kernels/targets.h"
+#include "posix/thread_pool.h"
+#include "support/random_model.h"
+#include "support/reference_model.h"
+
+namespace cllm {
+namespace {
+
+using testing::Limits;
+using testing::MakeModel;
+using testing::RandomArchitecture;
+using testing::RandomCheckpoint;
+using testing::RandomTokens;
+using testing::TestSession;
+
+using Rows = std::vector<std::vector<float>>;
+
+bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+// Logits after every token, fed one by one.
+Rows OneByOne(const ModelFile& file, const std::vector<uint32_t>& tokens,
+              const cllm_workers* workers = nullptr) {
+  TestSession session(file, Limits(0, 1), workers);
+  Rows rows;
+  for (size_t t = 0; t < tokens.size(); ++t) rows.push_back(session.Feed(tokens, t, t + 1));
+  CHECK(session.status == CLLM_OK);
+  return rows;
+}
+
+double LargestError(const Rows& rows, const std::vector<std::vector<double>>& expected) {
+  double error = 0;
+  for (size_t t = 0; t < expected.size(); ++t) {
+    for (size_t v = 0; v < expected[t].size(); ++v) {
+      error = std::max(error, std::abs(rows.at(t).at(v) - expected[t][v]));
+    }
+  }
+  return error;
+}
+
+TEST_CASE("float logits agree with the reference model") {
+  std::mt19937 random(1);
+  for (uint32_t trial = 0; trial < 40; ++trial) {
+    const Architecture a = RandomArchitecture(random);
+    const Checkpoint checkpoint = RandomCheckpoint(a, trial);
+    const std::vector<uint32_t> tokens = RandomTokens(a.vocabulary_size, a.context, trial);
+    const Rows rows = OneByOne(MakeModel(checkpoint, Dtype::kF32), tokens);
+    const auto expected = reference::Logits(a, reference::Convert<double>(checkpoint), tokens);
+    CAPTURE(trial);
+    CHECK(LargestError(rows, expected) < 2e-4);
+  }
+}
+
+// Without rounding of activations in the reference, int8 can only be near: the bound is a tenth of the
+// logits' spread, and the kernels' tests hold the integers exactly.
+TEST_CASE("int8 logits are near the reference model's") {
+  std::mt19937 random(2);
+  double sum = 0, squares = 0;
+  for (uint32_t trial = 0; trial < 20; ++trial) {
+    const Architecture a = RandomArchitecture(random);
+    const Checkpoint checkpoint = RandomCheckpoint(a, trial);
+    const std::vector<uint32_t> tokens = RandomTokens(a.vocabulary_size, a.context, trial);
+    const Rows rows = OneByOne(MakeModel(checkpoint, Dtype::kI8), tokens);
+    const auto expected = reference::Logits(a, reference::Convert<double>(checkpoint), tokens);
+    for (size_t t = 0; t < expected.size(); ++t) {
+      for (size_t v = 0; v < expected[t].size(); ++v) {
+        sum += std::pow(rows[t][v] - expected[t][v], 2);
+        squares += std::pow(expected[t][v], 2);
+      }
+    }
+  }
+  CHECK(squares > 0);
+  CHECK(std::sqrt(sum / squares) < 0.05);
+}
+
+TEST_CASE("any split into feeds and batches gives the same bits") {
+  std::mt19937 random(3);
+  for (uint32_t trial = 0; trial < 12; ++trial) {
+    Architecture a = RandomArchitecture(random);
+    a.context = 70 + trial;
+    for (const Dtype format : {Dtype::kF32, Dtype::kI8}) {
+      const ModelFile file = MakeModel(RandomCheckpoint(a, trial), format);
+      const std::vector<uint32_t> tokens = RandomTokens(a.vocabulary_size, a.context, trial);
+      const Rows expected = OneByOne(file, tokens);
+      for (const uint32_t batch : {2u, 7u, 32u, a.context}) {
+        TestSession whole(file, Limits(0, batch));
+        CHECK(SameBits(whole.Feed(tokens, 0, tokens.size()), expected.back()));
+        TestSession every(file, Limits(0, batch, batch));
+        for (size_t begin = 0; begin < tokens.size(); begin += batch) {
+          const size_t end = std::min(tokens.size(), begin + batch);
+          every.Feed(tokens, begin, end);
+          for (size_t t = begin; t < end; ++t) {
+            CHECK(SameBits(every.Row(static_cast<uint32_t>(t - begin)), expected[t]));
+          }
+        }
+        TestSession ragged(file, Limits(0, batch));
+        for (size_t begin = 0, end = 0; begin < tokens.size(); begin = end) {
+          end = std::min(tokens.size(), begin + 1 + random() % 20);
+          CHECK(SameBits(ragged.Feed(tokens, begin, end), expected[end - 1]));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("rewinding and feeding again gives the same bits") {
+  std::mt19937 random(4);
+  Architecture a = RandomArchitecture(random);
+  a.context = 90;
+  const ModelFile file = MakeModel(RandomCheckpoint(a, 4), Dtype::kI8);
+  const std::vector<uint32_t> tokens = RandomTokens(a.vocabulary_size, a.context, 4);
+  const std::vector<uint32_t> others = RandomTokens(a.vocabulary_size, a.context, 5);
+  const Rows expected = OneByOne(file, tokens);
+  TestSession session(file, Limits(0, 16));
+  session.Feed(others, 0, others.size());
+  for (const uint32_t position : {70u, 33u, 16u, 1u, 0u}) {
+    session.status = cllm_session_rewind(session, 0);
+    session.Feed(tokens, 0, position + 5);
+    session.Feed(others, position + 5, others.size());
+    CHECK(cllm_session_rewind(session, position) == CLLM_OK);
+    CHECK(cllm_session_position(session) == position);
+    CHECK(SameBits(session.Feed(tokens, position, tokens.size()), expected.back()));
+  }
+}
+
+TEST_CASE("any number of workers gives the same bits") {
+  Architecture a;
+  a.vocabulary_size = 300;
+  a.context = 80;
+  a.width = 96;
+  a.layers = 2;
+  a.heads = 6;
+  a.kv_heads = 3;
+  a.head_size = 16;
+  a.hidden = 200;
+  for (const Dtype format : {Dtype::kF32, Dtype::kI8}) {
+    const ModelFile file = MakeModel(RandomCheckpoint(a, 7), format);
+    const std::vector<uint32_t> tokens = RandomTokens(a.vocabulary_size, a.context, 7);
+    TestSession alone(file, Limits(0, 40, 40));
+    alone.Feed(tokens, 0, 40);
+    const std::vector<float> first = alone.Row(3), last = alone.Feed(tokens, 40, 80);
+    for (const uint32_t threads : {2u, 3u, 5u}) {
+      ThreadPool pool(threads);
+      TestSession session(file, Limits(0, 40, 40), pool.workers());
+      session.Feed(tokens, 0, 40);
+      CHECK(SameBits(session.Row(3), first));
+      CHECK(SameBits(session.Feed(tokens, 40, 80), last));
+    }
+  }
+}
+
+TEST_CASE("every SIMD level gives the same bits") {
+  std::mt19937 random(8);
+  for (uint32_t trial = 0; trial < 6; ++trial) {
+    const Architecture a = RandomArchitecture(random);
+    const std::vector<uint32_t> tokens = RandomTokens(a.vocabulary_size, a.context, trial);
+    for (const Dtype format : {Dtype::kF32, Dtype::kI8}) {
+      const ModelFile file = MakeModel(RandomCheckpoint(a, trial), format);
+      const Rows expected = OneByOne(file, tokens);
+      for (int64_t targets = SupportedTargets(); targets != 0; targets &= targets - 1) {
+        const std::string name = TargetName(targets & -targets);
+        CAPTURE(name);
+        REQUIRE(UseTarget(name.c_str()));
+        const Rows rows = OneByOne(file, tokens);
+        for (size_t t = 0; t < rows.size(); ++t) CHECK(SameBits(rows[t], expected[t]));
+      }
+      UseTarget(nullptr);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cllm
