@@ -23,7 +23,7 @@ inline float SquareRoot(uint32_t value) {
   }
   // Two more bits, the last of them sticky, keep the conversion below from rounding twice.
   const uint64_t exact = root * root == scaled ? 0 : 1;
-  float result = static_cast<float>(root * 2 + exact);
+  float result = static_cast<float>(static_cast<uint32_t>(root * 2 + exact));
   for (int i = 0; i < shift + 1; ++i) result *= 0.5f;
   return result;
 }

@@ -107,8 +107,10 @@ void AttendAs(const AttentionRows& a) {
   const auto log_sum_exp = [&](size_t row) {
     return a.log_sum_exp == nullptr ? nullptr : a.log_sum_exp + row;
   };
-  for (; r + 4 <= a.rows; r += 4) {
-    AttendRows<kArithmetic, 4>(a, a.queries + r * a.query_stride, a.first_position + r,
+  // Where a vector is one float nothing is gained, and a microcontroller spares the code.
+  constexpr bool kFourRows = HWY_TARGET != HWY_SCALAR;
+  for (; kFourRows && r + 4 <= a.rows; r += 4) {
+    AttendRows<kArithmetic, kFourRows ? 4 : 1>(a, a.queries + r * a.query_stride, a.first_position + r,
                                a.out + r * a.out_stride, log_sum_exp(r));
   }
   for (; r < a.rows; ++r) {

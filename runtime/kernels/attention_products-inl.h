@@ -39,7 +39,32 @@ struct AttentionRow {
   size_t count;  // positions of the present block that the query sees
 };
 
-// scores of one query for up to 4 panels at once: independent sums hide the latency of the additions.
+// scores of one query. Independent sums hide the latency of the additions: those of up to 4 panels, or, where a
+// vector is one float, those of 4 positions.
+#if HWY_TARGET == HWY_SCALAR
+template <Arithmetic kArithmetic>
+HWY_INLINE void ScorePanels(const float* HWY_RESTRICT query, const float* HWY_RESTRICT keys, size_t head_size,
+                            size_t panels, RowVector scale, float* HWY_RESTRICT scores) {
+  const RowTag d;
+  for (size_t p = 0; p < panels; ++p, keys += head_size * kPanel) {
+    for (size_t j = 0; j < kPanel; j += 4, scores += 4) {
+      RowVector s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
+      const float* k = keys + j;
+      for (size_t i = 0; i < head_size; ++i, k += kPanel) {
+        const RowVector q = hn::Load(d, query + i);
+        s0 = MultiplyAdd<kArithmetic>(q, hn::Load(d, k), s0);
+        s1 = MultiplyAdd<kArithmetic>(q, hn::Load(d, k + 1), s1);
+        s2 = MultiplyAdd<kArithmetic>(q, hn::Load(d, k + 2), s2);
+        s3 = MultiplyAdd<kArithmetic>(q, hn::Load(d, k + 3), s3);
+      }
+      hn::Store(hn::Mul(s0, scale), d, scores);
+      hn::Store(hn::Mul(s1, scale), d, scores + 1);
+      hn::Store(hn::Mul(s2, scale), d, scores + 2);
+      hn::Store(hn::Mul(s3, scale), d, scores + 3);
+    }
+  }
+}
+#else
 template <Arithmetic kArithmetic>
 HWY_INLINE void ScorePanels(const float* HWY_RESTRICT query, const float* HWY_RESTRICT keys, size_t head_size,
                             size_t panels, RowVector scale, float* HWY_RESTRICT scores) {
@@ -65,6 +90,7 @@ HWY_INLINE void ScorePanels(const float* HWY_RESTRICT query, const float* HWY_RE
     hn::Store(hn::Mul(s3, scale), d, scores + 3 * kPanel + j);
   }
 }
+#endif
 
 // The same sums for 4 queries, two vectors of positions at a time.
 template <Arithmetic kArithmetic>

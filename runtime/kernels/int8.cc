@@ -1,5 +1,7 @@
 #include "kernels/int8.h"
 
+#include <cstring>
+
 #include "base/bf16.h"
 #include "base/layout.h"
 
@@ -14,6 +16,43 @@ HWY_BEFORE_NAMESPACE();
 namespace cllm {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+
+#if HWY_TARGET == HWY_SCALAR
+
+uint32_t FloatBits(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof(bits));
+  return bits;
+}
+
+int32_t QuantizeOutOfRange(float t) { return t > 0.0f ? 127 : t < 0.0f ? -127 : 0; }
+
+// By the bits of the floats: machines without SIMD, and more so those without a floating-point unit, take long
+// to compare floats. Of finite floats the larger one has the larger bits; a NaN's are above infinity's.
+RowScale QuantizeRow(const float* x, size_t count, int8_t* q, size_t q_stride) {
+  constexpr uint32_t kMagnitude = 0x7FFFFFFF, kInfinity = 0x7F800000, kLeast = 0x1E3CE508;  // 1e-20
+  uint32_t largest = kLeast;
+  for (size_t k = 0; k < count; ++k) {
+    const uint32_t bits = FloatBits(x[k]) & kMagnitude;
+    if (bits > largest && bits <= kInfinity) largest = bits;
+  }
+  float magnitude;
+  std::memcpy(&magnitude, &largest, sizeof(magnitude));
+  const float factor = 127.0f / magnitude;
+  int32_t sum = 0;
+  for (size_t k = 0; k < count; ++k) {
+    const float t = x[k] * factor;
+    // Right where it lies within [-127, 127]; only infinities and NaN do not.
+    auto rounded = static_cast<int32_t>(FloatBits(t + kRoundingMagic) - static_cast<uint32_t>(kRoundingMagicBits));
+    if (static_cast<uint32_t>(rounded) + 127 > 254) rounded = QuantizeOutOfRange(t);
+    q[k] = static_cast<int8_t>(rounded);
+    sum += rounded;
+  }
+  std::memset(q + count, 0, q_stride - count);
+  return {magnitude / 127.0f, sum};
+}
+
+#else
 
 struct MagnitudeTerm {
   const float* x;
@@ -59,6 +98,8 @@ RowScale QuantizeRow(const float* x, size_t count, int8_t* q, size_t q_stride) {
   for (size_t k = whole; k < q_stride; ++k) q[k] = k < count ? q_tail[k - whole] : int8_t{0};
   return {magnitude / 127.0f, hn::ReduceSum(di, sum)};
 }
+
+#endif
 
 void QuantizeRows(const float* x, size_t x_stride, size_t rows, size_t count, int8_t* q, size_t q_stride,
                   RowScale* scales) {

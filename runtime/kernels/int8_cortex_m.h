@@ -22,13 +22,14 @@
 
 namespace cllm {
 
+// FourRowSums: sums[j] = sum over k < depth of q[k] * (rows[k / 4][j][k % 4] - 128) for 4 rows of a panel.
+
 #ifdef __ARM_FEATURE_MVE
 
-inline constexpr bool kUnsignedWeights = false;
-
-// sums[j] = sum over k < depth of q[k] * (rows[k / 4][j][k % 4] - 128) for 4 rows of a panel. A step takes 16
+// A step takes 16
 // inputs of a row, which lie in four words 64 bytes apart.
-inline void FourRowSums(const int8_t* q, const uint8_t* rows, size_t depth, int32_t* sums) {
+inline void FourRowSums(const int8_t* q, int32_t /*q_sum*/, const uint8_t* rows, size_t depth,
+                        int32_t* sums) {
   constexpr int kStep = 16 * kPanel;
   const uint8x16_t offset = vdupq_n_u8(128);
   const auto signed_weights = [&](uint32x4_t words) {
@@ -63,52 +64,43 @@ inline void FourRowSums(const int8_t* q, const uint8_t* rows, size_t depth, int3
 
 #else  // DSP
 
-inline constexpr bool kUnsignedWeights = true;
-
-// Four bytes of a row at once.
-using Word = uint32_t __attribute__((may_alias));
-
-// Bytes 0 and 2, or 1 and 3, of a word as two 16-bit halves. gcc has no intrinsic with the rotation.
-inline uint32_t EvenUnsigned(uint32_t x) {
-  uint32_t result;
-  __asm("uxtb16 %0, %1" : "=r"(result) : "r"(x));
-  return result;
-}
-inline uint32_t OddUnsigned(uint32_t x) {
-  uint32_t result;
-  __asm("uxtb16 %0, %1, ror #8" : "=r"(result) : "r"(x));
-  return result;
-}
-inline uint32_t EvenSigned(uint32_t x) {
-  uint32_t result;
-  __asm("sxtb16 %0, %1" : "=r"(result) : "r"(x));
-  return result;
-}
-inline uint32_t OddSigned(uint32_t x) {
-  uint32_t result;
-  __asm("sxtb16 %0, %1, ror #8" : "=r"(result) : "r"(x));
-  return result;
-}
-// sum + both products of the 16-bit halves.
-inline int32_t DualMulAdd(uint32_t a, uint32_t b, int32_t sum) {
-  int32_t result;
-  __asm("smlad %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
-  return result;
-}
-
-// sums[j] = sum over k < depth of q[k] * rows[k / 4][j][k % 4] for 4 rows of a panel.
-inline void FourRowSums(const int8_t* q, const uint8_t* rows, size_t depth, int32_t* sums) {
-  int32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
-  for (const int8_t* end = q + depth; q != end; q += 4, rows += 4 * kPanel) {
-    const auto* words = reinterpret_cast<const Word*>(rows);
-    const uint32_t inputs = *reinterpret_cast<const Word*>(q);
-    const uint32_t even = EvenSigned(inputs), odd = OddSigned(inputs);
-    const uint32_t row0 = words[0], row1 = words[1], row2 = words[2], row3 = words[3];
-    sum0 = DualMulAdd(OddUnsigned(row0), odd, DualMulAdd(EvenUnsigned(row0), even, sum0));
-    sum1 = DualMulAdd(OddUnsigned(row1), odd, DualMulAdd(EvenUnsigned(row1), even, sum1));
-    sum2 = DualMulAdd(OddUnsigned(row2), odd, DualMulAdd(EvenUnsigned(row2), even, sum2));
-    sum3 = DualMulAdd(OddUnsigned(row3), odd, DualMulAdd(EvenUnsigned(row3), even, sum3));
-  }
+// Not inlined, so that the registers suffice. A step takes 4 inputs, apart as two pairs of 16 bits, and four
+// words of weights, each one row's.
+__attribute__((noinline)) inline void FourRowSums(const int8_t* q, int32_t q_sum, const uint8_t* rows,
+                                                  size_t depth, int32_t* sums) {
+  const int8_t* const end = q + depth;
+  int32_t sum0 = -128 * q_sum, sum1 = sum0, sum2 = sum0, sum3 = sum0;
+  uint32_t even, odd, weights, more_weights, pair;
+  __asm volatile(
+      "1: ldr %[odd], [%[q]], #4\n"
+      "sxtb16 %[even], %[odd]\n"
+      "sxtb16 %[odd], %[odd], ror #8\n"
+      "ldrd %[w0], %[w1], [%[rows]]\n"
+      "uxtb16 %[pair], %[w0]\n"
+      "uxtb16 %[w0], %[w0], ror #8\n"
+      "smlad %[sum0], %[pair], %[even], %[sum0]\n"
+      "smlad %[sum0], %[w0], %[odd], %[sum0]\n"
+      "uxtb16 %[pair], %[w1]\n"
+      "uxtb16 %[w1], %[w1], ror #8\n"
+      "smlad %[sum1], %[pair], %[even], %[sum1]\n"
+      "smlad %[sum1], %[w1], %[odd], %[sum1]\n"
+      "ldrd %[w0], %[w1], [%[rows], #8]\n"
+      "uxtb16 %[pair], %[w0]\n"
+      "uxtb16 %[w0], %[w0], ror #8\n"
+      "smlad %[sum2], %[pair], %[even], %[sum2]\n"
+      "smlad %[sum2], %[w0], %[odd], %[sum2]\n"
+      "uxtb16 %[pair], %[w1]\n"
+      "uxtb16 %[w1], %[w1], ror #8\n"
+      "smlad %[sum3], %[pair], %[even], %[sum3]\n"
+      "smlad %[sum3], %[w1], %[odd], %[sum3]\n"
+      "add %[rows], #64\n"
+      "cmp %[q], %[end]\n"
+      "bne 1b\n"
+      : [q] "+r"(q), [rows] "+r"(rows), [sum0] "+r"(sum0), [sum1] "+r"(sum1), [sum2] "+r"(sum2),
+        [sum3] "+r"(sum3), [even] "=&r"(even), [odd] "=&r"(odd), [w0] "=&r"(weights),
+        [w1] "=&r"(more_weights), [pair] "=&r"(pair)
+      : [end] "r"(end)
+      : "cc", "memory");
   sums[0] = sum0;
   sums[1] = sum1;
   sums[2] = sum2;
@@ -118,12 +110,9 @@ inline void FourRowSums(const int8_t* q, const uint8_t* rows, size_t depth, int3
 #endif
 
 // sums[j] = sum over k < depth of q[k] * (panel[k / 4][j][k % 4] - 128) for the 16 rows j of a panel.
-// q: 4-byte aligned; depth: a multiple of 4; q_sum: of all q.
+// q: 4-byte aligned; depth: a multiple of 4, not 0; q_sum: of all q.
 inline void PanelSums(const int8_t* q, int32_t q_sum, const uint8_t* panel, size_t depth, int32_t* sums) {
-  for (size_t j = 0; j < kPanel; j += 4) FourRowSums(q, panel + 4 * j, depth, sums + j);
-  if (kUnsignedWeights) {
-    for (size_t j = 0; j < kPanel; ++j) sums[j] -= 128 * q_sum;
-  }
+  for (size_t j = 0; j < kPanel; j += 4) FourRowSums(q, q_sum, panel + 4 * j, depth, sums + j);
 }
 
 }  // namespace cllm

@@ -65,8 +65,15 @@ HWY_INLINE float FinishLanes(VirtualLanes& lanes) {
 // k .. k + Lanes(d) - 1. It must be callable in any order of k.
 template <class Op, class Term>
 HWY_INLINE void TakeIntoLanes(RowTag d, size_t n, const Term& term, VirtualLanes& lanes) {
-  const size_t lane_count = hn::Lanes(d);
   float* HWY_RESTRICT lane = lanes.lane;
+#if HWY_TARGET == HWY_SCALAR
+  for (size_t i = 0; i < 16; ++i) {
+    RowVector acc = hn::Load(d, lane + i);
+    for (size_t k = i; k < n; k += 16) acc = Op::Combine(d, acc, term(d, k));
+    hn::Store(acc, d, lane + i);
+  }
+#else
+  const size_t lane_count = hn::Lanes(d);
   if (lane_count == 16) {
     auto acc = hn::Load(d, lane);
     for (size_t k = 0; k < n; k += 16) acc = Op::Combine(d, acc, term(d, k));
@@ -99,6 +106,7 @@ HWY_INLINE void TakeIntoLanes(RowTag d, size_t n, const Term& term, VirtualLanes
       hn::Store(acc3, d, lane + i3);
     }
   }
+#endif
 }
 
 // Op over the terms of elements [0, n), n a multiple of 16.

@@ -15,10 +15,13 @@ namespace {
 constexpr float kLeastExponent = -1000.0f;
 
 // Probabilities relative to the likeliest token's count in units of 2^-36: sums of 2^28 of them fit.
-constexpr float kWeightOfOne = 68719476736.0f;
-
+// In two halves of 18 bits, both exact: small machines convert to 64 bits by double arithmetic in software.
 uint64_t Weight(float relative_probability) {
-  return static_cast<uint64_t>(relative_probability * kWeightOfOne);
+  constexpr float kHalf = 262144.0f;
+  const float scaled = relative_probability * kHalf;
+  const uint32_t high = static_cast<uint32_t>(scaled);
+  const uint32_t low = static_cast<uint32_t>((scaled - static_cast<float>(high)) * kHalf);
+  return (uint64_t{high} << 18) + low;
 }
 
 bool InRange(float value, float largest) { return value >= 0 && value <= largest; }
