@@ -84,9 +84,9 @@ HWY_INLINE size_t WidePanels(const TiledGemm& g, size_t panel) {
 }
 
 #if CLLM_GEMM_PACKS
-// Gradients of weights of a wide model: A is read down its columns, a few floats from each of many rows that lie a multiple
-// of the page size apart, which defeats cache and address translation. So a tile's part of A is copied to the
-// stack first and serves a group of panels. Sums go on from block to block of k in their one order.
+// Gradients of weights of a wide model: A is read down its columns, a few floats from each of many rows that
+// lie a page or more apart, which defeats cache and address translation. So a tile's part of A is copied to
+// the stack first and serves a group of panels. Sums go on from block to block of k in their one order.
 inline constexpr size_t kPackedStride = 1024, kPackedDepth = 256, kPackedPanels = 16;
 
 struct Packed {
