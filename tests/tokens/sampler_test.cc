@@ -69,7 +69,8 @@ std::set<uint32_t> Survivors(const cllm_sampling& sampling, const std::vector<fl
 std::vector<uint32_t> PlainSurvivors(const cllm_sampling& s, const std::vector<double>& logits) {
   std::vector<uint32_t> order(logits.size());
   std::iota(order.begin(), order.end(), 0u);
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return logits[a] > logits[b]; });
+  std::sort(order.begin(), order.end(),
+            [&](uint32_t a, uint32_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
   if (s.top_k > 0 && s.top_k < order.size()) order.resize(s.top_k);
   const auto weight = [&](uint32_t token) { return std::exp(logits[token] - logits[order[0]]); };
   if (s.top_p > 0 && s.top_p < 1) {
