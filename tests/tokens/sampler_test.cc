@@ -130,7 +130,8 @@ TEST_CASE("the repetition penalty") {
   const std::vector<float> logits = {3, 2, -1, 1.4f};
   CHECK(Draw(sampling, logits, 0) == 0);
   CHECK(Draw(sampling, logits, 0, {0}) == 1);
-  CHECK(Draw(sampling, logits, 0, {0, 0, 0}) == 1);     // once a token: 1.5, not 0.4
+  CHECK(Draw(sampling, {3, 1.4f}, 0, {0, 0, 0}) == 0);  // once a token: 1.5, not 0.4
+  CHECK(Draw(sampling, {-1, -2.5f}, 0, {0, 0}) == 0);   // -2, not -4
   CHECK(Draw(sampling, logits, 0, {0, 1}) == 0);        // 1.5, 1, -1, 1.4
   CHECK(Draw(sampling, logits, 0, {0, 3, 1}) == 0);     // 1.5, 1, -1, 0.7
   CHECK(Draw(sampling, {-3, -1.6f}, 0, {1}) == 0);      // -3, -3.2
