@@ -115,7 +115,8 @@ absl::Status CheckArchitecture(const Architecture& a) {
                  {"head_size", a.head_size, kMaxWidth},
                  {"hidden", a.hidden, kMaxWidth}};
   for (const auto& number : numbers) {
-    if (absl::Status status = CheckNumber(number.name, number.value, number.most); !status.ok()) return status;
+    if (absl::Status status = CheckNumber(number.name, number.value, number.most); !status.ok())
+      return status;
   }
   if (a.heads % a.kv_heads != 0) {
     return absl::InvalidArgumentError(
@@ -134,7 +135,8 @@ absl::Status CheckArchitecture(const Architecture& a) {
         absl::StrCat("norm_epsilon is ", a.norm_epsilon, "; it must be a positive, normal float"));
   }
   if (a.rope_turns.empty() && !(std::isfinite(a.rope_theta) && a.rope_theta >= 1)) {
-    return absl::InvalidArgumentError(absl::StrCat("rope_theta is ", a.rope_theta, "; it must be at least 1"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("rope_theta is ", a.rope_theta, "; it must be at least 1"));
   }
   if (!a.rope_turns.empty() && a.rope_turns.size() != a.head_size / 2) {
     return absl::InvalidArgumentError(absl::StrCat("rope_turns has ", a.rope_turns.size(),

@@ -28,8 +28,8 @@ struct Architecture {
   uint32_t hidden = 0;
   float norm_epsilon = 1e-5f;
   RopePairs rope_pairs = RopePairs::kAdjacent;
-  double rope_theta = 10000.0;          // used when rope_turns is empty
-  std::vector<uint64_t> rope_turns;     // [head_size / 2] fractions of 2^64 of a turn a position
+  double rope_theta = 10000.0;       // used when rope_turns is empty
+  std::vector<uint64_t> rope_turns;  // [head_size / 2] fractions of 2^64 of a turn a position
   bool tied_head = true;
 };
 
@@ -42,12 +42,12 @@ struct TokenizerTables {
   uint32_t end_token = CLLM_NO_TOKEN;
   uint32_t unknown_token = CLLM_NO_TOKEN;
   uint32_t byte_token_base = CLLM_NO_TOKEN;
-  std::vector<std::string> pieces;              // by token id
-  std::vector<float> scores;                    // by token id; scored merges only
+  std::vector<std::string> pieces;  // by token id
+  std::vector<float> scores;        // by token id; scored merges only
   struct Merge {
     uint32_t left, right, result;
   };
-  std::vector<Merge> merges;                    // by rank; byte-level BPE only
+  std::vector<Merge> merges;  // by rank; byte-level BPE only
 };
 
 struct Provenance {
@@ -57,7 +57,7 @@ struct Provenance {
 };
 
 struct FloatTensor {
-  uint32_t rows = 0;     // 1 for vectors
+  uint32_t rows = 0;  // 1 for vectors
   uint32_t columns = 0;
   std::vector<float> values;  // [rows][columns]
 };

@@ -48,11 +48,10 @@ class SegmentWriter {
 };
 
 absl::Status WriteTokenizer(const TokenizerSegments& segments, SegmentWriter* writer, HeadEntries* head) {
-  const std::pair<const std::vector<uint8_t>*, SegmentEntry*> tables[] = {
-      {&segments.pieces, &head->pieces},
-      {&segments.scores, &head->scores},
-      {&segments.merges, &head->merges},
-      {&segments.index, &head->index}};
+  const std::pair<const std::vector<uint8_t>*, SegmentEntry*> tables[] = {{&segments.pieces, &head->pieces},
+                                                                          {&segments.scores, &head->scores},
+                                                                          {&segments.merges, &head->merges},
+                                                                          {&segments.index, &head->index}};
   for (const auto& [bytes, entry] : tables) {
     if (bytes->empty()) continue;
     if (absl::Status status = writer->Write(ViewOf(*bytes), entry); !status.ok()) return status;
@@ -106,7 +105,9 @@ absl::Status WriteTo(const Checkpoint& checkpoint, Dtype format, WriteAt write) 
 absl::Status WriteModel(const Checkpoint& checkpoint, Dtype format, const std::string& path) {
   absl::StatusOr<OutputFile> file = OutputFile::Create(path);
   if (!file.ok()) return file.status();
-  const auto write = [&file](uint64_t offset, std::string_view bytes) { return file->WriteAt(offset, bytes); };
+  const auto write = [&file](uint64_t offset, std::string_view bytes) {
+    return file->WriteAt(offset, bytes);
+  };
   if (absl::Status status = WriteTo(checkpoint, format, write); !status.ok()) {
     return absl::Status(status.code(), absl::StrCat(path, " was not written: ", status.message()));
   }

@@ -17,7 +17,8 @@ using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
 absl::StatusOr<uint64_t> SizeOf(std::FILE* file, const std::string& path) {
   if (::fseeko(file, 0, SEEK_END) != 0) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " is not a regular file; give a llama2.c checkpoint"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, " is not a regular file; give a llama2.c checkpoint"));
   }
   const off_t size = ::ftello(file);
   std::rewind(file);
@@ -33,13 +34,13 @@ absl::StatusOr<Architecture> ReadHeader(std::FILE* file, const std::string& path
   }
   const auto [width, hidden, layers, heads, kv_heads, signed_vocabulary, context] = header;
   const int64_t vocabulary = signed_vocabulary < 0 ? -int64_t{signed_vocabulary} : signed_vocabulary;
-  const bool positive = width > 0 && hidden > 0 && layers > 0 && heads > 0 && kv_heads > 0 && vocabulary > 0 &&
-                        context > 0;
+  const bool positive =
+      width > 0 && hidden > 0 && layers > 0 && heads > 0 && kv_heads > 0 && vocabulary > 0 && context > 0;
   if (!positive || width % heads != 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        path, " is not a llama2.c checkpoint of version 0: its header says width ", width, ", hidden ", hidden,
-        ", layers ", layers, ", heads ", heads, ", kv_heads ", kv_heads, ", vocabulary ", signed_vocabulary,
-        ", context ", context));
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, " is not a llama2.c checkpoint of version 0: its header says width ", width,
+                     ", hidden ", hidden, ", layers ", layers, ", heads ", heads, ", kv_heads ", kv_heads,
+                     ", vocabulary ", signed_vocabulary, ", context ", context));
   }
   Architecture a;
   a.width = static_cast<uint32_t>(width);
@@ -152,7 +153,8 @@ absl::StatusOr<Checkpoint> ImportLlama2c(const std::string& path, const std::str
   checkpoint.provenance.source = absl::StrCat("llama2.c checkpoint ", path.substr(path.rfind('/') + 1));
   checkpoint.provenance.recipe = R"({"import": "llama2.c", "version": 0})";
   if (tokenizer_path.empty()) return checkpoint;
-  absl::StatusOr<TokenizerTables> tokenizer = ImportLlama2cTokenizer(tokenizer_path, architecture->vocabulary_size);
+  absl::StatusOr<TokenizerTables> tokenizer =
+      ImportLlama2cTokenizer(tokenizer_path, architecture->vocabulary_size);
   if (!tokenizer.ok()) return tokenizer.status();
   checkpoint.tokenizer = *std::move(tokenizer);
   return checkpoint;

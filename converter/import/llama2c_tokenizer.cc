@@ -46,8 +46,8 @@ absl::Status ReadPieces(std::string_view bytes, const std::string& path, uint32_
     float score;
     int32_t length;
     if (!Take(&bytes, &score) || !Take(&bytes, &length)) {
-      return absl::InvalidArgumentError(absl::StrCat(path, " ends at token ", token, " of the ",
-                                                     vocabulary_size, " that the model has"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, " ends at token ", token, " of the ", vocabulary_size, " that the model has"));
     }
     if (length < 0 || static_cast<size_t>(length) > bytes.size() || !std::isfinite(score)) {
       return absl::InvalidArgumentError(absl::StrCat(path, ": token ", token, " has length ", length,

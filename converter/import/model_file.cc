@@ -38,14 +38,10 @@ absl::Status SystemError(const std::string& path, const char* doing) {
 
 const char* Remedy(cllm_status status) {
   switch (status) {
-    case CLLM_FILE_NOT_CLLM:
-      return "Give a file that `cllm train`, `cllm import` or `cllm quantize` wrote";
-    case CLLM_FILE_TRUNCATED:
-      return "Copy or convert the file again: it is cut short";
-    case CLLM_FILE_VERSION:
-      return "Use a newer cllm, or convert the source again with this one";
-    default:
-      break;
+    case CLLM_FILE_NOT_CLLM: return "Give a file that `cllm train`, `cllm import` or `cllm quantize` wrote";
+    case CLLM_FILE_TRUNCATED: return "Copy or convert the file again: it is cut short";
+    case CLLM_FILE_VERSION: return "Use a newer cllm, or convert the source again with this one";
+    default: break;
   }
   if (status >= CLLM_FILE_TRUNCATED && status < CLLM_UNSUPPORTED_NORM) {
     return "The file is damaged: copy or convert it again";
@@ -78,12 +74,14 @@ absl::StatusOr<ModelFile> ModelFile::Open(const std::string& path) {
   if (!S_ISREG(info.st_mode)) {
     return absl::InvalidArgumentError(absl::StrCat(path, " is not a regular file; give a .cllm file"));
   }
-  if (info.st_size == 0) return absl::InvalidArgumentError(absl::StrCat(path, " is empty; give a .cllm file"));
+  if (info.st_size == 0)
+    return absl::InvalidArgumentError(absl::StrCat(path, " is empty; give a .cllm file"));
   ModelFile file;
   file.path_ = path;
   file.size_ = static_cast<uint64_t>(info.st_size);
   if (file.size_ > SIZE_MAX) return absl::ResourceExhaustedError(absl::StrCat(path, " is too large to map"));
-  void* mapping = ::mmap(nullptr, static_cast<size_t>(file.size_), PROT_READ, MAP_PRIVATE, descriptor.value(), 0);
+  void* mapping =
+      ::mmap(nullptr, static_cast<size_t>(file.size_), PROT_READ, MAP_PRIVATE, descriptor.value(), 0);
   if (mapping == MAP_FAILED) return SystemError(path, "map");
   file.bytes_ = static_cast<uint8_t*>(mapping);
   file.mapped_ = true;

@@ -14,7 +14,9 @@
 namespace cllm {
 namespace {
 
-const schema::Model& HeadOf(const ModelFile& file) { return *static_cast<const schema::Model*>(file.model().head); }
+const schema::Model& HeadOf(const ModelFile& file) {
+  return *static_cast<const schema::Model*>(file.model().head);
+}
 
 std::string TextOf(const flatbuffers::String* text) { return text != nullptr ? text->str() : std::string(); }
 
@@ -62,7 +64,8 @@ class SegmentAudit {
   std::vector<PartReport> Parts(uint64_t head_bytes) const {
     std::vector<PartReport> parts = {{"head", head_bytes}};
     uint64_t rest = file_.size() - head_bytes;
-    for (const char* name : {"token_embedding", "attention", "feed_forward", "norms", "head_matrix", "tokenizer"}) {
+    for (const char* name :
+         {"token_embedding", "attention", "feed_forward", "norms", "head_matrix", "tokenizer"}) {
       const auto found = parts_.find(name);
       if (found == parts_.end()) continue;
       parts.push_back({name, found->second});
@@ -143,8 +146,8 @@ absl::StatusOr<ModelReport> Inspect(const ModelFile& file, uint32_t context, uin
   SegmentAudit audit(file);
   ReportTensors(file, &audit, &report);
   ReportTokenizer(file, &audit);
-  const uint64_t head_bytes =
-      uint64_t{flatbuffers::ReadScalar<flatbuffers::uoffset_t>(file.bytes())} + sizeof(flatbuffers::uoffset_t);
+  const uint64_t head_bytes = uint64_t{flatbuffers::ReadScalar<flatbuffers::uoffset_t>(file.bytes())} +
+                              sizeof(flatbuffers::uoffset_t);
   report.parts = audit.Parts(head_bytes);
   const Sha256Digest content = audit.ContentDigest();
   report.content_digest = Hexadecimal(content);

@@ -47,7 +47,7 @@ struct ModelReport {
   bool digests_match;          // of every segment, and the content digest of them
   uint32_t plan_context;
   uint32_t plan_batch;
-  uint64_t room_bytes;         // of a session for these limits
+  uint64_t room_bytes;  // of a session for these limits
 };
 
 // context and batch: limits of the memory plan; 0: the session's defaults. Reads the whole file.

@@ -47,8 +47,7 @@ const char* cllm_version(void) {
 }
 
 #define CLLM_STATUS_TEXT(name, text) \
-  case name:                         \
-    return #name ": " text
+  case name: return #name ": " text
 
 // No default: the compiler then warns of a status without a text.
 const char* cllm_status_name(cllm_status status) {
@@ -80,11 +79,14 @@ const char* cllm_status_name(cllm_status status) {
     CLLM_STATUS_TEXT(CLLM_FILE_HEAD, "the FlatBuffer head does not verify");
     CLLM_STATUS_TEXT(CLLM_FILE_CONFIG_RANGE, "a number of the configuration is out of range or inconsistent");
     CLLM_STATUS_TEXT(CLLM_FILE_TENSOR_MISSING, "a tensor that the configuration needs is absent");
-    CLLM_STATUS_TEXT(CLLM_FILE_TENSOR_UNKNOWN, "a tensor is not the configuration's, or twice, or out of order");
-    CLLM_STATUS_TEXT(CLLM_FILE_TENSOR_SHAPE, "a tensor's shape, type or bytes disagree with the configuration");
+    CLLM_STATUS_TEXT(CLLM_FILE_TENSOR_UNKNOWN,
+                     "a tensor is not the configuration's, or twice, or out of order");
+    CLLM_STATUS_TEXT(CLLM_FILE_TENSOR_SHAPE,
+                     "a tensor's shape, type or bytes disagree with the configuration");
     CLLM_STATUS_TEXT(CLLM_FILE_SEGMENT_RANGE, "a segment lies outside the file or inside the head");
     CLLM_STATUS_TEXT(CLLM_FILE_SEGMENT_ALIGNMENT, "a segment does not start at a multiple of 64");
-    CLLM_STATUS_TEXT(CLLM_FILE_SEGMENT_OVERLAP, "two segments share bytes or are not in the order of the table");
+    CLLM_STATUS_TEXT(CLLM_FILE_SEGMENT_OVERLAP,
+                     "two segments share bytes or are not in the order of the table");
     CLLM_STATUS_TEXT(CLLM_FILE_TOKENIZER, "the tokenizer's tables are inconsistent");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_NORM, "only RMS norms run yet");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_NORM_PLACEMENT, "only norms before a block run yet");
@@ -94,7 +96,8 @@ const char* cllm_status_name(cllm_status status) {
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_BIAS, "biases do not run yet");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_QK_NORM, "norms of queries and keys do not run yet");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_SOFTCAP, "soft caps of logits or attention do not run yet");
-    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_SCALE, "scales of embedding, residual, attention or logits do not run yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_SCALE,
+                     "scales of embedding, residual, attention or logits do not run yet");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_SLIDING_WINDOW, "sliding windows do not run yet");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_EMBEDDING_KIND, "only embedding tables run yet");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_HEAD_KIND, "only full output heads run yet");

@@ -27,7 +27,8 @@ Status CheckPosition(const schema::Config& config) {
 
 // A comparison with NaN is false, so NaN is refused too.
 Status CheckScales(const schema::Config& config) {
-  if (!(config.logit_softcap() == 0.0f && config.attention_softcap() == 0.0f)) return CLLM_UNSUPPORTED_SOFTCAP;
+  if (!(config.logit_softcap() == 0.0f && config.attention_softcap() == 0.0f))
+    return CLLM_UNSUPPORTED_SOFTCAP;
   const bool plain = config.attention_scale() == 0.0f && config.embedding_scale() == 1.0f &&
                      config.residual_scale() == 1.0f && config.logit_scale() == 1.0f;
   return plain ? CLLM_OK : CLLM_UNSUPPORTED_SCALE;

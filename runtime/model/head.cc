@@ -39,8 +39,8 @@ Status CheckVersion(const uint8_t* bytes, size_t head_bytes) {
 Status VerifyHead(const uint8_t* bytes, uint64_t size, Head* head) {
   if (size < kSmallestHead) return CLLM_FILE_TRUNCATED;
   if (std::memcmp(bytes + kIdentifierOffset, schema::ModelIdentifier(), 4) != 0) return CLLM_FILE_NOT_CLLM;
-  head->bytes = uint64_t{flatbuffers::ReadScalar<flatbuffers::uoffset_t>(bytes)} +
-                sizeof(flatbuffers::uoffset_t);
+  head->bytes =
+      uint64_t{flatbuffers::ReadScalar<flatbuffers::uoffset_t>(bytes)} + sizeof(flatbuffers::uoffset_t);
   if (head->bytes > size) return CLLM_FILE_TRUNCATED;
   if (head->bytes < kSmallestHead || head->bytes > kLargestHead) return CLLM_FILE_HEAD;
   const size_t head_bytes = static_cast<size_t>(head->bytes);

@@ -43,8 +43,8 @@ struct Config {
   uint32_t width;
   uint32_t layers;
   uint32_t heads;
-  uint32_t kv_heads;  // divides heads
-  uint32_t head_size; // even
+  uint32_t kv_heads;   // divides heads
+  uint32_t head_size;  // even
   uint32_t hidden;
   float norm_epsilon;
   RopePairs rope_pairs;
@@ -68,17 +68,17 @@ struct TokenizerView {
   TokenizerKind kind;
   Pretokenizer pretokenizer;
   bool prefix_space;
-  uint32_t begin_token;      // CLLM_NO_TOKEN: none, as for the next three
+  uint32_t begin_token;  // CLLM_NO_TOKEN: none, as for the next three
   uint32_t end_token;
   uint32_t unknown_token;
   uint32_t byte_token_base;
-  uint32_t count;            // = vocabulary size
-  const uint32_t* offsets;   // [count + 1] into bytes
+  uint32_t count;           // = vocabulary size
+  const uint32_t* offsets;  // [count + 1] into bytes
   const char* bytes;
-  const float* scores;       // [count] or nullptr
-  const uint32_t* merges;    // [merge_count][3]: left, right, result; by rank; or nullptr
+  const float* scores;     // [count] or nullptr
+  const uint32_t* merges;  // [merge_count][3]: left, right, result; by rank; or nullptr
   uint32_t merge_count;
-  const uint32_t* index;     // [index_slots], a power of two; see schemas/FORMAT.md; or nullptr
+  const uint32_t* index;  // [index_slots], a power of two; see schemas/FORMAT.md; or nullptr
   uint32_t index_slots;
 };
 

@@ -15,10 +15,11 @@ bool IsPositiveNormal(float value) { return value >= 0x1p-126f && value <= 0x1.f
 }  // namespace
 
 Status CheckConfig(const Config& config) {
-  const bool sizes = InRange(config.vocabulary_size, kMaxVocabulary) && InRange(config.context, kMaxContext) &&
-                     InRange(config.width, kMaxWidth) && InRange(config.layers, kMaxLayers) &&
-                     InRange(config.hidden, kMaxWidth) && InRange(config.heads, kMaxWidth) &&
-                     InRange(config.head_size, kMaxWidth) && InRange(config.kv_heads, config.heads);
+  const bool sizes = InRange(config.vocabulary_size, kMaxVocabulary) &&
+                     InRange(config.context, kMaxContext) && InRange(config.width, kMaxWidth) &&
+                     InRange(config.layers, kMaxLayers) && InRange(config.hidden, kMaxWidth) &&
+                     InRange(config.heads, kMaxWidth) && InRange(config.head_size, kMaxWidth) &&
+                     InRange(config.kv_heads, config.heads);
   if (!sizes) return CLLM_FILE_CONFIG_RANGE;
   if (config.heads % config.kv_heads != 0 || config.head_size % 2 != 0) return CLLM_FILE_CONFIG_RANGE;
   if (uint64_t{config.heads} * config.head_size > kMaxWidth) return CLLM_FILE_CONFIG_RANGE;

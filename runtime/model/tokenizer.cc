@@ -110,8 +110,8 @@ Status ReadTokenizer(const schema::Tokenizer* stored, uint32_t vocabulary_size, 
   CLLM_RETURN_IF_ERROR(NextTable(stored->index(), segments, &index));
   view->kind = static_cast<TokenizerKind>(stored->kind());
   if (view->kind == TokenizerKind::kNone) {
-    const bool empty = pieces.data == nullptr && scores.data == nullptr && merges.data == nullptr &&
-                       index.data == nullptr;
+    const bool empty =
+        pieces.data == nullptr && scores.data == nullptr && merges.data == nullptr && index.data == nullptr;
     return empty ? CLLM_OK : CLLM_FILE_TOKENIZER;
   }
   view->pretokenizer = static_cast<Pretokenizer>(stored->pretokenizer());

@@ -32,8 +32,10 @@ TEST_CASE("shapes of an architecture") {
 
 // Computed with Python's decimal module at 60 digits: round(2^64 * theta^(-2i/n) / (2 pi)).
 TEST_CASE("RoPE turns are exact") {
-  CHECK(RopeTurns(10000.0, 8) == std::vector<uint64_t>{2935890503282001226u, 293589050328200123u, 29358905032820012u, 2935890503282001u});
-  CHECK(RopeTurns(500000.0, 6) == std::vector<uint64_t>{2935890503282001226u, 36989902452714466u, 466043567337330u});
+  CHECK(RopeTurns(10000.0, 8) == std::vector<uint64_t>{2935890503282001226u, 293589050328200123u,
+                                                       29358905032820012u, 2935890503282001u});
+  CHECK(RopeTurns(500000.0, 6) ==
+        std::vector<uint64_t>{2935890503282001226u, 36989902452714466u, 466043567337330u});
   CHECK(RopeTurns(1000000.5, 4) == std::vector<uint64_t>{2935890503282001226u, 2935889769309651u});
   CHECK(RopeTurns(1.0, 2) == std::vector<uint64_t>{2935890503282001226u});
   CHECK(RopeTurns(10000.0, 128)[63] == 339031346221092u);
@@ -46,7 +48,9 @@ TEST_CASE("a checkpoint that contradicts itself is named") {
     edit(checkpoint);
     return std::string(CheckCheckpoint(checkpoint).message());
   };
-  const auto has = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
+  const auto has = [](const std::string& text, const char* part) {
+    return text.find(part) != std::string::npos;
+  };
   CHECK(has(message([](Checkpoint& c) { c.architecture.width = 0; }), "width is 0"));
   CHECK(has(message([](Checkpoint& c) { c.architecture.kv_heads = 3; }), "kv_heads (3)"));
   CHECK(has(message([](Checkpoint& c) { c.architecture.head_size = 5; }), "head_size is 5"));

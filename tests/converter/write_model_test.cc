@@ -75,8 +75,8 @@ TEST_CASE("float files of random architectures round-trip bit for bit") {
 }
 
 TEST_CASE("tokenizers and provenance round-trip") {
-  for (const TokenizerKind kind : {TokenizerKind::kNone, TokenizerKind::kByteBpe, TokenizerKind::kScoredMerges,
-                                   TokenizerKind::kCharacters}) {
+  for (const TokenizerKind kind : {TokenizerKind::kNone, TokenizerKind::kByteBpe,
+                                   TokenizerKind::kScoredMerges, TokenizerKind::kCharacters}) {
     const Checkpoint checkpoint = SmallCheckpoint(kind);
     const auto file = ModelFile::FromBytes(*WriteModelToString(checkpoint, Dtype::kI8), "round trip");
     REQUIRE(file.ok());
@@ -98,8 +98,8 @@ TEST_CASE("tokenizers and provenance round-trip") {
 TEST_CASE("the scale is the smallest bf16 that does not clip") {
   std::mt19937 random(5);
   for (int round = 0; round < 20000; ++round) {
-    const float largest = std::ldexp(1.0f + static_cast<float>(random() >> 8) * 0x1p-24f,
-                                     static_cast<int>(random() % 60) - 38);
+    const float largest =
+        std::ldexp(1.0f + static_cast<float>(random() >> 8) * 0x1p-24f, static_cast<int>(random() % 60) - 38);
     const uint16_t scale = WeightScale(largest);
     CHECK(127.0 * FloatOf(scale) >= largest);
     CHECK(127.0 * FloatOf(static_cast<uint16_t>(scale - 1)) < largest);
@@ -189,7 +189,9 @@ TEST_CASE("errors of ModelFile name the path and the remedy") {
     const auto file = ModelFile::Open(directory.path() + "/" + name);
     return file.ok() ? std::string() : std::string(file.status().message());
   };
-  const auto has = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
+  const auto has = [](const std::string& text, const char* part) {
+    return text.find(part) != std::string::npos;
+  };
   CHECK(has(message("absent.cllm"), "absent.cllm"));
   WriteBytes(directory.path() + "/empty.cllm", "");
   CHECK(has(message("empty.cllm"), "is empty"));

@@ -38,7 +38,8 @@ void ReadTokenizer(const TokenizerView& view) {
     ReadAll(view.bytes + view.offsets[i], view.offsets[i + 1] - view.offsets[i]);
     if (view.scores != nullptr) ReadAll(view.scores + i, sizeof(float));
   }
-  for (uint32_t i = 0; i < 3 * view.merge_count; ++i) Require(view.merges[i] < view.count, "merges name tokens");
+  for (uint32_t i = 0; i < 3 * view.merge_count; ++i)
+    Require(view.merges[i] < view.count, "merges name tokens");
   bool has_empty = false;
   const uint32_t entries = view.kind == TokenizerKind::kByteBpe ? view.merge_count : view.count;
   for (uint32_t i = 0; i < view.index_slots; ++i) {

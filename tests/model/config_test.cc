@@ -57,8 +57,12 @@ TEST_CASE("each switch that the runtime cannot run is refused by its own status"
       {CLLM_UNSUPPORTED_SCALE, [](ConfigT& c) { c.residual_scale = 2; }},
       {CLLM_UNSUPPORTED_SCALE, [](ConfigT& c) { c.logit_scale = kNan; }},
       {CLLM_UNSUPPORTED_SLIDING_WINDOW, [](ConfigT& c) { c.sliding_window = 8; }},
-      {CLLM_UNSUPPORTED_EMBEDDING_KIND, [](ConfigT& c) { c.embedding_kind = schema::EmbeddingKind::residues; }},
-      {CLLM_UNSUPPORTED_EMBEDDING_KIND, [](ConfigT& c) { c.residue_moduli = {7, 11}; }},
+      {CLLM_UNSUPPORTED_EMBEDDING_KIND,
+       [](ConfigT& c) { c.embedding_kind = schema::EmbeddingKind::residues; }},
+      {CLLM_UNSUPPORTED_EMBEDDING_KIND,
+       [](ConfigT& c) {
+         c.residue_moduli = {7, 11};
+       }},
       {CLLM_UNSUPPORTED_HEAD_KIND, [](ConfigT& c) { c.head_kind = schema::HeadKind::two_level; }},
   };
   for (size_t i = 0; i < refusals.size(); ++i) {

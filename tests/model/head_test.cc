@@ -23,8 +23,8 @@ uint32_t HeadBytes(const std::string& file) {
 void SetPrefix(std::string* file, uint32_t prefix) { std::memcpy(file->data(), &prefix, sizeof(prefix)); }
 
 TEST_CASE("a file opens as written, and again after the editor took it apart") {
-  for (const TokenizerKind kind : {TokenizerKind::kNone, TokenizerKind::kByteBpe, TokenizerKind::kScoredMerges,
-                                   TokenizerKind::kCharacters}) {
+  for (const TokenizerKind kind : {TokenizerKind::kNone, TokenizerKind::kByteBpe,
+                                   TokenizerKind::kScoredMerges, TokenizerKind::kCharacters}) {
     for (const Dtype format : {Dtype::kF32, Dtype::kI8}) {
       const std::string file = SmallFile(format, kind);
       CHECK(OpenStatus(file) == CLLM_OK);
@@ -100,13 +100,14 @@ TEST_CASE("a head without what is required, or with a wild offset, does not veri
 TEST_CASE("segments: range, alignment, overlap, and the file's length") {
   FileEditor editor(SmallFile());
   const auto with = [&editor](uint64_t offset) {
-    return OpenStatus(editor.Build([offset](schema::ModelT& head) { head.tensors[3]->segment->offset = offset; }));
+    return OpenStatus(
+        editor.Build([offset](schema::ModelT& head) { head.tensors[3]->segment->offset = offset; }));
   };
   const uint64_t size = editor.Build().size();
   CHECK(with(1) == CLLM_FILE_SEGMENT_ALIGNMENT);
   CHECK(with(size / 64 * 64 + 32) == CLLM_FILE_SEGMENT_ALIGNMENT);
-  CHECK(with(64) == CLLM_FILE_SEGMENT_RANGE);               // in the head
-  CHECK(with(size / 64 * 64) == CLLM_FILE_SEGMENT_RANGE);   // ends beyond the file
+  CHECK(with(64) == CLLM_FILE_SEGMENT_RANGE);              // in the head
+  CHECK(with(size / 64 * 64) == CLLM_FILE_SEGMENT_RANGE);  // ends beyond the file
   CHECK(with(uint64_t{1} << 63) == CLLM_FILE_SEGMENT_RANGE);
   CHECK(with(~uint64_t{63}) == CLLM_FILE_SEGMENT_RANGE);
   const uint64_t first = editor.head().tensors[0]->segment->offset;

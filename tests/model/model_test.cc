@@ -105,7 +105,8 @@ TEST_CASE("a tensor missing, unknown, twice or out of order") {
         CLLM_FILE_TENSOR_UNKNOWN);
   CHECK(status([&](schema::ModelT& head) { add(head, schema::Role::attention_norm, 2, 3); }) ==
         CLLM_FILE_TENSOR_UNKNOWN);
-  CHECK(status([&](schema::ModelT& head) { add(head, schema::Role::head, 1, 15); }) == CLLM_FILE_TENSOR_UNKNOWN);
+  CHECK(status([&](schema::ModelT& head) { add(head, schema::Role::head, 1, 15); }) ==
+        CLLM_FILE_TENSOR_UNKNOWN);
   CHECK(status([&](schema::ModelT& head) { add(head, static_cast<schema::Role>(200), 0, 15); }) ==
         CLLM_FILE_TENSOR_UNKNOWN);
   CHECK(status([](schema::ModelT& head) { head.config->tied_head = true; }) == CLLM_FILE_TENSOR_UNKNOWN);
@@ -136,7 +137,8 @@ TEST_CASE("a tensor of another shape, type, layout or length") {
             }) == CLLM_FILE_TENSOR_SHAPE);
       for (const auto dtype : {schema::Dtype::bf16, schema::Dtype::i4, schema::Dtype::lattice4,
                                static_cast<schema::Dtype>(99)}) {
-        CHECK(status([i, dtype](schema::ModelT& h) { h.tensors[i]->dtype = dtype; }) == CLLM_UNSUPPORTED_DTYPE);
+        CHECK(status([i, dtype](schema::ModelT& h) { h.tensors[i]->dtype = dtype; }) ==
+              CLLM_UNSUPPORTED_DTYPE);
       }
     }
   }

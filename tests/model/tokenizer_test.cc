@@ -72,8 +72,8 @@ TEST_CASE("kinds and pretokenizers that do not run yet") {
     CHECK(StatusWith(TokenizerKind::kByteBpe, [kind](FileEditor& e) { e.tokenizer().kind = kind; }) ==
           CLLM_UNSUPPORTED_TOKENIZER);
   }
-  for (const auto pretokenizer : {schema::Pretokenizer::gpt2, schema::Pretokenizer::qwen2,
-                                  static_cast<schema::Pretokenizer>(50)}) {
+  for (const auto pretokenizer :
+       {schema::Pretokenizer::gpt2, schema::Pretokenizer::qwen2, static_cast<schema::Pretokenizer>(50)}) {
     CHECK(StatusWith(TokenizerKind::kByteBpe, [pretokenizer](FileEditor& e) {
             e.tokenizer().pretokenizer = pretokenizer;
           }) == CLLM_UNSUPPORTED_TOKENIZER);
