@@ -1,6 +1,4 @@
 /* Console and exit by semihosting: Arm's "Semihosting for AArch32 and AArch64", operations 0x01, 0x05, 0x20. */
-#include <string.h>
-
 #include "cortex_m/cortex_m.h"
 
 enum { SYS_OPEN = 0x01, SYS_WRITE = 0x05, SYS_EXIT_EXTENDED = 0x20 };
@@ -24,7 +22,11 @@ void cortex_m_write(const char* text, uint32_t bytes) {
   call(SYS_WRITE, write);
 }
 
-void cortex_m_print(const char* text) { cortex_m_write(text, (uint32_t)strlen(text)); }
+void cortex_m_print(const char* text) {
+  uint32_t bytes = 0;
+  while (text[bytes] != 0) ++bytes;
+  cortex_m_write(text, bytes);
+}
 
 void cortex_m_print_number(uint64_t number) {
   char digits[20];

@@ -14,9 +14,13 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // 1 / (1 + e^-x) through e^-|x|, so that nothing overflows and the result is 0 where exp is: no denormals.
 HWY_INLINE RowVector Sigmoid(RowTag d, RowVector x) {
-  const RowVector one = hn::Set(d, 1.0f);
   const RowVector t = Exp(d, hn::Neg(hn::Abs(x)));
+#if HWY_TARGET == HWY_SCALAR
+  return RowVector((x.raw < 0.0f ? t.raw : 1.0f) / (1.0f + t.raw));  // less code than a selection of vectors
+#else
+  const RowVector one = hn::Set(d, 1.0f);
   return DivExact(d, hn::IfThenElse(hn::Lt(x, hn::Zero(d)), t, one), hn::Add(one, t));
+#endif
 }
 
 void SwiGlu(const float* gate_up, size_t rows, size_t stride, float* h) {

@@ -130,7 +130,11 @@ HWY_INLINE hn::VFromD<hn::RebindToSigned<D>> RoundToInt(D d, V x) {
 // The larger of both; a NaN in b never wins, and of two zeros a stays.
 template <class D, class V>
 HWY_INLINE V Larger(D /*d*/, V a, V b) {
+#if HWY_TARGET == HWY_SCALAR
+  return b.raw > a.raw ? b : a;
+#else
   return hn::IfThenElse(hn::Gt(b, a), b, a);
+#endif
 }
 
 }  // namespace HWY_NAMESPACE

@@ -19,14 +19,58 @@ namespace {
 // Below every score; its exponential relative to any maximum is exactly zero.
 constexpr float kMasked = -3.0e38f;
 
-HWY_INLINE float ScalarExp(float x) {
+// Where a vector is one float, code is what is scarce.
+#undef CLLM_ATTENTION_INLINE
+#if HWY_TARGET == HWY_SCALAR
+#define CLLM_ATTENTION_INLINE HWY_NOINLINE
+#else
+#define CLLM_ATTENTION_INLINE HWY_INLINE
+#endif
+
+CLLM_ATTENTION_INLINE float ScalarExp(float x) {
   const RowTag d;
   return hn::GetLane(Exp(d, hn::Set(d, x)));
+}
+
+CLLM_ATTENTION_INLINE float ScalarLog(float x) {
+  const RowTag d;
+  return hn::GetLane(Log(d, hn::Set(d, x)));
 }
 
 HWY_INLINE void ScaleOut(float factor, size_t head_size, float* HWY_RESTRICT out) {
   for (size_t i = 0; i < head_size; ++i) out[i] *= factor;
 }
+
+// A block's maximum is known: what was summed relative to a lower one is scaled down.
+HWY_INLINE void RaiseMaximum(AttentionRow& row, float maximum, size_t head_size, float* HWY_RESTRICT out) {
+  if (row.maximum == kMasked) {
+    row.maximum = maximum;  // nothing to scale yet
+  } else if (maximum > row.maximum) {
+    const float factor = ScalarExp(row.maximum - maximum);
+    for (float& lane : row.lanes.lane) lane *= factor;
+    ScaleOut(factor, head_size, out);
+    row.maximum = maximum;
+  }
+}
+
+#if HWY_TARGET == HWY_SCALAR
+
+// The same as below, without the masked positions: their exponentials are zeros, and change no sum.
+HWY_NOINLINE void Exponentiate(AttentionRow& row, size_t head_size, float* HWY_RESTRICT out) {
+  const RowTag d;
+  float maximum = MaxOf::kStart;
+  for (size_t t = 0; t < row.count; ++t) {
+    if (row.scores[t] > maximum) maximum = row.scores[t];
+  }
+  RaiseMaximum(row, maximum, head_size, out);
+  for (size_t t = 0; t < row.count; ++t) {
+    const float e = Exp(d, RowVector(row.scores[t] - row.maximum)).raw;
+    row.scores[t] = e;
+    row.lanes.lane[t % kPanel] += e;
+  }
+}
+
+#else
 
 // Scores of a block become exponentials; lanes, maximum and out follow.
 HWY_INLINE void Exponentiate(AttentionRow& row, size_t head_size, float* HWY_RESTRICT out) {
@@ -36,14 +80,7 @@ HWY_INLINE void Exponentiate(AttentionRow& row, size_t head_size, float* HWY_RES
   for (size_t t = row.count; t < padded; ++t) row.scores[t] = kMasked;
   const auto score = [&](RowTag tag, size_t t) HWY_ATTR { return hn::Load(tag, row.scores + t); };
   const float maximum = Reduce<MaxOf>(d, padded, score);
-  if (row.maximum == kMasked) {
-    row.maximum = maximum;  // nothing to scale yet
-  } else if (maximum > row.maximum) {
-    const float factor = ScalarExp(row.maximum - maximum);
-    for (float& lane : row.lanes.lane) lane *= factor;
-    ScaleOut(factor, head_size, out);
-    row.maximum = maximum;
-  }
+  RaiseMaximum(row, maximum, head_size, out);
   const RowVector shift = hn::Set(d, row.maximum);
   for (size_t j = 0; j < kPanel; j += n) {
     RowVector sum = hn::Load(d, row.lanes.lane + j);
@@ -55,6 +92,8 @@ HWY_INLINE void Exponentiate(AttentionRow& row, size_t head_size, float* HWY_RES
     hn::Store(sum, d, row.lanes.lane + j);
   }
 }
+
+#endif
 
 // kRows queries (1 or 4) at positions `position` and following.
 template <Arithmetic kArithmetic, size_t kRows>
@@ -97,7 +136,7 @@ void AttendRows(const AttentionRows& a, const float* HWY_RESTRICT query, size_t 
     const float sum = FinishLanes<SumOf>(rows[r].lanes);
     ScaleOut(1.0f / sum, a.head_size, out + r * a.out_stride);
     if (log_sum_exp == nullptr) continue;
-    log_sum_exp[r] = rows[r].maximum + hn::GetLane(Log(d, hn::Set(d, sum)));
+    log_sum_exp[r] = rows[r].maximum + ScalarLog(sum);
   }
 }
 

@@ -22,14 +22,14 @@
 
 namespace cllm {
 
-// FourRowSums: sums[j] = sum over k < depth of q[k] * (rows[k / 4][j][k % 4] - 128) for 4 rows of a panel.
+// FourRowSums: sums[j] = sum over k < depth of q[k] * (rows[k / 4][j][k % 4] - 128) for 4 rows of a panel. Not
+// inlined, so that the registers suffice.
 
 #ifdef __ARM_FEATURE_MVE
 
-// A step takes 16
-// inputs of a row, which lie in four words 64 bytes apart.
-inline void FourRowSums(const int8_t* q, int32_t /*q_sum*/, const uint8_t* rows, size_t depth,
-                        int32_t* sums) {
+// A step takes 16 inputs of a row, which lie in four words 64 bytes apart.
+__attribute__((noinline)) inline void FourRowSums(const int8_t* q, int32_t /*q_sum*/, const uint8_t* rows,
+                                                  size_t depth, int32_t* sums) {
   constexpr int kStep = 16 * kPanel;
   const uint8x16_t offset = vdupq_n_u8(128);
   const auto signed_weights = [&](uint32x4_t words) {
@@ -64,7 +64,7 @@ inline void FourRowSums(const int8_t* q, int32_t /*q_sum*/, const uint8_t* rows,
 
 #else  // DSP
 
-// Not inlined, so that the registers suffice. A step takes 4 inputs, apart as two pairs of 16 bits, and four
+// A step takes 4 inputs, apart as two pairs of 16 bits, and four
 // words of weights, each one row's.
 __attribute__((noinline)) inline void FourRowSums(const int8_t* q, int32_t q_sum, const uint8_t* rows,
                                                   size_t depth, int32_t* sums) {

@@ -88,6 +88,14 @@ float CrossEntropy(float* logits, size_t count, uint32_t target, float weight, b
 }
 
 uint32_t ArgMax(const float* x, size_t count) {
+#if HWY_TARGET == HWY_SCALAR
+  uint32_t best = 0;
+  float maximum = MaxOf::kStart;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (x[i] > maximum) maximum = x[i], best = i;
+  }
+  return best;
+#else
   const RowTag d;
   const float maximum = MaxElement(x, count);
   const RowVector maxima = hn::Set(d, maximum);
@@ -100,6 +108,7 @@ uint32_t ArgMax(const float* x, size_t count) {
     if (x[i] == maximum) return static_cast<uint32_t>(i);
   }
   return 0;
+#endif
 }
 
 }  // namespace HWY_NAMESPACE

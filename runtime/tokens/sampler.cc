@@ -149,7 +149,7 @@ class Sampler {
     uint64_t total = 0;
     for (uint32_t i = begin_; i < count_; ++i) total += WeightAt(i);
     // top_p in units of 2^-24, so that the product needs no floats.
-    const uint64_t share = static_cast<uint64_t>(sampling_.top_p * 16777216.0f);
+    const uint64_t share = static_cast<uint32_t>(sampling_.top_p * 16777216.0f);
     const uint64_t goal = (total >> 24) * share + ((total & 0xFFFFFFu) * share >> 24);
     uint64_t reached = 0;
     uint32_t i = count_;
