@@ -113,7 +113,13 @@ HWY_INLINE Inputs LoadInputs(const int8_t* q) {
   return hn::BitCast(InputTag(), hn::Set(SumTag(), word));
 }
 HWY_INLINE SumVector Dot(Weights w, Inputs q, SumVector sum) {
+#if HWY_COMPILER_GCC_ACTUAL
+  // Around its intrinsic gcc 12 copies and spills the sums of a tile, at half the speed.
+  __asm("vpdpbusd %2, %1, %0" : "+v"(sum.raw) : "v"(w.raw), "v"(q.raw));
+  return sum;
+#else
   return hn::SumOfMulQuadAccumulate(SumTag(), w, q, sum);
+#endif
 }
 
 #elif HWY_HAVE_SCALABLE
