@@ -27,8 +27,8 @@ uint32_t FloatBits(float x) {
 
 int32_t QuantizeOutOfRange(float t) { return t > 0.0f ? 127 : t < 0.0f ? -127 : 0; }
 
-// By the bits of the floats: machines without SIMD, and more so those without a floating-point unit, take long
-// to compare floats. Of finite floats the larger one has the larger bits; a NaN's are above infinity's.
+// By the bits of the floats: machines without SIMD, and more so those without a floating-point unit, take
+// long to compare floats. Of finite floats the larger one has the larger bits; a NaN's are above infinity's.
 RowScale QuantizeRow(const float* x, size_t count, int8_t* q, size_t q_stride) {
   constexpr uint32_t kMagnitude = 0x7FFFFFFF, kInfinity = 0x7F800000, kLeast = 0x1E3CE508;  // 1e-20
   uint32_t largest = kLeast;
@@ -43,7 +43,8 @@ RowScale QuantizeRow(const float* x, size_t count, int8_t* q, size_t q_stride) {
   for (size_t k = 0; k < count; ++k) {
     const float t = x[k] * factor;
     // Right where it lies within [-127, 127]; only infinities and NaN do not.
-    auto rounded = static_cast<int32_t>(FloatBits(t + kRoundingMagic) - static_cast<uint32_t>(kRoundingMagicBits));
+    auto rounded =
+        static_cast<int32_t>(FloatBits(t + kRoundingMagic) - static_cast<uint32_t>(kRoundingMagicBits));
     if (static_cast<uint32_t>(rounded) + 127 > 254) rounded = QuantizeOutOfRange(t);
     q[k] = static_cast<int8_t>(rounded);
     sum += rounded;
@@ -60,8 +61,8 @@ struct MagnitudeTerm {
 };
 
 // One vector: the integers to q, their sum returned lane by lane.
-HWY_INLINE hn::VFromD<hn::RebindToSigned<RowTag>> Quantize(RowTag d, RowVector x, RowVector factor,
-                                                           int8_t* q) {
+HWY_INLINE hn::VFromD<hn::RebindToSigned<RowTag> > Quantize(RowTag d, RowVector x, RowVector factor,
+                                                            int8_t* q) {
   const RowVector limit = hn::Set(d, 127.0f);
   RowVector t = hn::Mul(x, factor);
   t = hn::IfThenElse(hn::Gt(t, limit), limit, t);

@@ -6,9 +6,9 @@
 
 namespace cllm {
 
-void Add(const float* x, size_t n, float* y);                   // y += x
-void Scale(float factor, size_t n, float* y);                   // y *= factor
-float SumOfSquares(const float* x, size_t n);                   // 16 lanes, fixed tree
+void Add(const float* x, size_t n, float* y);  // y += x
+void Scale(float factor, size_t n, float* y);  // y *= factor
+float SumOfSquares(const float* x, size_t n);  // 16 lanes, fixed tree
 bool AllFinite(const float* x, size_t n);
 
 // Row `row` of f32 panels [rows/16][columns][16]: read into out (zeros to PaddedRow), or add to.
@@ -17,12 +17,12 @@ void ScatterAddRow(const float* x, size_t columns, size_t row, float* panels);
 
 // A step of AdamW for n parameters: all of p, gradient, m, v in place; gradient is zeroed.
 struct AdamWStep {
-  float rate;             // learning rate / (1 - beta1^t)
-  float decay;            // 1 - learning rate * weight decay
+  float rate;   // learning rate / (1 - beta1^t)
+  float decay;  // 1 - learning rate * weight decay
   float beta1, beta2;
   float inverse_correction2;  // 1 / (1 - beta2^t)
   float epsilon;
-  float gradient_scale;   // clipping
+  float gradient_scale;  // clipping
 };
 void AdamW(const AdamWStep& step, size_t n, float* p, float* gradient, float* m, float* v);
 
