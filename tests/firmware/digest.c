@@ -131,7 +131,7 @@ int main(void) {
   cllm_model_info info = {.struct_size = sizeof(info)};
   check(cllm_model_open(MODEL_BYTES, MODEL_SIZE, &model));
   check(cllm_model_describe(&model, &info));
-  report("stack_bytes_open", cortex_m_stack_used());
+  report("model_parameters", info.parameters);
   digest(&info);
   count_instructions();
   use_the_rest();
