@@ -89,10 +89,11 @@ float CrossEntropy(float* logits, size_t count, uint32_t target, float weight, b
 
 uint32_t ArgMax(const float* x, size_t count) {
 #if HWY_TARGET == HWY_SCALAR
+  // The first element that is a number wins against the start, though it be -infinity.
   uint32_t best = 0;
-  float maximum = MaxOf::kStart;
+  bool found = false;
   for (uint32_t i = 0; i < count; ++i) {
-    if (x[i] > maximum) maximum = x[i], best = i;
+    if (found ? x[i] > x[best] : x[i] == x[i]) best = i, found = true;
   }
   return best;
 #else
