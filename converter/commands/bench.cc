@@ -91,20 +91,19 @@ absl::StatusOr<Measured> Measure(const Options& options) {
 }
 
 void PrintJson(const Measured& measured, uint32_t threads) {
-  nlohmann::ordered_json json = {
-      {"model", measured.name},
-      {"format", measured.info.weight_format == CLLM_FORMAT_INT8 ? "int8" : "f32"},
-      {"parameters", measured.info.parameters},
-      {"model_bytes", measured.model_bytes},
-      {"room_bytes", measured.speed.room_bytes},
-      {"threads", threads},
-      {"target", ChosenTarget()},
-      {"prefill_tokens", measured.speed.prefill_tokens},
-      {"prefill_tokens_per_second", measured.speed.prefill_tokens_per_second},
-      {"decode_tokens", measured.speed.decode_tokens},
-      {"decode_tokens_per_second", measured.speed.decode_tokens_per_second},
-      {"repetitions", measured.speed.repetitions},
-      {"first_token_seconds", nullptr}};
+  nlohmann::ordered_json json = {{"model", measured.name},
+                                 {"format", measured.info.weight_format == CLLM_FORMAT_INT8 ? "int8" : "f32"},
+                                 {"parameters", measured.info.parameters},
+                                 {"model_bytes", measured.model_bytes},
+                                 {"room_bytes", measured.speed.room_bytes},
+                                 {"threads", threads},
+                                 {"target", ChosenTarget()},
+                                 {"prefill_tokens", measured.speed.prefill_tokens},
+                                 {"prefill_tokens_per_second", measured.speed.prefill_tokens_per_second},
+                                 {"decode_tokens", measured.speed.decode_tokens},
+                                 {"decode_tokens_per_second", measured.speed.decode_tokens_per_second},
+                                 {"repetitions", measured.speed.repetitions},
+                                 {"first_token_seconds", nullptr}};
   if (measured.first_token_seconds) json["first_token_seconds"] = *measured.first_token_seconds;
   std::puts(json.dump(2).c_str());
 }
@@ -116,8 +115,8 @@ void PrintText(const Measured& measured, uint32_t threads) {
                threads == 1 ? "" : "s", ChosenTarget());
   absl::PrintF("prefill      %10.0f tokens a second (%u tokens, median of %u)\n",
                speed.prefill_tokens_per_second, speed.prefill_tokens, speed.repetitions);
-  absl::PrintF("decode       %10.0f tokens a second (%u tokens, median of %u)\n", speed.decode_tokens_per_second,
-               speed.decode_tokens, speed.repetitions);
+  absl::PrintF("decode       %10.0f tokens a second (%u tokens, median of %u)\n",
+               speed.decode_tokens_per_second, speed.decode_tokens, speed.repetitions);
   if (measured.first_token_seconds) {
     absl::PrintF("first token  %10.2f ms after the start of the process (median of 5)\n",
                  1e3 * *measured.first_token_seconds);

@@ -1,6 +1,6 @@
 // Room: converter/commands. The program `cllm`: one file a subcommand. Results go to stdout, progress and
-// statistics to stderr; a failure ends the program with 1, wrong usage with 2. What another program could use is
-// not here but in the library rooms beside.
+// statistics to stderr; a failure ends the program with 1, wrong usage with 2. What another program could use
+// is not here but in the library rooms beside.
 #ifndef CLLM_CONVERTER_COMMANDS_COMMANDS_H_
 #define CLLM_CONVERTER_COMMANDS_COMMANDS_H_
 
@@ -12,8 +12,8 @@
 namespace cllm {
 
 struct Command {
-  CLI::App* app;                       // owned by the program's App
-  std::function<absl::Status()> run;   // after a successful parse; may throw CLI::ParseError: wrong usage
+  CLI::App* app;                      // owned by the program's App
+  std::function<absl::Status()> run;  // after a successful parse; may throw CLI::ParseError: wrong usage
 };
 
 // Each adds its subcommand with all options and the help text.

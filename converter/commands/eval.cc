@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "converter/commands/commands.h"
 #include "converter/commands/files.h"
@@ -56,8 +57,11 @@ absl::Status Run(const Options& options) {
   }
   absl::StatusOr<EvaluateResult> result = Evaluate(*file->handle(), *text, evaluate);
   if (live) absl::FPrintF(stderr, "\n");
-  if (!result.ok()) return absl::Status(result.status().code(), options.data + ": " + std::string(result.status().message()));
-  absl::FPrintF(stderr, "%u windows of up to %u tokens\n", result->windows, result->context);
+  if (!result.ok()) {
+    return absl::Status(result.status().code(), absl::StrCat(options.data, ": ", result.status().message()));
+  }
+  absl::FPrintF(stderr, "%u window%s of up to %u tokens\n", result->windows, result->windows == 1 ? "" : "s",
+                result->context);
   options.json ? PrintJson(*result) : PrintText(*result);
   return absl::OkStatus();
 }

@@ -45,8 +45,8 @@ absl::Status CheckOutputPath(const std::string& path) {
     return PathError(path, absl::StrCat("the folder ", folder.string(), " does not exist; make it first"));
   }
   if (access(folder.c_str(), W_OK | X_OK) != 0) {
-    return PathError(path, absl::StrCat("cannot write into the folder ", folder.string(), ": ",
-                                        std::strerror(errno)));
+    return PathError(
+        path, absl::StrCat("cannot write into the folder ", folder.string(), ": ", std::strerror(errno)));
   }
   return absl::OkStatus();
 }

@@ -1,5 +1,5 @@
-// Room: converter/commands. The program's side of files: texts in, paths checked before long work, and signals
-// kept off while a file is written.
+// Room: converter/commands. The program's side of files: texts in, paths checked before long work, and
+// signals kept off while a file is written.
 #ifndef CLLM_CONVERTER_COMMANDS_FILES_H_
 #define CLLM_CONVERTER_COMMANDS_FILES_H_
 
@@ -14,8 +14,8 @@ namespace cllm {
 // A whole text file. Errors name the path: missing, a directory, unreadable, empty.
 absl::StatusOr<std::string> ReadText(const std::string& path);
 
-// An error now rather than after the work, if `path` could not be written: its folder is missing or read-only, or
-// it is a folder itself.
+// An error now rather than after the work, if `path` could not be written: its folder is missing or
+// read-only, or it is a folder itself.
 absl::Status CheckOutputPath(const std::string& path);
 
 // "123,456"

@@ -34,8 +34,8 @@ absl::StatusOr<double> TimeOnce(const std::string& program, const std::string& m
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
   const std::string count = absl::StrCat(threads);
-  const char* arguments[] = {"cllm", "bench", model_path.c_str(), "--first-token", "--threads", count.c_str(),
-                             nullptr};
+  const char* arguments[] = {"cllm",        "bench", model_path.c_str(), "--first-token", "--threads",
+                             count.c_str(), nullptr};
   const auto start = std::chrono::steady_clock::now();
   pid_t child = 0;
   const int error =

@@ -28,8 +28,8 @@ class TemporaryModel {
   int descriptor_;
 };
 
-// Seconds from just before the start of a child process, which opens the model, creates a session and feeds one
-// token, until its first token arrives here. Median of five.
+// Seconds from just before the start of a child process, which opens the model, creates a session and feeds
+// one token, until its first token arrives here. Median of five.
 absl::StatusOr<double> TimeToFirstToken(const std::string& model_path, uint32_t threads);
 
 }  // namespace cllm

@@ -37,7 +37,8 @@ void PrintStatistics(const GenerateResult& result, uint32_t threads) {
   const char* end = result.end_of_text    ? "the text ended"
                     : result.context_full ? "the context is full"
                                           : "as many tokens as asked for";
-  absl::FPrintF(stderr, "%u prompt tokens, %u generated: %s\n", result.prompt_tokens, result.generated_tokens, end);
+  absl::FPrintF(stderr, "%u prompt tokens, %u generated: %s\n", result.prompt_tokens, result.generated_tokens,
+                end);
   absl::FPrintF(stderr, "prefill %.0f tok/s, decode %.0f tok/s; room %s bytes; %u thread%s, %s\n",
                 Rate(result.prefill_tokens, result.prefill_seconds),
                 Rate(result.decode_tokens, result.decode_seconds), Grouped(result.room_bytes), threads,
@@ -71,9 +72,10 @@ Command AddGenerate(CLI::App& program) {
   auto options = std::make_shared<Options>();
   CLI::App* app = program.add_subcommand("generate", "writes text with a model");
   AddModel(app, &options->model);
-  app->add_option("--prompt", options->prompt,
-                  "the text to go on with; printed too. Empty: the model starts a text of its own, if it has\n"
-                  "a begin token")
+  app->add_option(
+         "--prompt", options->prompt,
+         "the text to go on with; printed too. Empty: the model starts a text of its own, if it has\n"
+         "a begin token")
       ->type_name("TEXT");
   AddCount(app, "--tokens", &options->tokens, 1, 1u << 30,
            "length of the whole text in tokens, the prompt's included and a begin token not; at most what\n"

@@ -27,7 +27,8 @@ bool IsModelFile(const std::string& path) {
 
 absl::Status Run(const Options& options) {
   if (IsModelFile(options.source)) {
-    return absl::InvalidArgumentError(options.source + ": is a .cllm file already; all other commands take it");
+    return absl::InvalidArgumentError(options.source +
+                                      ": is a .cllm file already; all other commands take it");
   }
   if (absl::Status status = CheckOutputPath(options.out); !status.ok()) return status;
   absl::StatusOr<Checkpoint> checkpoint = ImportLlama2c(options.source, options.tokenizer);
@@ -48,7 +49,8 @@ absl::Status Run(const Options& options) {
 Command AddImport(CLI::App& program) {
   auto options = std::make_shared<Options>();
   CLI::App* app = program.add_subcommand("import", "turns a checkpoint by others into a .cllm file");
-  app->add_option("SRC", options->source, "a checkpoint of karpathy/llama2.c: a .bin file of format version 0")
+  app->add_option("SRC", options->source,
+                  "a checkpoint of karpathy/llama2.c: a .bin file of format version 0")
       ->required()
       ->type_name("");
   app->add_option("--tokenizer", options->tokenizer,
@@ -56,7 +58,8 @@ Command AddImport(CLI::App& program) {
       ->type_name("FILE");
   AddOutput(app, &options->out);
   app->footer(
-      "Weights stay float32, to the bit; `cllm quantize` makes them smaller. The size is printed on stderr.\n\n"
+      "Weights stay float32, to the bit; `cllm quantize` makes them smaller. The size is printed on stderr,\n"
+      "nothing on stdout.\n\n"
       "Example:\n"
       "  cllm import stories260K.bin --tokenizer tok512.bin -o stories.cllm");
   return {app, [options] { return Run(*options); }};

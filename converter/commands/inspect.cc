@@ -30,16 +30,17 @@ void PrintConfiguration(const ModelReport& report) {
                report.format_major, report.format_minor,
                info.weight_format == CLLM_FORMAT_INT8 ? "int8" : "float32");
   absl::PrintF("  parameters    %s\n", Grouped(info.parameters));
-  absl::PrintF("  architecture  %u layers, %u wide, %u heads of %u (%u for keys and values), hidden %u\n", info.layers,
-               info.width, info.heads, info.head_size, info.kv_heads, info.hidden);
-  absl::PrintF("                RMS norm (epsilon %g), SwiGLU, RoPE on %s pairs, %s head\n", report.norm_epsilon,
-               report.rope_pairs == RopePairs::kAdjacent ? "adjacent" : "half-way",
+  absl::PrintF("  architecture  %u layers, %u wide, %u heads of %u (%u for keys and values), hidden %u\n",
+               info.layers, info.width, info.heads, info.head_size, info.kv_heads, info.hidden);
+  absl::PrintF("                RMS norm (epsilon %g), SwiGLU, RoPE on %s pairs, %s head\n",
+               report.norm_epsilon, report.rope_pairs == RopePairs::kAdjacent ? "adjacent" : "half-way",
                info.tied_head ? "tied" : "untied");
   absl::PrintF("  context       %u tokens\n", info.context);
   absl::PrintF("  tokenizer     %s, %u tokens, begin %s, end %s\n", report.tokenizer, info.vocabulary_size,
                TokenWords(info.begin_token), TokenWords(info.end_token));
-  for (const auto& [name, value] : {std::pair("source", &report.source), std::pair("licence", &report.licence),
-                                    std::pair("recipe", &report.recipe), std::pair("tool", &report.tool)}) {
+  for (const auto& [name, value] :
+       {std::pair("source", &report.source), std::pair("licence", &report.licence),
+        std::pair("recipe", &report.recipe), std::pair("tool", &report.tool)}) {
     if (!value->empty()) absl::PrintF("  %-12s  %s\n", name, *value);
   }
 }
@@ -49,9 +50,10 @@ void PrintTables(const ModelReport& report) {
   for (const PartReport& part : report.parts) {
     absl::PrintF("  %-28s %14s\n", part.name, Grouped(part.bytes));
   }
-  absl::PrintF("\n%u tensors %18s x %-8s %-8s %12s\n", report.tensors.size(), "rows", "columns", "format", "bytes");
+  absl::PrintF("\n%-26s %7s x %-8s %-8s %12s\n", absl::StrCat(report.tensors.size(), " tensors"), "rows",
+               "columns", "format", "bytes");
   for (const TensorReport& tensor : report.tensors) {
-    absl::PrintF("  %-20s %7u x %-8u %-8s %12s%s\n", tensor.name, tensor.rows, tensor.columns,
+    absl::PrintF("  %-24s %7u x %-8u %-8s %12s%s\n", tensor.name, tensor.rows, tensor.columns,
                  FormatName(tensor.dtype), Grouped(tensor.bytes),
                  tensor.digest_matches ? "" : "  DIGEST DOES NOT MATCH");
   }
@@ -73,7 +75,8 @@ absl::Status Run(const Options& options) {
   }
   if (!report->digests_match) {
     return absl::DataLossError(
-        options.model + ": the digests in the file do not match its contents: it was damaged or changed. Get it again");
+        options.model +
+        ": the digests in the file do not match its contents: it was damaged or changed. Get it again");
   }
   return absl::OkStatus();
 }
@@ -85,13 +88,14 @@ Command AddInspect(CLI::App& program) {
   CLI::App* app = program.add_subcommand("inspect", "shows what is in a model file");
   AddModel(app, &options->model);
   app->add_flag("--json", options->json, "print one JSON object");
-  AddCount(app, "--context", &options->context, 1, 1u << 30, "tokens of the session that the memory plan is for",
-           "the model's");
+  AddCount(app, "--context", &options->context, 1, 1u << 30,
+           "tokens of the session that the memory plan is for", "the model's");
   AddCount(app, "--batch", &options->batch, 1, 1u << 30, "tokens that it computes at once",
            "32, or the context if less");
   app->footer(
       "On stdout: configuration, number of parameters, origin, bytes by part of the file, every tensor, the\n"
-      "SHA-256 of all contents (checked against them: a damaged file is reported and ends with exit code 1),\n"
+      "SHA-256 of all contents (checked against them: a damaged file is reported and ends with exit code "
+      "1),\n"
       "and the room: the bytes of memory, to the byte, that a session takes on any machine.\n\n"
       "Examples:\n"
       "  cllm inspect stories.cllm\n"

@@ -51,20 +51,22 @@ int Run(int argc, char** argv) {
   program.set_version_flag("--version", std::string("cllm ") + cllm_version(), "prints the version");
   program.get_formatter()->column_width(28);
   program.get_formatter()->label("REQUIRED", "(required)");
-  program.require_subcommand(1);
+  program.get_formatter()->label("SUBCOMMAND", "COMMAND");
+  program.get_formatter()->label("Excludes", ", not with");
+  program.require_subcommand(0, 1);
   program.footer(kFooter);
-  const std::vector<Command> commands = {AddTrain(program), AddImport(program),  AddQuantize(program),
-                                         AddGenerate(program), AddEval(program), AddInspect(program),
-                                         AddDigest(program), AddBench(program)};
+  const std::vector<Command> commands = {AddTrain(program),    AddImport(program), AddQuantize(program),
+                                         AddGenerate(program), AddEval(program),   AddInspect(program),
+                                         AddDigest(program),   AddBench(program)};
   try {
     program.parse(argc, argv);
     for (const Command& command : commands) {
       if (command.app->parsed()) return Finish(program, command.run());
     }
+    throw CLI::RequiredError("a COMMAND");
   } catch (const CLI::ParseError& error) {
     return ReportUsage(program, error);
   }
-  return kWrongUsage;
 }
 
 }  // namespace

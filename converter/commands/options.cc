@@ -18,8 +18,8 @@ T ParseOrThrow(const std::string& name, const std::string& text, T least, T most
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   // The comparison is written so that a value that is not a number fails it.
   if (error != std::errc() || stop != end || !(value >= least && value <= most)) {
-    throw CLI::ValidationError(
-        name, absl::StrCat("'", text, "' is not ", kind, " from ", least, " to ", most));
+    throw CLI::ValidationError(name,
+                               absl::StrCat("'", text, "' is not ", kind, " from ", least, " to ", most));
   }
   return value;
 }
@@ -29,8 +29,7 @@ CLI::Option* AddParsed(CLI::App* app, const std::string& name, T* value, T least
                        const std::string& description, const std::string& default_words) {
   return app
       ->add_option_function<std::string>(
-          name,
-          [=](const std::string& text) { *value = ParseOrThrow<T>(name, text, least, most, kind); },
+          name, [=](const std::string& text) { *value = ParseOrThrow<T>(name, text, least, most, kind); },
           description)
       ->type_name("N")
       ->default_str(default_words.empty() ? absl::StrCat(*value) : default_words);

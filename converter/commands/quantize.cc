@@ -23,8 +23,9 @@ absl::Status Run(const Options& options) {
     if (absl::Status status = Quantize(options.in, Dtype::kI8, options.out); !status.ok()) return status;
   }
   const uint64_t after = FileBytes(options.out);
-  absl::FPrintF(stderr, "%s: %s bytes\n%s: %s bytes, %.1f%% of it\n", options.in, Grouped(before), options.out,
-                Grouped(after), 100.0 * static_cast<double>(after) / static_cast<double>(before));
+  absl::FPrintF(stderr, "%s: %s bytes\n%s: %s bytes, %.1f%% of it\n", options.in, Grouped(before),
+                options.out, Grouped(after),
+                100.0 * static_cast<double>(after) / static_cast<double>(before));
   return absl::OkStatus();
 }
 
@@ -39,7 +40,8 @@ Command AddQuantize(CLI::App& program) {
       ->required();
   AddOutput(app, &options->out);
   app->footer(
-      "Prints both sizes on stderr. An int8 model gives the same bits on every machine.\n\n"
+      "Prints both sizes on stderr, nothing on stdout. An int8 model gives the same bits on every "
+      "machine.\n\n"
       "Example:\n"
       "  cllm quantize stories.cllm --format int8 -o stories8.cllm\n"
       "  cllm eval stories8.cllm --data held_out.txt     # what it lost");

@@ -92,22 +92,35 @@ std::vector<std::string_view> TrainingPart(const Text& text, double validation_f
   return part;
 }
 
+// A model cannot learn where documents begin and end from a single one, so its vocabulary does without.
+void DropBeginAndEnd(TokenizerTables* tables) {
+  static_assert(kTrainedBeginToken == 0 && kTrainedEndToken == 1);
+  constexpr uint32_t kDropped = 2;
+  tables->begin_token = tables->end_token = CLLM_NO_TOKEN;
+  tables->pieces.erase(tables->pieces.begin(), tables->pieces.begin() + kDropped);
+  if (tables->byte_token_base != CLLM_NO_TOKEN) tables->byte_token_base -= kDropped;
+  for (TokenizerTables::Merge& merge : tables->merges) {
+    merge = {merge.left - kDropped, merge.right - kDropped, merge.result - kDropped};
+  }
+}
+
 absl::StatusOr<TokenizerTables> MakeTokenizer(const Options& options, const std::string& kind,
                                               uint32_t vocabulary, const Text& text) {
   absl::StatusOr<TokenizerTables> tables =
-      kind == "char" ? TrainCharacters(text.documents)
+      kind == "char" ? TrainCharacters(std::vector<std::string_view>(text.files.begin(), text.files.end()))
                      : TrainByteBpe(TrainingPart(text, options.validation_fraction), vocabulary);
   if (!tables.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat("--tokenizer ", kind, ": ", tables.status().message()));
+    return absl::InvalidArgumentError(
+        absl::StrCat(kind == "char" ? "--tokenizer char" : "--vocab", ": ", tables.status().message()));
   }
-  // A model cannot learn where documents begin and end from a single one.
-  if (text.documents.size() == 1) tables->begin_token = tables->end_token = CLLM_NO_TOKEN;
+  if (text.documents.size() == 1) DropBeginAndEnd(&*tables);
   return tables;
 }
 
 Provenance MakeProvenance(const Options& options, const std::string& tokenizer, const TrainOptions& train) {
   std::vector<std::string> names;
-  for (const std::string& path : options.data) names.push_back(std::filesystem::path(path).filename().string());
+  for (const std::string& path : options.data)
+    names.push_back(std::filesystem::path(path).filename().string());
   nlohmann::ordered_json recipe = {{"config", options.configuration},
                                    {"tokenizer", tokenizer},
                                    {"documents", options.documents},
@@ -143,15 +156,16 @@ class ProgressLine {
 absl::Status WriteAndReport(const Options& options, const TrainResult& result) {
   {
     const SignalsHeld held;
-    if (absl::Status status = WriteModel(result.checkpoint, Dtype::kF32, options.out); !status.ok()) return status;
+    if (absl::Status status = WriteModel(result.checkpoint, Dtype::kF32, options.out); !status.ok())
+      return status;
   }
   absl::StatusOr<ModelFile> file = ModelFile::Open(options.out);
   if (!file.ok()) return file.status();
   absl::StatusOr<ModelReport> report = Inspect(*file, 0, 0);
   if (!report.ok()) return report.status();
   absl::FPrintF(stderr, "%s %u steps, %s tokens in %.1f s, training loss %.4f nats a token\n",
-                result.interrupted ? "interrupted after" : "trained", result.steps, Grouped(result.training_tokens),
-                result.seconds, result.training_loss);
+                result.interrupted ? "interrupted after" : "trained", result.steps,
+                Grouped(result.training_tokens), result.seconds, result.training_loss);
   if (result.validation_tokens > 0 && std::isfinite(result.validation_loss)) {
     absl::FPrintF(stderr, "validation loss %.4f nats a token over %s tokens\n", result.validation_loss,
                   Grouped(result.validation_tokens));
@@ -190,9 +204,9 @@ absl::Status Run(const Options& options) {
   Checkpoint initial = InitialCheckpoint(architecture, options.seed);
   initial.tokenizer = *std::move(tables);
   initial.provenance = MakeProvenance(options, tokenizer, train);
-  absl::FPrintF(stderr, "%s bytes of text, %s document%s, %s tokens of a vocabulary of %u\n", Grouped(text->bytes),
-                Grouped(text->documents.size()), text->documents.size() == 1 ? "" : "s", Grouped(tokens->size()),
-                architecture.vocabulary_size);
+  absl::FPrintF(stderr, "%s bytes of text, %s document%s, %s tokens of a vocabulary of %u\n",
+                Grouped(text->bytes), Grouped(text->documents.size()), text->documents.size() == 1 ? "" : "s",
+                Grouped(tokens->size()), architecture.vocabulary_size);
 
   CatchStopSignals();
   absl::StatusOr<TrainResult> result = Train(train, initial, *tokens, ProgressLine());
@@ -231,27 +245,30 @@ Command AddTrain(CLI::App& program) {
   AddDataOptions(app, options.get());
   std::vector<std::string> names;
   for (const Configuration& configuration : Configurations()) names.push_back(configuration.name);
-  AddChoice(app, "--config", &options->configuration, names, "shape and recipe, see below")->type_name("NAME");
+  AddChoice(app, "--config", &options->configuration, names, "shape and recipe, see below")
+      ->type_name("NAME");
   AddChoice(app, "--tokenizer", &options->tokenizer, {"bpe", "char"},
             "bpe: byte-level pair encoding learned from the text; char: its characters",
             "the configuration's");
   AddCount(app, "--vocab", &options->vocabulary, kSmallestBpeVocabulary, 1u << 20,
-           "tokens of a bpe vocabulary", "the configuration's");
-  CLI::Option* steps = AddCount(app, "--steps", &options->steps, 1, 1u << 30, "training steps",
-                                "the configuration's");
-  AddNumber(app, "--minutes", &options->minutes, {0.001, 1e6},
-            "train for this long instead of a number of steps; only a run by steps can be repeated to the bit",
-            "none")
+           "tokens of a bpe vocabulary, with begin and end", "the configuration's");
+  CLI::Option* steps =
+      AddCount(app, "--steps", &options->steps, 1, 1u << 30, "training steps", "the configuration's");
+  AddNumber(
+      app, "--minutes", &options->minutes, {0.001, 1e6},
+      "train for this long instead of a number of steps; only a run by steps can be repeated to the bit",
+      "none")
       ->excludes(steps);
   AddThreads(app, &options->threads);
   AddSeed(app, &options->seed, "of the first weights and of the order of the data");
-  app->footer(ConfigurationList() +
-              "\nProgress goes to stderr: step, loss in nats a token, speed, time left; at the end the loss over\n"
-              "the whole validation part, the file's size and the digest of its contents. Nothing goes to stdout.\n"
-              "Ctrl-C ends training early: what was learned so far is written, and the exit code is 130.\n\n"
-              "Examples:\n"
-              "  cllm train --data stories.txt --documents paragraphs -o stories.cllm --minutes 2\n"
-              "  cllm train --data a.txt b.txt -o ab.cllm --tokenizer bpe --vocab 1024 --steps 5000 --seed 7");
+  app->footer(
+      ConfigurationList() +
+      "\nProgress goes to stderr: step, loss in nats a token, speed, time left; at the end the loss over\n"
+      "the whole validation part, the file's size and the digest of its contents. Nothing goes to stdout.\n"
+      "Ctrl-C ends training early: what was learned so far is written, and the exit code is 130.\n\n"
+      "Examples:\n"
+      "  cllm train --data stories.txt --documents paragraphs -o stories.cllm --minutes 2\n"
+      "  cllm train --data a.txt b.txt -o ab.cllm --tokenizer bpe --vocab 1024 --steps 5000 --seed 7");
   return {app, [options] { return Run(*options); }};
 }
 

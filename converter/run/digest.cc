@@ -82,8 +82,8 @@ absl::StatusOr<DigestResult> ComputeDigest(const cllm_model& model, const Digest
   const cllm_model_info info = Describe(model);
   const uint32_t count = options.tokens != 0 ? options.tokens : std::min(kDigestTokens, info.context);
   if (count > info.context) {
-    return absl::InvalidArgumentError(absl::StrCat(count, " tokens do not fit into the model's context of ",
-                                                   info.context, "; feed fewer"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(count, " tokens do not fit into the model's context of ", info.context, "; feed fewer"));
   }
   std::vector<uint32_t> tokens(count);
   for (uint32_t i = 0; i < count; ++i) {

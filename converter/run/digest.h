@@ -1,4 +1,5 @@
-// Room: converter/run. A fingerprint of all that a model computes: equal on every machine if the arithmetic is.
+// Room: converter/run. A fingerprint of all that a model computes: equal on every machine if the arithmetic
+// is.
 #ifndef CLLM_CONVERTER_RUN_DIGEST_H_
 #define CLLM_CONVERTER_RUN_DIGEST_H_
 
@@ -11,8 +12,8 @@
 namespace cllm {
 
 inline constexpr uint64_t kDigestSeed = 20260101;
-inline constexpr uint32_t kDigestTokens = 128;        // fed unless told otherwise, at most the context
-inline constexpr uint32_t kDigestContinuation = 64;   // greedy tokens, fewer where the context ends
+inline constexpr uint32_t kDigestTokens = 128;       // fed unless told otherwise, at most the context
+inline constexpr uint32_t kDigestContinuation = 64;  // greedy tokens, fewer where the context ends
 
 struct DigestOptions {
   uint32_t tokens = 0;  // fed; 0: kDigestTokens or the context if that is less

@@ -7,10 +7,10 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "kernels/loss.h"
 #include "converter/import/model_file.h"
 #include "converter/run/hosted_session.h"
 #include "converter/tokenizer/encode_text.h"
+#include "kernels/loss.h"
 
 namespace cllm {
 namespace {
@@ -53,8 +53,8 @@ absl::StatusOr<EvaluateResult> Evaluate(const cllm_model& model, std::string_vie
   if (begin) sequence.push_back(info.begin_token);
   sequence.insert(sequence.end(), encoded->begin(), encoded->end());
   if (sequence.size() < 2) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the text has ", encoded->size(), " tokens, too few to predict one; give a longer text"));
+    return absl::InvalidArgumentError(absl::StrCat("the text has ", encoded->size(),
+                                                   " tokens, too few to predict one; give a longer text"));
   }
 
   cllm_limits limits{};

@@ -18,8 +18,8 @@ struct EvaluateOptions {
 };
 
 struct EvaluateResult {
-  uint64_t tokens = 0;   // predicted
-  uint64_t bytes = 0;    // of the text that they stand for
+  uint64_t tokens = 0;  // predicted
+  uint64_t bytes = 0;   // of the text that they stand for
   uint64_t windows = 0;
   uint32_t context = 0;  // tokens a window
   double nats = 0;       // negative log-likelihood of the whole text
@@ -28,10 +28,10 @@ struct EvaluateResult {
   double Perplexity() const;
 };
 
-// Cuts the text's tokens into windows of `context` that do not overlap. Where the model has a begin token each
-// window starts with it and every token of the text is predicted; otherwise each window reads the last token of
-// the window before first, and every token but the text's first is predicted.
-// Errors: InvalidArgument (text too short or not encodable, context out of range), ResourceExhausted.
+// Cuts the text's tokens into windows of `context` that do not overlap. Where the model has a begin token
+// each window starts with it and every token of the text is predicted; otherwise each window reads the last
+// token of the window before first, and every token but the text's first is predicted. Errors:
+// InvalidArgument (text too short or not encodable, context out of range), ResourceExhausted.
 absl::StatusOr<EvaluateResult> Evaluate(const cllm_model& model, std::string_view text,
                                         const EvaluateOptions& options);
 

@@ -42,8 +42,7 @@ class Writer {
 
   absl::StatusOr<GenerateResult> Run() {
     if (absl::Status status = Start(); !status.ok()) return status;
-    absl::StatusOr<HostedSession> session =
-        HostedSession::Create(model_, cllm_limits{}, options_.workers);
+    absl::StatusOr<HostedSession> session = HostedSession::Create(model_, cllm_limits{}, options_.workers);
     if (!session.ok()) return session.status();
     result_.room_bytes = session->room_bytes();
     if (absl::Status status = Prefill(session->get()); !status.ok()) return status;
@@ -66,14 +65,14 @@ class Writer {
           "this model has no begin token to start from; give the first words of the text as a prompt");
     }
     if (tokens_.size() > info_.context) {
-      return absl::InvalidArgumentError(absl::StrCat("the prompt has ", prompt->size(), " tokens and the model's ",
-                                                     "context holds ", info_.context - begin,
-                                                     "; shorten the prompt"));
+      return absl::InvalidArgumentError(absl::StrCat("the prompt has ", prompt->size(),
+                                                     " tokens and the model's ", "context holds ",
+                                                     info_.context - begin, "; shorten the prompt"));
     }
     if (prompt->size() > options_.text_tokens) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the prompt alone has ", prompt->size(), " tokens, more than the ", options_.text_tokens,
-                       " of the whole text; raise the number of tokens or shorten the prompt"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "the prompt alone has ", prompt->size(), " tokens, more than the ", options_.text_tokens,
+          " of the whole text; raise the number of tokens or shorten the prompt"));
     }
     result_.prompt_tokens = static_cast<uint32_t>(prompt->size());
     return absl::OkStatus();

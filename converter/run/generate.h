@@ -26,8 +26,8 @@ class Utf8Stream {
 
 struct GenerateOptions {
   std::string prompt;
-  uint32_t text_tokens = 256;   // in all: those of the prompt count, a begin token does not
-  cllm_sampling sampling{};     // struct_size need not be set
+  uint32_t text_tokens = 256;  // in all: those of the prompt count, a begin token does not
+  cllm_sampling sampling{};    // struct_size need not be set
   const cllm_workers* workers = nullptr;
 };
 
@@ -38,15 +38,15 @@ struct GenerateResult {
   bool context_full = false;      // fewer tokens than asked for, because the context holds no more
   double prefill_seconds = 0;
   double decode_seconds = 0;
-  uint32_t prefill_tokens = 0;    // fed at once: the prompt, and the begin token where there is one
-  uint32_t decode_tokens = 0;     // fed one by one
+  uint32_t prefill_tokens = 0;  // fed at once: the prompt, and the begin token where there is one
+  uint32_t decode_tokens = 0;   // fed one by one
   uint64_t room_bytes = 0;
 };
 
-// Starts with the model's begin token, or without one with the prompt's first token. The prompt's own text goes
-// out first, then the continuation up to the end token or to a begin token, which starts another text.
-// Errors: InvalidArgument (nothing to start with, a prompt that cannot be encoded, is longer than text_tokens or
-// than the context, sampling out of range), ResourceExhausted, and what `out` returns.
+// Starts with the model's begin token, or without one with the prompt's first token. The prompt's own text
+// goes out first, then the continuation up to the end token or to a begin token, which starts another text.
+// Errors: InvalidArgument (nothing to start with, a prompt that cannot be encoded, is longer than text_tokens
+// or than the context, sampling out of range), ResourceExhausted, and what `out` returns.
 absl::StatusOr<GenerateResult> Generate(const cllm_model& model, const GenerateOptions& options,
                                         const std::function<absl::Status(std::string_view)>& out);
 

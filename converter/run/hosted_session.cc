@@ -9,14 +9,12 @@
 
 namespace cllm {
 
-void Room::Free::operator()(void* data) const {
-  ::operator delete(data, std::align_val_t{CLLM_ALIGNMENT});
-}
+void Room::Free::operator()(void* data) const { ::operator delete (data, std::align_val_t{CLLM_ALIGNMENT}); }
 
 absl::StatusOr<Room> Room::Allocate(uint64_t bytes) {
   void* data = nullptr;
   if (bytes <= SIZE_MAX) {
-    data = ::operator new(static_cast<size_t>(bytes), std::align_val_t{CLLM_ALIGNMENT}, std::nothrow);
+    data = ::operator new (static_cast<size_t>(bytes), std::align_val_t{CLLM_ALIGNMENT}, std::nothrow);
   }
   if (data == nullptr) {
     return absl::ResourceExhaustedError(
@@ -34,8 +32,8 @@ absl::StatusOr<HostedSession> HostedSession::Create(const cllm_model& model, cll
   absl::StatusOr<Room> room = Room::Allocate(bytes);
   if (!room.ok()) return room.status();
   cllm_session* session = nullptr;
-  status = ExplainStatus(
-      cllm_session_create(&model, &limits, workers, room->data(), room->bytes(), &session), "the session");
+  status = ExplainStatus(cllm_session_create(&model, &limits, workers, room->data(), room->bytes(), &session),
+                         "the session");
   if (!status.ok()) return status;
   return HostedSession(*std::move(room), session);
 }

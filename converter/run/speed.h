@@ -24,8 +24,8 @@ struct SpeedResult {
   uint64_t room_bytes = 0;  // of a session with the default limits
 };
 
-// One warm-up, then 3 to 9 repetitions: as many as fit into about five seconds. Prefill feeds all its tokens in
-// one call from position 0; decode starts at position 0 and draws and feeds one token at a time.
+// One warm-up, then 3 to 9 repetitions: as many as fit into about five seconds. Prefill feeds all its tokens
+// in one call from position 0; decode starts at position 0 and draws and feeds one token at a time.
 absl::StatusOr<SpeedResult> MeasureSpeed(const cllm_model& model, const SpeedOptions& options);
 
 // What a program does from its start to its first token: creates a session, feeds one token, draws the next.

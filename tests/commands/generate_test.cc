@@ -1,0 +1,110 @@
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "commands/program.h"
+#include "support/file_tools.h"
+
+namespace cllm::testing {
+namespace {
+
+TEST_CASE("generate writes the prompt, the text and one newline to stdout, statistics to stderr") {
+  const TemporaryDirectory folder;
+  const std::string model = WriteLetterModel(folder.path(), Dtype::kF32);
+  const Finished finished = RunProgram({"generate", model, "--prompt", "The dog", "--tokens", "30"});
+  CHECK(finished.exit_code == 0);
+  CHECK(finished.out.rfind("The dog", 0) == 0);
+  CHECK(finished.out.back() == '\n');
+  CHECK(Contains(finished.err, "7 prompt tokens"));
+  CHECK(Contains(finished.err, "tok/s"));
+  CHECK(Contains(finished.err, "room"));
+}
+
+TEST_CASE("--tokens counts the prompt, and a long text stops where the context ends") {
+  const TemporaryDirectory folder;
+  const std::string model = WriteLetterModel(folder.path(), Dtype::kF32);
+  CHECK(RunProgram({"generate", model, "--prompt", "abc", "--tokens", "3"}).out == "abc\n");
+  const Finished more = RunProgram({"generate", model, "--prompt", "abc", "--tokens", "2"});
+  CHECK(more.exit_code == 1);
+  CHECK(Contains(more.err, "3 tokens"));
+  // One begin token and 47 of text are fed; the last of 48 is drawn and need not be.
+  const Finished full =
+      RunProgram({"generate", model, "--prompt", "abc", "--tokens", "1000", "--temperature", "0"});
+  CHECK(full.exit_code == 0);
+  if (Contains(full.err, "context is full")) CHECK(Contains(full.err, "3 prompt tokens, 45 generated"));
+  const Finished long_prompt =
+      RunProgram({"generate", model, "--prompt", std::string(48, 'a'), "--tokens", "50"});
+  CHECK(long_prompt.exit_code == 1);
+  CHECK(Contains(long_prompt.err, "holds 47"));
+}
+
+TEST_CASE("the seed alone decides the text, and threads do not") {
+  const TemporaryDirectory folder;
+  for (const Dtype format : {Dtype::kF32, Dtype::kI8}) {
+    const std::string model = WriteLetterModel(folder.path(), format);
+    const auto text = [&](const std::string& seed, const std::string& threads) {
+      return RunProgram({"generate", model, "--prompt", "A", "--tokens", "40", "--temperature", "1",
+                         "--top-k", "40", "--min-p", "0.01", "--seed", seed, "--threads", threads})
+          .out;
+    };
+    CHECK(text("1", "1") == text("1", "3"));
+    CHECK(text("1", "1") != text("2", "1"));
+  }
+}
+
+TEST_CASE("without a begin token the prompt's first token starts the text") {
+  const TemporaryDirectory folder;
+  const std::string model = WriteLetterModel(folder.path(), Dtype::kF32, false);
+  const Finished empty = RunProgram({"generate", model, "--prompt", ""});
+  CHECK(empty.exit_code == 1);
+  CHECK(Contains(empty.err, "no begin token"));
+  CHECK(Contains(empty.err, "prompt"));
+  const Finished one =
+      RunProgram({"generate", model, "--prompt", "a", "--tokens", "2", "--temperature", "0"});
+  CHECK(one.exit_code == 0);
+  CHECK(one.out.size() >= 3);
+}
+
+TEST_CASE("a prompt that the vocabulary lacks, and odd prompts") {
+  const TemporaryDirectory folder;
+  const std::string model = WriteLetterModel(folder.path(), Dtype::kF32);
+  const Finished digit = RunProgram({"generate", model, "--prompt", "ab7"});
+  CHECK(digit.exit_code == 1);
+  CHECK(Contains(digit.err, "7"));
+  CHECK(digit.out.empty());
+  CHECK(RunProgram({"generate", model, "--prompt", "ä", "--tokens", "1"}).out == "ä\n");
+  CHECK(RunProgram({"generate", model, "--prompt", " a,b ", "--tokens", "5"}).out == " a,b \n");
+}
+
+TEST_CASE("a full disk is an error") {
+  if (!std::filesystem::exists("/dev/full")) {
+    std::printf("skipped: no /dev/full here\n");
+    return;
+  }
+  const TemporaryDirectory folder;
+  const std::string model = WriteLetterModel(folder.path(), Dtype::kF32);
+  const Finished finished = RunProgram({"generate", model, "--prompt", "abc"}, "/dev/full");
+  CHECK(finished.exit_code == 1);
+  CHECK(Contains(finished.err, "stdout"));
+}
+
+TEST_CASE("stories260K writes the recorded texts, byte for byte") {
+  const std::string data = SharedPath("data/stories260K");
+  if (data.empty()) return;
+  const TemporaryDirectory folder;
+  const std::string model = folder.path() + "/s.cllm";
+  REQUIRE(RunProgram({"import", data + "/stories260K.bin", "--tokenizer", data + "/tok512.bin", "-o", model})
+              .exit_code == 0);
+  for (const std::string number : {"1", "2", "3"}) {
+    const std::string recorded = data + "/greedy_" + number;
+    const std::string prompt = nlohmann::json::parse(ReadBytes(recorded + ".json"))["prompt"];
+    CAPTURE(prompt);
+    const Finished finished =
+        RunProgram({"generate", model, "--prompt", prompt, "--tokens", "200", "--temperature", "0"});
+    CHECK(finished.exit_code == 0);
+    CHECK(finished.out == ReadBytes(recorded + ".txt"));
+  }
+}
+
+}  // namespace
+}  // namespace cllm::testing

@@ -1,0 +1,116 @@
+#include "commands/program.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
+
+#include "converter/export/write_model.h"
+#include "converter/tokenizer/train.h"
+#include "support/file_tools.h"
+#include "support/random_model.h"
+
+extern char** environ;
+
+namespace cllm::testing {
+namespace {
+
+const char* Environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+pid_t Start(const std::vector<std::string>& arguments, const std::string& out, const std::string& err) {
+  std::vector<std::string> words;
+  if (*Environment("CLLM_EMULATOR") != '\0') words.push_back(Environment("CLLM_EMULATOR"));
+  if (*Environment("CLLM_PROGRAM") == '\0')
+    throw std::runtime_error("CLLM_PROGRAM does not name the program");
+  words.push_back(Environment("CLLM_PROGRAM"));
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  posix_spawn_file_actions_addopen(&actions, 2, err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  pid_t child = 0;
+  const int error = posix_spawnp(&child, pointers[0], &actions, nullptr, pointers.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) throw std::runtime_error("cannot start " + words[0]);
+  return child;
+}
+
+int Wait(pid_t child) {
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+}  // namespace
+
+Finished RunProgram(const std::vector<std::string>& arguments, const std::string& stdout_path) {
+  const TemporaryDirectory folder;
+  const std::string out = stdout_path.empty() ? folder.path() + "/out" : stdout_path;
+  const int exit_code = Wait(Start(arguments, out, folder.path() + "/err"));
+  return {exit_code, stdout_path.empty() ? ReadBytes(out) : "", ReadBytes(folder.path() + "/err")};
+}
+
+Finished InterruptProgram(const std::vector<std::string>& arguments, const std::string& until, int signal) {
+  const TemporaryDirectory folder;
+  const std::string out = folder.path() + "/out", err = folder.path() + "/err";
+  const pid_t child = Start(arguments, out, err);
+  for (int i = 0; i < 3000 && !Contains(ReadBytes(err), until); ++i) usleep(20000);
+  kill(child, signal);
+  const int exit_code = Wait(child);
+  return {exit_code, ReadBytes(out), ReadBytes(err)};
+}
+
+bool Contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+std::string Listing(const std::string& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    names.push_back(entry.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  std::string all;
+  for (const std::string& name : names) all += name + " ";
+  return all;
+}
+
+Checkpoint LetterCheckpoint(bool with_begin_token) {
+  TokenizerTables tokenizer =
+      TrainCharacters({"\n !',.?abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZäö"}).value();
+  Architecture architecture;
+  architecture.vocabulary_size = static_cast<uint32_t>(tokenizer.pieces.size());
+  architecture.context = 48;
+  architecture.width = 24;
+  architecture.layers = 2;
+  architecture.heads = 4;
+  architecture.kv_heads = 2;
+  architecture.head_size = 6;
+  architecture.hidden = 40;
+  Checkpoint checkpoint = RandomCheckpoint(architecture, 7);
+  if (!with_begin_token) tokenizer.begin_token = tokenizer.end_token = CLLM_NO_TOKEN;
+  checkpoint.tokenizer = tokenizer;
+  return checkpoint;
+}
+
+std::string WriteLetterModel(const std::string& folder, Dtype format, bool with_begin_token) {
+  const std::string path = folder + (format == Dtype::kI8 ? "/letters8.cllm" : "/letters.cllm");
+  const absl::Status status = WriteModel(LetterCheckpoint(with_begin_token), format, path);
+  if (!status.ok()) throw std::runtime_error(std::string(status.message()));
+  return path;
+}
+
+}  // namespace cllm::testing

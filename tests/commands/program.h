@@ -1,0 +1,40 @@
+// Runs the built program `cllm` ($CLLM_PROGRAM, under $CLLM_EMULATOR where it is another machine's) and keeps
+// what it says; small model files for it.
+#ifndef CLLM_TESTS_COMMANDS_PROGRAM_H_
+#define CLLM_TESTS_COMMANDS_PROGRAM_H_
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "converter/checkpoint/checkpoint.h"
+
+namespace cllm::testing {
+
+struct Finished {
+  int exit_code;  // 128 + the signal's number if one ended it
+  std::string out;
+  std::string err;
+};
+
+// With stdout_path the output goes to that file instead of `out`.
+Finished RunProgram(const std::vector<std::string>& arguments, const std::string& stdout_path = "");
+
+// Runs it, waits until its stderr has `until`, sends it the signal, and waits for its end.
+Finished InterruptProgram(const std::vector<std::string>& arguments, const std::string& until, int signal);
+
+bool Contains(const std::string& text, const std::string& part);
+
+// Names of all files in a folder, sorted, each followed by a space.
+std::string Listing(const std::string& folder);
+
+// A random model with a character vocabulary of "\n !',.?" and letters; with begin and end tokens or without.
+Checkpoint LetterCheckpoint(bool with_begin_token);
+
+// Writes it to folder/name.cllm and returns the path.
+std::string WriteLetterModel(const std::string& folder, Dtype format, bool with_begin_token = true);
+
+}  // namespace cllm::testing
+
+#endif  // CLLM_TESTS_COMMANDS_PROGRAM_H_

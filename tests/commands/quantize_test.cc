@@ -1,0 +1,40 @@
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "commands/program.h"
+#include "support/file_tools.h"
+
+namespace cllm::testing {
+namespace {
+
+TEST_CASE("quantize prints both sizes and refuses a second rounding") {
+  const TemporaryDirectory folder;
+  const std::string model = WriteLetterModel(folder.path(), Dtype::kF32);
+  const std::string small = folder.path() + "/small.cllm";
+  const Finished finished = RunProgram({"quantize", model, "--format", "int8", "-o", small});
+  CHECK(finished.exit_code == 0);
+  CHECK(finished.out.empty());
+  CHECK(Contains(finished.err, model + ": "));
+  CHECK(Contains(finished.err, small + ": "));
+  CHECK(ReadBytes(small) == ReadBytes(WriteLetterModel(folder.path(), Dtype::kI8)));
+  const Finished again =
+      RunProgram({"quantize", small, "--format", "int8", "-o", folder.path() + "/again.cllm"});
+  CHECK(again.exit_code == 1);
+  CHECK(Contains(again.err, small));
+  CHECK(Listing(folder.path()) == "letters.cllm letters8.cllm small.cllm ");
+}
+
+TEST_CASE("stories260K in int8 is 0.29 MB or less") {
+  const std::string data = SharedPath("data/stories260K");
+  if (data.empty()) return;
+  const TemporaryDirectory folder;
+  const std::string model = folder.path() + "/s.cllm", small = folder.path() + "/s8.cllm";
+  REQUIRE(RunProgram({"import", data + "/stories260K.bin", "--tokenizer", data + "/tok512.bin", "-o", model})
+              .exit_code == 0);
+  REQUIRE(RunProgram({"quantize", model, "--format", "int8", "-o", small}).exit_code == 0);
+  CHECK(ReadBytes(small).size() <= 290000);
+}
+
+}  // namespace
+}  // namespace cllm::testing

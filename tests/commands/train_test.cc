@@ -1,0 +1,122 @@
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "commands/program.h"
+#include "support/file_tools.h"
+
+namespace cllm::testing {
+namespace {
+
+constexpr char kShape[] = "82k";  // the smallest configuration
+
+std::string Stories() {
+  std::string text;
+  for (int i = 0; i < 400; ++i) {
+    const char* names[] = {"Lily", "Tom", "Anna", "Ben", "Mia"};
+    const char* things[] = {"ball", "dog", "tree", "boat"};
+    text += std::string(names[i % 5]) + " had a " + things[i % 4] + ". " + names[i % 5] + " was happy.\n\n";
+  }
+  return text;
+}
+
+// The weights' digest from the last line of stderr.
+std::string WeightsDigest(const Finished& finished) {
+  const size_t at = finished.err.rfind("digest ");
+  REQUIRE(at != std::string::npos);
+  return finished.err.substr(at + 7, 64);
+}
+
+TEST_CASE("train, generate, quantize, eval") {
+  const TemporaryDirectory folder;
+  const std::string text = folder.path() + "/text", model = folder.path() + "/m.cllm";
+  WriteBytes(text, Stories());
+  for (const char* tokenizer : {"char", "bpe"}) {
+    CAPTURE(tokenizer);
+    std::vector<std::string> arguments = {"train",    "--data",      text,        "-o", model,
+                                          "--config", kShape,        "--steps",   "30", "--tokenizer",
+                                          tokenizer,  "--documents", "paragraphs"};
+    if (tokenizer == std::string("bpe")) arguments.insert(arguments.end(), {"--vocab", "270"});
+    const Finished trained = RunProgram(arguments);
+    CAPTURE(trained.err);
+    REQUIRE(trained.exit_code == 0);
+    CHECK(trained.out.empty());
+    CHECK(Contains(trained.err, "400 documents"));
+    CHECK(Contains(trained.err, "validation loss "));
+    const Finished story = RunProgram({"generate", model, "--tokens", "20"});
+    CHECK(story.exit_code == 0);
+    CHECK(story.out.back() == '\n');
+    const std::string small = folder.path() + "/m8.cllm";
+    REQUIRE(RunProgram({"quantize", model, "--format", "int8", "-o", small}).exit_code == 0);
+    const Finished loss = RunProgram({"eval", small, "--data", text, "--json"});
+    REQUIRE(loss.exit_code == 0);
+    const double bits = nlohmann::json::parse(loss.out)["bits_per_byte"];
+    CHECK(bits > 0);
+    CHECK(bits < 6);  // 30 steps suffice to leave the 8 of an untrained model behind
+  }
+  CHECK(Listing(folder.path()) == "m.cllm m8.cllm text ");
+}
+
+TEST_CASE("the same seed trains the same weights with any number of threads") {
+  const TemporaryDirectory folder;
+  const std::string text = folder.path() + "/text";
+  WriteBytes(text, Stories());
+  const auto train = [&](const std::string& seed, const std::string& threads) {
+    const std::string model = folder.path() + "/" + seed + "-" + threads;
+    const Finished finished =
+        RunProgram({"train", "--data", text, "-o", model, "--config", kShape, "--tokenizer", "char",
+                    "--steps", "5", "--seed", seed, "--threads", threads});
+    REQUIRE(finished.exit_code == 0);
+    return WeightsDigest(finished) + ReadBytes(model);
+  };
+  const std::string one = train("1", "1");
+  CHECK(train("1", "2") == one);
+  CHECK(train("1", "3") == one);
+  CHECK(train("2", "2") != one);
+}
+
+TEST_CASE("data that cannot be trained on") {
+  const TemporaryDirectory folder;
+  const std::string text = folder.path() + "/text", model = folder.path() + "/m.cllm";
+  const auto error = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"train",   "--data", text,       "-o",  model,
+                                          "--steps", "2",      "--config", kShape};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Finished finished = RunProgram(arguments);
+    CHECK(finished.exit_code == 1);
+    CHECK(finished.out.empty());
+    CAPTURE(finished.err);
+    CHECK_FALSE(std::filesystem::exists(model));
+    return finished.err;
+  };
+  CHECK(Contains(error({"--tokenizer", "char"}), text));  // missing
+  WriteBytes(text, "");
+  CHECK(Contains(error({"--tokenizer", "char"}), "empty"));
+  WriteBytes(text, "too short");
+  CHECK(Contains(error({"--tokenizer", "char"}), "tokens"));
+  WriteBytes(text, Stories());
+  CHECK(Contains(error({"--tokenizer", "bpe", "--vocab", "60000"}), "--vocab"));
+  CHECK(Contains(error({"--data", folder.path()}), "folder"));
+  const Finished no_folder = RunProgram({"train", "--data", text, "-o", folder.path() + "/no/m.cllm"});
+  CHECK(no_folder.exit_code == 1);
+  CHECK(Contains(no_folder.err, folder.path() + "/no"));
+  CHECK(Listing(folder.path()) == "text ");
+}
+
+TEST_CASE("an interrupted training writes what it has") {
+  const TemporaryDirectory folder;
+  const std::string text = folder.path() + "/text", model = folder.path() + "/m.cllm";
+  WriteBytes(text, Stories());
+  const Finished finished = InterruptProgram({"train", "--data", text, "-o", model, "--config", kShape,
+                                              "--tokenizer", "char", "--steps", "100000000"},
+                                             "step", SIGINT);
+  CAPTURE(finished.err);
+  CHECK(finished.exit_code == 130);
+  CHECK(Contains(finished.err, "interrupted"));
+  CHECK(Listing(folder.path()) == "m.cllm text ");
+  CHECK(RunProgram({"inspect", model}).exit_code == 0);
+}
+
+}  // namespace
+}  // namespace cllm::testing
