@@ -9,6 +9,7 @@
 #define HWY_TARGET_INCLUDE "kernels/int8.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
+#include "kernels/int8_sdot.h"
 #include "kernels/int8_tile-inl.h"
 #include "kernels/reduce-inl.h"
 
@@ -162,6 +163,9 @@ HWY_INLINE void AllInt8Rows(const Int8Gemm& g, size_t panel) {
 
 void GemmInt8(const Int8Gemm& g) {
   if (g.rows == 0) return;
+#if CLLM_INT8_SDOT && HWY_TARGET_IS_NEON
+  if (HasSdot()) return GemmInt8Sdot(g);
+#endif
   size_t panel = g.panel_begin;
   if (g.rows == 1) {
     for (; panel + kInt8RowPanels <= g.panel_end; panel += kInt8RowPanels) {
