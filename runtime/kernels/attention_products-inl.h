@@ -51,11 +51,12 @@ HWY_INLINE void ScorePanels(const float* HWY_RESTRICT query, const float* HWY_RE
       RowVector s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
       const float* k = keys + j;
       for (size_t i = 0; i < head_size; ++i, k += kPanel) {
-        const RowVector q = hn::Load(d, query + i);
-        s0 = MultiplyAdd<kArithmetic>(q, hn::Load(d, k), s0);
-        s1 = MultiplyAdd<kArithmetic>(q, hn::Load(d, k + 1), s1);
-        s2 = MultiplyAdd<kArithmetic>(q, hn::Load(d, k + 2), s2);
-        s3 = MultiplyAdd<kArithmetic>(q, hn::Load(d, k + 3), s3);
+        // Not hn::Load, which copies bytes, and so takes a detour through integer registers.
+        const RowVector q(query[i]);
+        s0 = MultiplyAdd<kArithmetic>(q, RowVector(k[0]), s0);
+        s1 = MultiplyAdd<kArithmetic>(q, RowVector(k[1]), s1);
+        s2 = MultiplyAdd<kArithmetic>(q, RowVector(k[2]), s2);
+        s3 = MultiplyAdd<kArithmetic>(q, RowVector(k[3]), s3);
       }
       hn::Store(hn::Mul(s0, scale), d, scores);
       hn::Store(hn::Mul(s1, scale), d, scores + 1);

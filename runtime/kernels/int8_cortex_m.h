@@ -22,30 +22,28 @@
 
 namespace cllm {
 
-// FourRowSums: sums[j] = sum over k < depth of q[k] * (rows[k / 4][j][k % 4] - 128) for 4 rows of a panel. Not
-// inlined, so that the registers suffice.
-
 #ifdef __ARM_FEATURE_MVE
 
-// A step takes 16 inputs of a row, which lie in four words 64 bytes apart.
-__attribute__((noinline)) inline void FourRowSums(const int8_t* q, int32_t /*q_sum*/, const uint8_t* rows,
-                                                  size_t depth, int32_t* sums) {
+// Sums of 4 rows. A step takes 16 inputs of a row, which lie in four words 64 bytes apart: the first row's at
+// the addresses `at`.
+inline void FourRowSums(const int8_t* q, uint32x4_t at, size_t depth, int32_t* sums) {
   constexpr int kStep = 16 * kPanel;
   const uint8x16_t offset = vdupq_n_u8(128);
   const auto signed_weights = [&](uint32x4_t words) {
     return vreinterpretq_s8_u8(veorq_u8(vreinterpretq_u8_u32(words), offset));
   };
-  uint32x4_t at = vaddq_n_u32(vshlq_n_u32(vidupq_n_u32(0, 1), 6),
-                              static_cast<uint32_t>(reinterpret_cast<uintptr_t>(rows)));
   int32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
-  for (size_t steps = depth / 16; steps != 0; --steps) {
-    const int8x16_t inputs = vldrbq_s8(q);
-    sum0 = vmladavaq_s8(sum0, inputs, signed_weights(vldrwq_gather_base_u32(at, 0)));
-    sum1 = vmladavaq_s8(sum1, inputs, signed_weights(vldrwq_gather_base_u32(at, 4)));
-    sum2 = vmladavaq_s8(sum2, inputs, signed_weights(vldrwq_gather_base_u32(at, 8)));
-    sum3 = vmladavaq_s8(sum3, inputs, signed_weights(vldrwq_gather_base_u32(at, 12)));
-    at = vaddq_n_u32(at, kStep);
-    q += 16;
+  size_t steps = depth / 16;
+  if (steps != 0) {
+    do {
+      const int8x16_t inputs = vldrbq_s8(q);
+      sum0 = vmladavaq_s8(sum0, inputs, signed_weights(vldrwq_gather_base_u32(at, 0)));
+      sum1 = vmladavaq_s8(sum1, inputs, signed_weights(vldrwq_gather_base_u32(at, 4)));
+      sum2 = vmladavaq_s8(sum2, inputs, signed_weights(vldrwq_gather_base_u32(at, 8)));
+      sum3 = vmladavaq_s8(sum3, inputs, signed_weights(vldrwq_gather_base_u32(at, 12)));
+      at = vaddq_n_u32(at, kStep);
+      q += 16;
+    } while (--steps != 0);
   }
   if (depth % 16 != 0) {
     // Lanes beyond the depth read nothing; their input is 0.
@@ -62,10 +60,22 @@ __attribute__((noinline)) inline void FourRowSums(const int8_t* q, int32_t /*q_s
   sums[3] = sum3;
 }
 
+// sums[j] = sum over k < depth of q[k] * (panel[k / 4][j][k % 4] - 128) for the 16 rows j of a panel.
+// depth: a multiple of 4. Not inlined, so that the registers suffice.
+__attribute__((noinline)) inline void PanelSums(const int8_t* q, int32_t /*q_sum*/, const uint8_t* panel,
+                                                size_t depth, int32_t* sums) {
+  uint32x4_t at = vaddq_n_u32(vshlq_n_u32(vidupq_n_u32(0, 1), 6),
+                              static_cast<uint32_t>(reinterpret_cast<uintptr_t>(panel)));
+  for (size_t j = 0; j < kPanel; j += 4) {
+    FourRowSums(q, at, depth, sums + j);
+    at = vaddq_n_u32(at, 16);
+  }
+}
+
 #else  // DSP
 
-// A step takes 4 inputs, apart as two pairs of 16 bits, and four
-// words of weights, each one row's.
+// Sums of 4 rows of a panel, the first at `rows`. A step takes 4 inputs, apart as two pairs of 16 bits, and
+// four words of weights, each one row's. Not inlined, so that the registers suffice.
 __attribute__((noinline)) inline void FourRowSums(const int8_t* q, int32_t q_sum, const uint8_t* rows,
                                                   size_t depth, int32_t* sums) {
   const int8_t* const end = q + depth;
@@ -107,13 +117,13 @@ __attribute__((noinline)) inline void FourRowSums(const int8_t* q, int32_t q_sum
   sums[3] = sum3;
 }
 
-#endif
-
 // sums[j] = sum over k < depth of q[k] * (panel[k / 4][j][k % 4] - 128) for the 16 rows j of a panel.
 // q: 4-byte aligned; depth: a multiple of 4, not 0; q_sum: of all q.
 inline void PanelSums(const int8_t* q, int32_t q_sum, const uint8_t* panel, size_t depth, int32_t* sums) {
   for (size_t j = 0; j < kPanel; j += 4) FourRowSums(q, q_sum, panel + 4 * j, depth, sums + j);
 }
+
+#endif
 
 }  // namespace cllm
 
