@@ -1,4 +1,4 @@
-/* Console and exit by semihosting: Arm's "Semihosting for AArch32 and AArch64", operations 0x01, 0x05, 0x20. */
+/* Console and exit by Arm's semihosting for AArch32 and AArch64: operations 0x01, 0x05 and 0x20. */
 #include "cortex_m/cortex_m.h"
 
 enum { SYS_OPEN = 0x01, SYS_WRITE = 0x05, SYS_EXIT_EXTENDED = 0x20 };

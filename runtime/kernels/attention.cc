@@ -150,7 +150,7 @@ void AttendAs(const AttentionRows& a) {
   constexpr bool kFourRows = HWY_TARGET != HWY_SCALAR;
   for (; kFourRows && r + 4 <= a.rows; r += 4) {
     AttendRows<kArithmetic, kFourRows ? 4 : 1>(a, a.queries + r * a.query_stride, a.first_position + r,
-                               a.out + r * a.out_stride, log_sum_exp(r));
+                                               a.out + r * a.out_stride, log_sum_exp(r));
   }
   for (; r < a.rows; ++r) {
     AttendRows<kArithmetic, 1>(a, a.queries + r * a.query_stride, a.first_position + r,

@@ -39,8 +39,8 @@ struct AttentionRow {
   size_t count;  // positions of the present block that the query sees
 };
 
-// scores of one query. Independent sums hide the latency of the additions: those of up to 4 panels, or, where a
-// vector is one float, those of 4 positions.
+// scores of one query. Independent sums hide the latency of the additions: those of up to 4 panels, or, where
+// a vector is one float, those of 4 positions.
 #if HWY_TARGET == HWY_SCALAR
 template <Arithmetic kArithmetic>
 HWY_INLINE void ScorePanels(const float* HWY_RESTRICT query, const float* HWY_RESTRICT keys, size_t head_size,

@@ -1,6 +1,6 @@
-// Room: kernels. The integer dot products of a Cortex-M core, for int8.cc: with the DSP extension (M4, M7, M33)
-// by SMLAD, two products at once; with MVE (M55) by VMLADAVA, sixteen.
-// Exact, and so the same sums as everywhere.
+// Room: kernels. The integer dot products of a Cortex-M core, for int8.cc: with the DSP extension (M4, M7,
+// M33) by SMLAD, two products at once; with MVE (M55) by VMLADAVA, sixteen. Exact, and so the same sums as
+// everywhere.
 #ifndef CLLM_KERNELS_INT8_CORTEX_M_H_
 #define CLLM_KERNELS_INT8_CORTEX_M_H_
 

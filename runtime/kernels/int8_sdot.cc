@@ -19,8 +19,8 @@ namespace cllm {
 namespace {
 
 // From the kernel's <linux/auxvec.h> and <asm/hwcap.h>.
-constexpr unsigned long kAtHwcap = 16;                // NOLINT(google-runtime-int)
-constexpr unsigned long kHwcapAsimdDp = 1ul << 20;    // NOLINT(google-runtime-int)
+constexpr unsigned long kAtHwcap = 16;              // NOLINT(google-runtime-int)
+constexpr unsigned long kHwcapAsimdDp = 1ul << 20;  // NOLINT(google-runtime-int)
 
 CLLM_SDOT_TARGET inline void StoreSums(const Int8Gemm& g, size_t row, size_t column, const int32x4_t* sums) {
   const float32x4_t scale = vdupq_n_f32(g.scales[row].scale);

@@ -1,6 +1,6 @@
-// Room: kernels. The integer product of 64-bit ARM by SDOT, an option of ARMv8.2 that Highway 1.2 does not choose
-// alone: Cortex-A55, A75, A76 (Raspberry Pi 5) and later have it. For the NEON target of int8.cc, which asks at
-// run time. Exact, and so the same results.
+// Room: kernels. The integer product of 64-bit ARM by SDOT, an option of ARMv8.2 that Highway 1.2 does not
+// choose alone: Cortex-A55, A75, A76 (Raspberry Pi 5) and later have it. For the NEON target of int8.cc,
+// which asks at run time. Exact, and so the same results.
 #ifndef CLLM_KERNELS_INT8_SDOT_H_
 #define CLLM_KERNELS_INT8_SDOT_H_
 

@@ -110,15 +110,18 @@ static void use_the_rest(void) {
   static const char text[] = "Once upon a time";
   static uint32_t tokens[sizeof(text) + 1];
   uint64_t count;
-  cllm_status status = cllm_tokens_encode(&model, text, sizeof(text) - 1, room, sizeof(room), tokens,
-                                          sizeof(text), &count);
+  cllm_status status =
+      cllm_tokens_encode(&model, text, sizeof(text) - 1, room, sizeof(room), tokens, sizeof(text), &count);
   if (status == CLLM_UNSUPPORTED_TOKENIZER) {
     count = 1; /* a model without a tokenizer */
   } else {
     check(status);
   }
-  const cllm_sampling sampling = {
-      .struct_size = sizeof(sampling), .temperature = 0.8f, .top_k = 40, .top_p = 0.95f, .repetition_penalty = 1.1f};
+  const cllm_sampling sampling = {.struct_size = sizeof(sampling),
+                                  .temperature = 0.8f,
+                                  .top_k = 40,
+                                  .top_p = 0.95f,
+                                  .repetition_penalty = 1.1f};
   cllm_session* session = create(CONTEXT);
   const char* piece;
   uint32_t token, bytes;

@@ -66,6 +66,7 @@ void sha256_finish(sha256* hash, char hex[65]) {
     const uint8_t byte = (uint8_t)(bits >> (56 - 8 * i));
     sha256_add(hash, &byte, 1);
   }
-  for (unsigned i = 0; i < 64; ++i) hex[i] = "0123456789abcdef"[hash->state[i / 8] >> (28 - 4 * (i % 8)) & 15];
+  for (unsigned i = 0; i < 64; ++i)
+    hex[i] = "0123456789abcdef"[hash->state[i / 8] >> (28 - 4 * (i % 8)) & 15];
   hex[64] = 0;
 }
