@@ -101,7 +101,10 @@ absl::StatusOr<std::vector<uint32_t>> EncodeText(const TokenizerView& tokenizer,
 }
 
 absl::StatusOr<std::vector<uint32_t>> EncodeText(const cllm_model& model, std::string_view text) {
-  return EncodeText(View(&model).tokenizer, text);
+  Model view;
+  const cllm_status status = GetView(&model, &view);
+  if (status != CLLM_OK) return InWords(status);
+  return EncodeText(view.tokenizer, text);
 }
 
 absl::StatusOr<std::vector<uint32_t>> EncodeText(const TokenizerTables& tables, std::string_view text) {
@@ -111,15 +114,18 @@ absl::StatusOr<std::vector<uint32_t>> EncodeText(const TokenizerTables& tables, 
 }
 
 absl::StatusOr<std::string> DecodeTokens(const cllm_model& model, absl::Span<const uint32_t> tokens) {
+  Model view;
+  const cllm_status opened = GetView(&model, &view);
+  if (opened != CLLM_OK) return InWords(opened);
   std::string text;
   uint32_t previous = CLLM_NO_TOKEN;
   for (const uint32_t token : tokens) {
     const char* bytes = nullptr;
     uint32_t count = 0;
-    const cllm_status status = Decode(View(&model).tokenizer, previous, token, &bytes, &count);
+    const cllm_status status = Decode(view.tokenizer, previous, token, &bytes, &count);
     if (status == CLLM_TOKEN_RANGE) {
-      return absl::InvalidArgumentError(absl::StrCat("Token ", token, " is not in the model's vocabulary of ",
-                                                     View(&model).tokenizer.count, "."));
+      return absl::InvalidArgumentError(
+          absl::StrCat("Token ", token, " is not in the model's vocabulary of ", view.tokenizer.count, "."));
     }
     if (status != CLLM_OK) return InWords(status);
     text.append(bytes, count);

@@ -21,8 +21,8 @@ cllm_status cllm_model_open(const void* bytes, uint64_t size, cllm_model* model)
 cllm_status cllm_model_describe(const cllm_model* model, cllm_model_info* info) {
   if (model == nullptr || info == nullptr) return CLLM_NULL_ARGUMENT;
   if (info->struct_size != sizeof(cllm_model_info)) return CLLM_STRUCT_SIZE;
-  const cllm::Model& opened = cllm::View(model);
-  if (opened.head == nullptr) return CLLM_NULL_ARGUMENT;
+  cllm::Model opened;
+  CLLM_RETURN_IF_ERROR(cllm::GetView(model, &opened));
   const cllm::Config& config = opened.config;
   info->vocabulary_size = config.vocabulary_size;
   info->context = config.context;
@@ -73,6 +73,7 @@ const char* cllm_status_name(cllm_status status) {
     CLLM_STATUS_TEXT(CLLM_OPTIMIZER_RANGE, "an optimiser parameter is out of range or not a number");
     CLLM_STATUS_TEXT(CLLM_INDEX_RANGE, "a tensor index is not below the tensor count");
     CLLM_STATUS_TEXT(CLLM_NOT_TRAINABLE, "the trainer needs float32 weights");
+    CLLM_STATUS_TEXT(CLLM_MODEL_NOT_OPEN, "cllm_model_open has not succeeded on this model");
     CLLM_STATUS_TEXT(CLLM_FILE_TRUNCATED, "fewer bytes than the head or its segments claim");
     CLLM_STATUS_TEXT(CLLM_FILE_NOT_CLLM, "the identifier is not CLLM");
     CLLM_STATUS_TEXT(CLLM_FILE_VERSION, "a major version of the format that this runtime does not read");

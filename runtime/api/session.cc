@@ -20,8 +20,10 @@ bool AnyNull(const void* a, const void* b = "", const void* c = "") {
 
 cllm_status cllm_session_measure(const cllm_model* model, const cllm_limits* limits, uint64_t* room_bytes) {
   if (AnyNull(model, room_bytes)) return CLLM_NULL_ARGUMENT;
+  cllm::Model view;
+  CLLM_RETURN_IF_ERROR(cllm::GetView(model, &view));
   cllm::SessionPlan plan;
-  CLLM_RETURN_IF_ERROR(cllm::PlanSession(cllm::View(model).config, limits, &plan));
+  CLLM_RETURN_IF_ERROR(cllm::PlanSession(view.config, limits, &plan));
   *room_bytes = plan.room_bytes;
   return CLLM_OK;
 }
@@ -31,7 +33,9 @@ cllm_status cllm_session_create(const cllm_model* model, const cllm_limits* limi
                                 cllm_session** session) {
   if (AnyNull(model, room, session)) return CLLM_NULL_ARGUMENT;
   if (workers != nullptr && workers->count > 1 && workers->run == nullptr) return CLLM_NULL_ARGUMENT;
-  return cllm::Session::Create(cllm::View(model), limits, workers, room, room_bytes,
+  cllm::Model view;
+  CLLM_RETURN_IF_ERROR(cllm::GetView(model, &view));
+  return cllm::Session::Create(view, limits, workers, room, room_bytes,
                                reinterpret_cast<cllm::Session**>(session));
 }
 

@@ -10,7 +10,9 @@
 cllm_status cllm_tokens_encode_measure(const cllm_model* model, uint64_t text_bytes,
                                        uint64_t* scratch_bytes) {
   if (model == nullptr || scratch_bytes == nullptr) return CLLM_NULL_ARGUMENT;
-  const cllm::TokenizerView& tokenizer = cllm::View(model).tokenizer;
+  cllm::Model view;
+  CLLM_RETURN_IF_ERROR(cllm::GetView(model, &view));
+  const cllm::TokenizerView& tokenizer = view.tokenizer;
   if (tokenizer.kind == cllm::TokenizerKind::kNone) return CLLM_UNSUPPORTED_TOKENIZER;
   if (text_bytes > cllm::kMaxTextBytes) return CLLM_TEXT_NOT_ENCODABLE;
   *scratch_bytes = cllm::EncodeScratchBytes(tokenizer, text_bytes);
@@ -23,16 +25,20 @@ cllm_status cllm_tokens_encode(const cllm_model* model, const char* text, uint64
       (tokens == nullptr && capacity > 0)) {
     return CLLM_NULL_ARGUMENT;
   }
+  cllm::Model view;
+  CLLM_RETURN_IF_ERROR(cllm::GetView(model, &view));
   uint64_t needed = 0;
   CLLM_RETURN_IF_ERROR(cllm_tokens_encode_measure(model, text_bytes, &needed));
   if (needed > 0 && scratch == nullptr) return CLLM_NULL_ARGUMENT;
   if (needed > 0 && reinterpret_cast<uintptr_t>(scratch) % cllm::kAlignment != 0) return CLLM_MISALIGNED;
   if (scratch_bytes < needed) return CLLM_ROOM_TOO_SMALL;
-  return cllm::Encode(cllm::View(model).tokenizer, text, text_bytes, scratch, tokens, capacity, count);
+  return cllm::Encode(view.tokenizer, text, text_bytes, scratch, tokens, capacity, count);
 }
 
 cllm_status cllm_tokens_decode(const cllm_model* model, uint32_t previous, uint32_t token, const char** text,
                                uint32_t* text_bytes) {
   if (model == nullptr || text == nullptr || text_bytes == nullptr) return CLLM_NULL_ARGUMENT;
-  return cllm::Decode(cllm::View(model).tokenizer, previous, token, text, text_bytes);
+  cllm::Model view;
+  CLLM_RETURN_IF_ERROR(cllm::GetView(model, &view));
+  return cllm::Decode(view.tokenizer, previous, token, text, text_bytes);
 }

@@ -18,8 +18,10 @@ bool AnyNull(const void* a, const void* b = "", const void* c = "", const void* 
 cllm_status cllm_trainer_measure(const cllm_model* model, const cllm_trainer_limits* limits,
                                  uint64_t* room_bytes) {
   if (AnyNull(model, limits, room_bytes)) return CLLM_NULL_ARGUMENT;
+  cllm::Model view;
+  CLLM_RETURN_IF_ERROR(cllm::GetView(model, &view));
   cllm::TrainerPlan plan;
-  CLLM_RETURN_IF_ERROR(cllm::PlanTrainer(cllm::View(model), *limits, &plan));
+  CLLM_RETURN_IF_ERROR(cllm::PlanTrainer(view, *limits, &plan));
   *room_bytes = plan.room_bytes;
   return CLLM_OK;
 }
@@ -29,7 +31,9 @@ cllm_status cllm_trainer_create(const cllm_model* model, const cllm_trainer_limi
                                 cllm_trainer** trainer) {
   if (AnyNull(model, limits, room, trainer)) return CLLM_NULL_ARGUMENT;
   if (workers != nullptr && workers->count > 1 && workers->run == nullptr) return CLLM_NULL_ARGUMENT;
-  return cllm::Trainer::Create(cllm::View(model), *limits, workers, room, room_bytes,
+  cllm::Model view;
+  CLLM_RETURN_IF_ERROR(cllm::GetView(model, &view));
+  return cllm::Trainer::Create(view, *limits, workers, room, room_bytes,
                                reinterpret_cast<cllm::Trainer**>(trainer));
 }
 

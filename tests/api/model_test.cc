@@ -47,6 +47,23 @@ TEST_CASE("the version is the header's") {
                                            std::to_string(CLLM_VERSION_PATCH));
 }
 
+TEST_CASE("what needs an open model refuses any other") {
+  cllm_model model = {};
+  alignas(CLLM_ALIGNMENT) char room[CLLM_ALIGNMENT];
+  uint64_t bytes = 0;
+  uint32_t length = 0;
+  const char* text = nullptr;
+  cllm_session* session = nullptr;
+  cllm_trainer* trainer = nullptr;
+  const cllm_trainer_limits limits = {sizeof(limits), 1, 1};
+  CHECK(cllm_session_measure(&model, nullptr, &bytes) == CLLM_MODEL_NOT_OPEN);
+  CHECK(cllm_session_create(&model, nullptr, nullptr, room, sizeof(room), &session) == CLLM_MODEL_NOT_OPEN);
+  CHECK(cllm_trainer_measure(&model, &limits, &bytes) == CLLM_MODEL_NOT_OPEN);
+  CHECK(cllm_trainer_create(&model, &limits, nullptr, room, sizeof(room), &trainer) == CLLM_MODEL_NOT_OPEN);
+  CHECK(cllm_tokens_encode_measure(&model, 1, &bytes) == CLLM_MODEL_NOT_OPEN);
+  CHECK(cllm_tokens_decode(&model, CLLM_NO_TOKEN, 0, &text, &length) == CLLM_MODEL_NOT_OPEN);
+}
+
 TEST_CASE("open and describe") {
   AlignedBytes file(SmallFile(Dtype::kI8));
   cllm_model model;
@@ -54,7 +71,7 @@ TEST_CASE("open and describe") {
   CHECK(cllm_model_open(nullptr, 1, &model) == CLLM_NULL_ARGUMENT);
   cllm_model_info info = {};
   info.struct_size = sizeof(info);
-  CHECK(cllm_model_describe(&model, &info) == CLLM_NULL_ARGUMENT);  // nothing was opened
+  CHECK(cllm_model_describe(&model, &info) == CLLM_MODEL_NOT_OPEN);
   REQUIRE(cllm_model_open(file.data(), file.size(), &model) == CLLM_OK);
   const cllm_model copy = model;
   std::memset(&model, 0xAA, sizeof(model));

@@ -2,7 +2,7 @@
 #ifndef CLLM_TESTS_TOKENS_TOKENIZER_MODEL_H_
 #define CLLM_TESTS_TOKENS_TOKENIZER_MODEL_H_
 
-#include <new>
+#include <cstring>
 
 #include "converter/tokenizer/segments.h"
 #include "model/model.h"
@@ -12,8 +12,10 @@ namespace cllm {
 class TokenizerModel {
  public:
   explicit TokenizerModel(const TokenizerTables& tables) : segments_(PackTokenizer(tables).value()) {
-    Model* model = new (handle_.opaque) Model();
-    model->tokenizer = ViewOfSegments(tables, segments_);
+    Model model = {};
+    model.head = &segments_;  // anything: a model without a head counts as not opened
+    model.tokenizer = ViewOfSegments(tables, segments_);
+    std::memcpy(handle_.opaque, &model, sizeof(model));
   }
   const cllm_model* handle() const { return &handle_; }
 

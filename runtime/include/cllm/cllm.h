@@ -52,6 +52,7 @@ typedef enum cllm_status {
   CLLM_OPTIMIZER_RANGE = 18,  /* an optimiser parameter is out of range or not a number */
   CLLM_INDEX_RANGE = 19,      /* a tensor index is not below the tensor count */
   CLLM_NOT_TRAINABLE = 20,    /* the trainer needs float32 weights */
+  CLLM_MODEL_NOT_OPEN = 21,   /* cllm_model_open has not succeeded on this model */
 
   /* The file. Everything here is found by cllm_model_open. */
   CLLM_FILE_TRUNCATED = 40,       /* fewer bytes than the head or its segments claim */
