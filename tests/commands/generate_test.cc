@@ -83,9 +83,13 @@ TEST_CASE("a full disk is an error") {
   }
   const TemporaryDirectory folder;
   const std::string model = WriteLetterModel(folder.path(), Dtype::kF32);
-  const Finished finished = RunProgram({"generate", model, "--prompt", "abc"}, "/dev/full");
-  CHECK(finished.exit_code == 1);
-  CHECK(Contains(finished.err, "stdout"));
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+           {"generate", model, "--prompt", "abc"}, {"digest", model}, {"inspect", model}}) {
+    CAPTURE(arguments[0]);
+    const Finished finished = RunProgram(arguments, "/dev/full");
+    CHECK(finished.exit_code == 1);
+    CHECK(Contains(finished.err, "stdout"));
+  }
 }
 
 TEST_CASE("stories260K writes the recorded texts, byte for byte") {
