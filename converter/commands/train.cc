@@ -144,7 +144,7 @@ class ProgressLine {
     const bool last = progress.step == progress.steps;
     if (!live_ && !progress.evaluated && !last && progress.seconds < next_) return;
     next_ = progress.seconds + kSecondsBetweenLines;
-    absl::FPrintF(stderr, live_ ? "\r\033[K%s" : "%s\n", FormatProgress(progress));
+    absl::FPrintF(stderr, "%s%s%s", live_ ? "\r\033[K" : "", FormatProgress(progress), live_ ? "" : "\n");
     if (live_ && (progress.evaluated || last)) absl::FPrintF(stderr, "\n");
   }
 

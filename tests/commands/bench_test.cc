@@ -10,7 +10,8 @@ namespace {
 
 TEST_CASE("the shapes have the parameters that their names promise") {
   const std::vector<std::pair<std::string, uint64_t>> shapes = {{"82k", 82240}, {"510k", 509056}};
-  for (const auto& [shape, parameters] : shapes) {
+  for (const auto& entry : shapes) {
+    const auto& shape = entry.first;
     for (const char* format : {"f32", "int8"}) {
       CAPTURE(shape);
       const Finished finished =
@@ -18,13 +19,13 @@ TEST_CASE("the shapes have the parameters that their names promise") {
       CAPTURE(finished.err);
       REQUIRE(finished.exit_code == 0);
       const nlohmann::json json = nlohmann::json::parse(finished.out);
-      CHECK(json["parameters"] == parameters);
+      CHECK(json["parameters"] == entry.second);
       CHECK(json["format"] == format);
       CHECK(json["prefill_tokens_per_second"].get<double>() > 0);
       CHECK(json["decode_tokens_per_second"].get<double>() > 0);
       CHECK(json["repetitions"].get<int>() >= 3);
       CHECK(json["room_bytes"].get<uint64_t>() > 0);
-      CHECK(json["model_bytes"].get<uint64_t>() > parameters);
+      CHECK(json["model_bytes"].get<uint64_t>() > entry.second);
       if (json["first_token_seconds"].is_null()) {
         CHECK(Contains(finished.err, "first token"));
       } else {

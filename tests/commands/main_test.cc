@@ -44,9 +44,10 @@ TEST_CASE("every flag of the fixed forms is in the help text") {
       {"bench",
        {"MODEL", "--shape", "--format", "--threads", "--json", "82k", "260k", "510k", "15m", "110m"}},
   };
-  for (const auto& [command, words] : forms) {
+  for (const auto& form : forms) {
+    const std::string& command = form.first;
     const std::string help = RunProgram({command, "--help"}).out;
-    for (const std::string& word : words) {
+    for (const std::string& word : form.second) {
       CAPTURE(command);
       CAPTURE(word);
       CHECK(Contains(help, word));
