@@ -214,10 +214,8 @@ uint64_t EncodeScratchBytes(const TokenizerView& tokenizer, uint64_t text_bytes)
   if (text_bytes > kMaxTextBytes) text_bytes = kMaxTextBytes;  // Encode refuses the text itself
   switch (tokenizer.kind) {
     case TokenizerKind::kNone:
-    case TokenizerKind::kCharacters:
-      return 0;
-    case TokenizerKind::kByteBpe:
-      return MergeScratchBytes(text_bytes + 1);
+    case TokenizerKind::kCharacters: return 0;
+    case TokenizerKind::kByteBpe: return MergeScratchBytes(text_bytes + 1);
     case TokenizerKind::kScoredMerges:
       return MergeScratchBytes(text_bytes + 1) +
              (UsesBytePairs(tokenizer, text_bytes) ? BytePairs::kBytes : 0);
@@ -232,17 +230,14 @@ Status Encode(const TokenizerView& tokenizer, const char* text, uint64_t text_by
   Output output(tokens, capacity);
   Status status = CLLM_UNSUPPORTED_TOKENIZER;
   switch (tokenizer.kind) {
-    case TokenizerKind::kNone:
-      break;
+    case TokenizerKind::kNone: break;
     case TokenizerKind::kByteBpe:
       status = EncodeBytePairs(tokenizer, text, text_bytes, scratch, &output);
       break;
     case TokenizerKind::kScoredMerges:
       status = ScoredEncoder(tokenizer, text_bytes, scratch, &output).Encode(text, text_bytes);
       break;
-    case TokenizerKind::kCharacters:
-      status = EncodeCharacters(tokenizer, text, text_bytes, &output);
-      break;
+    case TokenizerKind::kCharacters: status = EncodeCharacters(tokenizer, text, text_bytes, &output); break;
   }
   CLLM_RETURN_IF_ERROR(status);
   *count = output.count();

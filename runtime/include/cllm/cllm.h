@@ -32,41 +32,42 @@ typedef enum cllm_status {
   CLLM_OK = 0,
 
   /* Arguments. */
-  CLLM_NULL_ARGUMENT = 1,     /* a pointer that must not be NULL is */
-  CLLM_STRUCT_SIZE = 2,       /* struct_size is not that of a known version of the struct */
-  CLLM_MISALIGNED = 3,        /* bytes, room or scratch do not start at a multiple of CLLM_ALIGNMENT */
-  CLLM_ROOM_TOO_SMALL = 4,    /* the room or scratch is smaller than measured */
-  CLLM_BUFFER_TOO_SMALL = 5,  /* an output buffer holds fewer items than there are */
-  CLLM_LIMIT_CONTEXT = 6,     /* limits.context is over the model's */
-  CLLM_LIMIT_BATCH = 7,       /* limits.batch is out of range */
-  CLLM_LIMIT_STREAMS = 8,     /* limits.streams is out of range */
-  CLLM_LIMIT_KV_FORMAT = 9,   /* limits.kv_format is not supported */
-  CLLM_LIMIT_LOGITS = 10,     /* limits.logits_rows is out of range */
-  CLLM_LIMIT_LENGTH = 11,     /* trainer limits: sequences or length out of range */
-  CLLM_TOKEN_RANGE = 12,      /* a token id is not below the vocabulary size */
-  CLLM_CONTEXT_FULL = 13,     /* the tokens do not fit into what is left of the context */
-  CLLM_POSITION_RANGE = 14,   /* rewind to a position that was never reached */
-  CLLM_NO_LOGITS = 15,        /* logits were asked for before any token was fed, or after a rewind */
-  CLLM_SAMPLING_RANGE = 16,   /* a sampling parameter is out of range or not a number */
+  CLLM_NULL_ARGUMENT = 1,       /* a pointer that must not be NULL is */
+  CLLM_STRUCT_SIZE = 2,         /* struct_size is not that of a known version of the struct */
+  CLLM_MISALIGNED = 3,          /* bytes, room or scratch do not start at a multiple of CLLM_ALIGNMENT */
+  CLLM_ROOM_TOO_SMALL = 4,      /* the room or scratch is smaller than measured */
+  CLLM_BUFFER_TOO_SMALL = 5,    /* an output buffer holds fewer items than there are */
+  CLLM_LIMIT_CONTEXT = 6,       /* limits.context is over the model's */
+  CLLM_LIMIT_BATCH = 7,         /* limits.batch is out of range */
+  CLLM_LIMIT_STREAMS = 8,       /* limits.streams is out of range */
+  CLLM_LIMIT_KV_FORMAT = 9,     /* limits.kv_format is not supported */
+  CLLM_LIMIT_LOGITS = 10,       /* limits.logits_rows is out of range */
+  CLLM_LIMIT_LENGTH = 11,       /* trainer limits: sequences or length out of range */
+  CLLM_TOKEN_RANGE = 12,        /* a token id is not below the vocabulary size */
+  CLLM_CONTEXT_FULL = 13,       /* the tokens do not fit into what is left of the context */
+  CLLM_POSITION_RANGE = 14,     /* rewind to a position that was never reached */
+  CLLM_NO_LOGITS = 15,          /* logits were asked for before any token was fed, or after a rewind */
+  CLLM_SAMPLING_RANGE = 16,     /* a sampling parameter is out of range or not a number */
   CLLM_TEXT_NOT_ENCODABLE = 17, /* the text has a character that the vocabulary cannot express */
-  CLLM_OPTIMIZER_RANGE = 18,  /* an optimiser parameter is out of range or not a number */
-  CLLM_INDEX_RANGE = 19,      /* a tensor index is not below the tensor count */
-  CLLM_NOT_TRAINABLE = 20,    /* the trainer needs float32 weights */
-  CLLM_MODEL_NOT_OPEN = 21,   /* cllm_model_open has not succeeded on this model */
+  CLLM_OPTIMIZER_RANGE = 18,    /* an optimiser parameter is out of range or not a number */
+  CLLM_INDEX_RANGE = 19,        /* a tensor index is not below the tensor count */
+  CLLM_NOT_TRAINABLE = 20,      /* the trainer needs float32 weights */
+  CLLM_MODEL_NOT_OPEN = 21,     /* cllm_model_open has not succeeded on this model */
 
   /* The file. Everything here is found by cllm_model_open. */
-  CLLM_FILE_TRUNCATED = 40,       /* fewer bytes than the head or its segments claim */
-  CLLM_FILE_NOT_CLLM = 41,        /* the identifier is not CLLM */
-  CLLM_FILE_VERSION = 42,         /* a newer major version of the format */
-  CLLM_FILE_HEAD = 43,            /* the FlatBuffer head does not verify */
-  CLLM_FILE_CONFIG_RANGE = 44,    /* a number of the configuration is out of range or inconsistent */
-  CLLM_FILE_TENSOR_MISSING = 45,  /* a tensor that the configuration needs is absent */
-  CLLM_FILE_TENSOR_UNKNOWN = 46,  /* a tensor that the configuration does not have, or one twice, or out of order */
-  CLLM_FILE_TENSOR_SHAPE = 47,    /* rows, columns, dtype or layout disagree with the configuration */
-  CLLM_FILE_SEGMENT_RANGE = 48,   /* a segment lies outside the file or inside the head */
+  CLLM_FILE_TRUNCATED = 40,      /* fewer bytes than the head or its segments claim */
+  CLLM_FILE_NOT_CLLM = 41,       /* the identifier is not CLLM */
+  CLLM_FILE_VERSION = 42,        /* a newer major version of the format */
+  CLLM_FILE_HEAD = 43,           /* the FlatBuffer head does not verify */
+  CLLM_FILE_CONFIG_RANGE = 44,   /* a number of the configuration is out of range or inconsistent */
+  CLLM_FILE_TENSOR_MISSING = 45, /* a tensor that the configuration needs is absent */
+  CLLM_FILE_TENSOR_UNKNOWN =
+      46, /* a tensor that the configuration does not have, or one twice, or out of order */
+  CLLM_FILE_TENSOR_SHAPE = 47,      /* rows, columns, dtype or layout disagree with the configuration */
+  CLLM_FILE_SEGMENT_RANGE = 48,     /* a segment lies outside the file or inside the head */
   CLLM_FILE_SEGMENT_ALIGNMENT = 49, /* a segment does not start at a multiple of 64 */
-  CLLM_FILE_SEGMENT_OVERLAP = 50, /* two segments share bytes */
-  CLLM_FILE_TOKENIZER = 51,       /* the tokenizer's tables are inconsistent */
+  CLLM_FILE_SEGMENT_OVERLAP = 50,   /* two segments share bytes */
+  CLLM_FILE_TOKENIZER = 51,         /* the tokenizer's tables are inconsistent */
 
   /* Architecture switches that the format knows and this runtime cannot run yet. */
   CLLM_UNSUPPORTED_NORM = 80,
@@ -110,10 +111,7 @@ typedef struct cllm_model {
   uint64_t opaque[80];
 } cllm_model;
 
-typedef enum cllm_format {
-  CLLM_FORMAT_F32 = 0,
-  CLLM_FORMAT_INT8 = 2
-} cllm_format;
+typedef enum cllm_format { CLLM_FORMAT_F32 = 0, CLLM_FORMAT_INT8 = 2 } cllm_format;
 
 #define CLLM_NO_TOKEN 0xFFFFFFFFu
 
@@ -178,12 +176,12 @@ cllm_status cllm_session_feed(cllm_session* session, const uint32_t* tokens, uin
 cllm_status cllm_session_logits(const cllm_session* session, uint32_t row, const float** logits);
 
 typedef struct cllm_sampling {
-  uint32_t struct_size;      /* sizeof(cllm_sampling) */
-  float temperature;         /* 0: the likeliest token, the lowest id of equals */
-  uint32_t top_k;            /* keep the k likeliest; 0: all */
-  float top_p;               /* keep the likeliest whose probabilities reach p; 0 or 1: all */
-  float min_p;               /* drop tokens below min_p times the likeliest; 0: none */
-  float repetition_penalty;  /* > 1 discourages recent tokens; 0 or 1: off */
+  uint32_t struct_size;       /* sizeof(cllm_sampling) */
+  float temperature;          /* 0: the likeliest token, the lowest id of equals */
+  uint32_t top_k;             /* keep the k likeliest; 0: all */
+  float top_p;                /* keep the likeliest whose probabilities reach p; 0 or 1: all */
+  float min_p;                /* drop tokens below min_p times the likeliest; 0: none */
+  float repetition_penalty;   /* > 1 discourages recent tokens; 0 or 1: off */
   uint32_t repetition_window; /* how many recent tokens count; 0: the whole sequence */
   uint64_t seed;
 } cllm_sampling;
