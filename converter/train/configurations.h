@@ -24,7 +24,8 @@ struct Recipe {
   float beta2 = 0.99f;
   float epsilon = 1e-8f;
   float weight_decay = 0.1f;
-  float clip = 1.0f;  // global gradient norm
+  float clip = 1.0f;               // global gradient norm
+  float matrix_deviation = 0.02f;  // of the first weights, see InitialCheckpoint
 };
 
 struct Configuration {
@@ -44,10 +45,11 @@ const Configuration* FindConfiguration(std::string_view name);
 // "nano, quickstart, ...": for error messages.
 std::string ConfigurationNames();
 
-// Fresh weights: normal with deviation 0.02, the two projections into the residual stream of each layer
-// divided by sqrt(2 layers) (Radford et al., GPT-2), norms one. Depends on the architecture and the seed
-// only. No tokenizer, no provenance. An empty rope_turns stays empty.
-Checkpoint InitialCheckpoint(const Architecture& architecture, uint64_t seed);
+// Fresh weights: normal with deviation 0.02 in embedding and head and matrix_deviation in the layers, the two
+// projections into the residual stream of each layer divided by sqrt(2 layers) (Radford et al., GPT-2, who
+// take 0.02 everywhere), norms one. Depends on the arguments only. No tokenizer, no provenance. An empty
+// rope_turns stays empty.
+Checkpoint InitialCheckpoint(const Architecture& architecture, uint64_t seed, float matrix_deviation = 0.02f);
 
 }  // namespace cllm
 

@@ -17,6 +17,16 @@ double HalfTurnCosine(double turns) {
   return 1.0 - sum;
 }
 
+// The last begin token less than `length` before `offset`, or else `offset`.
+uint64_t DocumentBegin(absl::Span<const uint32_t> tokens, uint32_t begin_token, uint64_t offset,
+                       uint64_t length) {
+  if (begin_token == CLLM_NO_TOKEN) return offset;
+  for (uint64_t back = 0; back < length && back <= offset; ++back) {
+    if (tokens[offset - back] == begin_token) return offset - back;
+  }
+  return offset;
+}
+
 }  // namespace
 
 float LearningRate(const Recipe& recipe, double step) {
@@ -28,11 +38,14 @@ float LearningRate(const Recipe& recipe, double step) {
   return static_cast<float>(lowest + 0.5 * (1.0 + HalfTurnCosine(done)) * (highest - lowest));
 }
 
-Batch RandomBatch(const Recipe& recipe, absl::Span<const uint32_t> tokens, uint64_t seed, uint64_t step) {
+Batch RandomBatch(const Recipe& recipe, absl::Span<const uint32_t> tokens, uint32_t begin_token,
+                  uint64_t seed, uint64_t step) {
   Batch batch;
   for (uint64_t s = 0; s < recipe.batch; ++s) {
     const uint64_t random = Random(seed, RandomStream::kBatches, step * recipe.batch + s);
-    const absl::Span<const uint32_t> window = tokens.subspan(random % (tokens.size() - recipe.length));
+    const uint64_t offset = random % (tokens.size() - recipe.length);
+    const absl::Span<const uint32_t> window =
+        tokens.subspan(DocumentBegin(tokens, begin_token, offset, recipe.length));
     batch.inputs.insert(batch.inputs.end(), window.begin(), window.begin() + recipe.length);
     batch.targets.insert(batch.targets.end(), window.begin() + 1, window.begin() + recipe.length + 1);
   }
@@ -41,14 +54,16 @@ Batch RandomBatch(const Recipe& recipe, absl::Span<const uint32_t> tokens, uint6
   return batch;
 }
 
-Batch CoveringBatch(const Recipe& recipe, absl::Span<const uint32_t> tokens, uint64_t first_window) {
+Batch CoveringBatch(const Recipe& recipe, absl::Span<const uint32_t> tokens, uint32_t begin_token,
+                    uint64_t* position) {
   Batch batch;
-  for (uint64_t begin = first_window * recipe.length; batch.sequences < recipe.batch;
-       begin += recipe.length) {
-    if (begin + 1 >= tokens.size()) break;
-    const uint32_t count =
-        static_cast<uint32_t>(std::min<uint64_t>(recipe.length, tokens.size() - 1 - begin));
-    const absl::Span<const uint32_t> window = tokens.subspan(begin, count + 1);
+  while (batch.sequences < recipe.batch && *position + 1 < tokens.size()) {
+    const uint64_t longest = std::min<uint64_t>(recipe.length, tokens.size() - 1 - *position);
+    uint32_t count = 1;
+    while (count < longest && (begin_token == CLLM_NO_TOKEN || tokens[*position + count] != begin_token))
+      ++count;
+    const absl::Span<const uint32_t> window = tokens.subspan(*position, count + 1);
+    *position += count;
     batch.inputs.insert(batch.inputs.end(), window.begin(), window.end() - 1);
     batch.targets.insert(batch.targets.end(), window.begin() + 1, window.end());
     batch.inputs.resize(batch.inputs.size() + recipe.length - count, 0);

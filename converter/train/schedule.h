@@ -24,11 +24,16 @@ struct Batch {
 };
 
 // Windows at uniform random offsets: draws recipe.batch * step and following of the seed's stream for
-// batches. tokens must be longer than recipe.length.
-Batch RandomBatch(const Recipe& recipe, absl::Span<const uint32_t> tokens, uint64_t seed, uint64_t step);
+// batches. tokens must be longer than recipe.length. A window that would begin less than its length behind a
+// begin_token begins there instead: a document is read from its beginning, as in use, and all but the
+// first part of a long one from anywhere. CLLM_NO_TOKEN: there is none.
+Batch RandomBatch(const Recipe& recipe, absl::Span<const uint32_t> tokens, uint32_t begin_token,
+                  uint64_t seed, uint64_t step);
 
-// Windows index, index + 1, ... of those that cover all tokens without overlap; counted is 0 behind the last.
-Batch CoveringBatch(const Recipe& recipe, absl::Span<const uint32_t> tokens, uint64_t first_window);
+// The next recipe.batch windows of those that cover all tokens without overlap, from *position on, which
+// moves behind them; sequences is 0 at the end. A window ends where the next document begins.
+Batch CoveringBatch(const Recipe& recipe, absl::Span<const uint32_t> tokens, uint32_t begin_token,
+                    uint64_t* position);
 
 }  // namespace cllm
 

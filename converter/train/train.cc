@@ -55,6 +55,7 @@ class Run {
   cllm_trainer* trainer_ = nullptr;
   absl::Span<const uint32_t> training_, validation_;
   double start_ = 0, evaluation_seconds_ = 0;
+  uint32_t begin_token_ = CLLM_NO_TOKEN;
   uint32_t step_ = 0;
   TrainProgress report_;
   double loss_sum_ = 0;  // since the last report
@@ -63,6 +64,12 @@ class Run {
 
 absl::Status Run::Start(absl::Span<const uint32_t> tokens) {
   const Recipe& recipe = options_.recipe;
+  cllm_model_info info{};
+  info.struct_size = sizeof(info);
+  if (cllm_status status = cllm_model_describe(file_.handle(), &info); status != CLLM_OK) {
+    return ExplainStatus(status, "the model to be trained");
+  }
+  begin_token_ = info.begin_token;
   const size_t held_out =
       static_cast<size_t>(static_cast<double>(tokens.size()) * options_.validation_fraction);
   training_ = tokens.subspan(0, tokens.size() - held_out);
@@ -102,7 +109,7 @@ double Run::ScheduleStep() const {
 
 absl::Status Run::Step(float* loss) {
   const Recipe& recipe = options_.recipe;
-  const Batch batch = RandomBatch(recipe, training_, options_.seed, step_);
+  const Batch batch = RandomBatch(recipe, training_, begin_token_, options_.seed, step_);
   cllm_status status = cllm_trainer_accumulate(trainer_, batch.inputs.data(), batch.targets.data(),
                                                batch.sequences, recipe.length, 1.0f, loss);
   if (status != CLLM_OK) return ExplainStatus(status, "training step");
@@ -123,8 +130,8 @@ absl::Status Run::EvaluateAll(double* loss, uint64_t* counted) {
   const double begin = Now();
   double sum = 0;
   *counted = 0;
-  for (uint64_t window = 0;; window += options_.recipe.batch) {
-    const Batch batch = CoveringBatch(options_.recipe, validation_, window);
+  for (uint64_t position = 0;;) {
+    const Batch batch = CoveringBatch(options_.recipe, validation_, begin_token_, &position);
     if (batch.sequences == 0) break;
     float mean = 0;
     const cllm_status status = cllm_trainer_evaluate(trainer_, batch.inputs.data(), batch.targets.data(),

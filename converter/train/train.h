@@ -54,11 +54,12 @@ struct TrainResult {
 };
 
 // Trains `initial` (all weights float32) on the first 1 - validation_fraction of `tokens`: batches of windows
-// at uniform random offsets, as nanoGPT draws them, from a counter-based generator. The validation loss is
-// the mean over non-overlapping windows that cover the whole validation part, every token but the first a
-// target once. `progress` may be empty; it is called from the calling thread.
-// Errors: InvalidArgument (too few tokens for a window, a token outside the vocabulary, recipe out of
-// range), Internal (a loss that is not finite).
+// at uniform random offsets, as nanoGPT draws them, from a counter-based generator; where the tokenizer has a
+// begin token, windows in the first part of a document begin with it (RandomBatch in schedule.h). The
+// validation loss is the mean over non-overlapping windows that cover the whole validation part, every token
+// but the first a target once. `progress` may be empty; it is called from the calling thread. Errors:
+// InvalidArgument (too few tokens for a window, a token outside the vocabulary, recipe out of range),
+// Internal (a loss that is not finite).
 absl::StatusOr<TrainResult> Train(const TrainOptions& options, const Checkpoint& initial,
                                   absl::Span<const uint32_t> tokens,
                                   const std::function<void(const TrainProgress&)>& progress);

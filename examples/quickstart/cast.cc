@@ -11,31 +11,29 @@ struct Name {
   bool female;
 };
 
-constexpr std::array<Name, 24> kChildren = {{
-    {"Tim", false},  {"Tom", false},  {"Ben", false},  {"Sam", false},  {"Max", false}, {"Leo", false},
-    {"Jack", false}, {"Finn", false}, {"Noah", false}, {"Jake", false}, {"Bob", false}, {"Will", false},
-    {"Lily", true},  {"Mia", true},   {"Anna", true},  {"Sara", true},  {"Lucy", true}, {"Emma", true},
-    {"Zoe", true},   {"Ella", true},  {"Amy", true},   {"Nina", true},  {"Rosa", true}, {"Jane", true},
+// Few enough that a small model learns in two minutes to tell them apart, many enough that it must look back.
+// Friends have names of their own, so that nobody can be taken for the hero.
+constexpr std::array<Name, 12> kChildren = {{
+    {"Tim", false},
+    {"Ben", false},
+    {"Max", false},
+    {"Leo", false},
+    {"Jack", false},
+    {"Tom", false},
+    {"Lily", true},
+    {"Mia", true},
+    {"Anna", true},
+    {"Lucy", true},
+    {"Emma", true},
+    {"Rosa", true},
 }};
+constexpr std::array<Name, 6> kFriends = {
+    {{"Sam", false}, {"Finn", false}, {"Noah", false}, {"Zoe", true}, {"Ella", true}, {"Jane", true}}};
 
-constexpr std::array<Name, 16> kAnimalNames = {{
-    {"Pip", false},
-    {"Bobo", false},
-    {"Rusty", false},
-    {"Milo", false},
-    {"Bruno", false},
-    {"Hoppy", false},
-    {"Fuzzy", false},
-    {"Teddy", false},
-    {"Coco", true},
-    {"Dot", true},
-    {"Hazel", true},
-    {"Daisy", true},
-    {"Poppy", true},
-    {"Ruby", true},
-    {"Luna", true},
-    {"Rosie", true},
-}};
+constexpr std::array<Name, 6> kAnimalNames = {
+    {{"Pip", false}, {"Rusty", false}, {"Milo", false}, {"Coco", true}, {"Dot", true}, {"Hazel", true}}};
+constexpr std::array<Name, 4> kAnimalFriends = {
+    {{"Bruno", false}, {"Teddy", false}, {"Daisy", true}, {"Ruby", true}}};
 
 constexpr std::array<const char*, 14> kAnimals = {"rabbit", "bear", "fox",    "duck",     "mouse",
                                                   "cat",    "dog",  "frog",   "squirrel", "hedgehog",
@@ -63,17 +61,14 @@ Character Animal(const Name& name, const char* kind) {
 void Cast(Story& story) {
   Random& random = story.random();
   if (random.Chance(65)) {
-    const uint32_t hero = random.Below(kChildren.size());
-    const uint32_t other = (hero + 1 + random.Below(kChildren.size() - 1)) % kChildren.size();
-    story.SetCharacter('h', Child(kChildren[hero]));
-    story.SetCharacter('f', Child(kChildren[other]));
+    story.SetCharacter('h', Child(kChildren[random.Below(kChildren.size())]));
+    story.SetCharacter('f', Child(kFriends[random.Below(kFriends.size())]));
   } else {
-    const uint32_t hero = random.Below(kAnimalNames.size());
-    const uint32_t other = (hero + 1 + random.Below(kAnimalNames.size() - 1)) % kAnimalNames.size();
     const uint32_t kind = random.Below(kAnimals.size());
     const uint32_t other_kind = (kind + 1 + random.Below(kAnimals.size() - 1)) % kAnimals.size();
-    story.SetCharacter('h', Animal(kAnimalNames[hero], kAnimals[kind]));
-    story.SetCharacter('f', Animal(kAnimalNames[other], kAnimals[other_kind]));
+    story.SetCharacter('h', Animal(kAnimalNames[random.Below(kAnimalNames.size())], kAnimals[kind]));
+    story.SetCharacter('f',
+                       Animal(kAnimalFriends[random.Below(kAnimalFriends.size())], kAnimals[other_kind]));
   }
   const Elder& elder = kElders[random.Below(100) < 70 ? random.Below(2) : 2 + random.Below(2)];
   const bool girl = story.character('h').female;
@@ -98,7 +93,7 @@ void Opening(Story& story) {
   story.Set("small", "[little|little|small|young]");
   story.Say(
       "[once upon a time,|once,|long ago,] there [was|lived] a {small} {h.kind} [named|called] {h}."
-      "|{h} was a {small} {h.kind}."
+      "|a {small} {h.kind} [named|called] {h} lived [in a little town|by the sea|near the woods]."
       "|once upon a time, there was a {h.kind} [named|called] {h}."
       "|there was once a {small} {h.kind}. {h.his} name was {h}."
       "|in a [little town|land far away|small town by the sea], there lived a {small} {h.kind} "

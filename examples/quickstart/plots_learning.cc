@@ -45,18 +45,16 @@ void Fear(Story& story) {
     story.Set("end", "[played with the dog every day|had a new friend|was never scared of the dog again]");
   }
   story.Say(
-      "{h} [was a happy {h.kind}, but {h.he} was|was very|was] [afraid|scared] of {fear}."
-      "|there was one thing that {h} did not like. {h.he} was [afraid|scared] of {fear}.");
+      "{h} [was a happy {h.kind}, but {h.he} was|was very|was] [afraid|scared] of {fear}.|there was one "
+      "thing that {h} did not like. {h.he} was [afraid|scared] of {fear}.");
   story.Say("{h.he} wanted to {wish}, but {h.he} was too [afraid|scared].|{day}, {h} wanted to {wish}.");
-  story.Paragraph();
   story.Say(
-      "{h} tried [once|to be brave]. but then {h.he} {sign} and [ran away|ran home|ran back to {p}]."
-      "|{h.he} [closed {h.his} eyes and tried|took a big breath and tried]. but {h.he} {sign}. <h.he-:[I "
-      "cannot do it!|I am too scared!]>");
+      "{h} tried [once|to be brave]. but then {h.he} {sign} and [ran away|ran home|ran back to {p}].|{h.he} "
+      "[closed {h.his} eyes and tried|took a big breath and tried]. but {h.he} {sign}. <h.he-:[I cannot do "
+      "it!|I am too scared!]>");
   story.Maybe(50,
               "the next day, {h} tried again. but {h.his} [legs began to shake|heart beat fast], and {h.he} "
-              "[gave up|stopped].|"
-              "{h} felt bad. <h.he-:Everyone is brave but me.>");
+              "[gave up|stopped].|{h} felt bad. <h.he-:Everyone is brave but me.>");
   if (story.random().Chance(50)) {
     story.Say(
         "{p} [saw this|sat down next to {h.him}]. <p:[What is wrong, {h.call}?|Why are you sad, {h.call}?]> "
@@ -72,7 +70,6 @@ void Fear(Story& story) {
         "<f:[It is okay. I was scared too.|Do not worry. I will stay with you.|] {help}.> [then {f} gave "
         "{h.him} {tool}.|]");
   }
-  story.Paragraph();
   story.Say(
       "{h} [took a big breath|thought about this|felt a little better] and tried [again|one more time]. "
       "[{h.he} was still a little scared, but {h.he} did not run.|{h.he} counted to three.|]");
@@ -88,59 +85,51 @@ void Fear(Story& story) {
 }
 
 void Practice(Story& story) {
-  std::vector<std::string> fails;
-  const uint32_t kind = story.random().Below(5);
+  const uint32_t kind = story.random().Below(4);
   if (kind == 0) {
     story.Set("skill", "ride a bike");
-    fails = {"fell off", "hit a tree", "fell in the mud"};
+    story.Set("fail", "[fell off|hit a tree]");
+    story.Set("fail2", "fell in the mud");
     story.Set("tip",
               "[Look ahead, not at your feet|Go a little faster and you will not fall|I will hold the bike "
               "until you are ready]");
     story.Set("win", "[rode all the way down the road|rode around the park|rode past the house and back]");
   } else if (kind == 1) {
     story.Set("skill", "swim");
-    fails = {"got water in {h.his} nose", "went under", "swallowed some water"};
+    story.Set("fail", "[got water in {h.his} nose|went under]");
+    story.Set("fail2", "swallowed some water");
     story.Set("tip",
               "[Kick your legs and do not stop|Breathe slowly and kick your legs|Lie on your back and look "
               "at the sky]");
     story.Set("win", "[swam to the other side|swam all around the pond|swam like a fish]");
   } else if (kind == 2) {
     story.Set("skill", "sing");
-    fails = {"made a funny sound", "forgot the words", "sang too loud"};
+    story.Set("fail", "[made a funny sound|forgot the words]");
+    story.Set("fail2", "sang too loud");
     story.Set("tip",
               "[Listen first, and then sing softly|Take a deep breath and sing slowly|Sing about something "
               "that you love]");
     story.Set("win", "[sang a pretty song for everyone|sang the whole song|sang like a bird]");
-  } else if (kind == 3) {
-    story.Set("skill", "jump over the fence");
-    fails = {"fell in the grass", "hit the fence", "landed on {h.his} nose"};
-    story.Set("tip", "[Run fast before you jump|Start with a small jump|Jump over this stick first]");
-    story.Set("win", "[jumped over the fence|flew over the fence|jumped so high that everyone clapped]");
   } else {
     story.Set("skill", "paint");
-    fails = {"spilled the paint", "made a big mess", "used too much water"};
+    story.Set("fail", "[spilled the paint|made a big mess]");
+    story.Set("fail2", "used too much water");
     story.Set("tip",
               "[Start with one small line|Look at a flower before you paint it|Take your time and use just "
               "one color]");
     story.Set("win", "[painted a pretty flower|painted a picture of {p}|painted the sun and the sea]");
   }
-  fails = story.Draw(fails, 2);
-  story.Set("fail", fails[0]);
-  story.Set("fail2", fails[1]);
   story.Say(
-      "more than anything, {h} wanted to {skill}. [but {h.he} did not know how.|]"
-      "|{h} had a [dream|wish]. {h.he} wanted to learn to {skill}."
-      "|{day}, {h} saw {f}, who could {skill} very well. <h:I want to {skill} too!>");
-  story.Paragraph();
+      "more than anything, {h} wanted to {skill}. [but {h.he} did not know how.|]|{h} had a [dream|wish]. "
+      "{h.he} wanted to learn to {skill}.|{day}, {h} saw {f}, who could {skill} very well. <h:I want to "
+      "{skill} too!>");
   story.Say("so {h} tried for the first time. but {h.he} {fail}.|the first time {h} tried, {h.he} {fail}.");
   story.Say(
       "{h.he} tried again, but [it was no better|it was too hard|it did not work].|the second time, {h.he} "
-      "{fail2}.|"
-      "the next day, {h} tried again. [it was still too hard.|this time, {h.he} {fail2}.]");
+      "{fail2}.|the next day, {h} tried again. [it was still too hard.|this time, {h.he} {fail2}.]");
   story.Say(
       "<h-:[I will never learn to {skill}!|I cannot do it.|It is too hard for me.]>|{h} [was sad|felt sad] "
       "and wanted to give up.");
-  story.Paragraph();
   if (story.random().Chance(50)) {
     story.Say(
         "{p} [sat down next to {h.him}|heard this]. <p:[When I was small, I could not {skill}.|You are still "
@@ -156,11 +145,10 @@ void Practice(Story& story) {
   story.Maybe(70,
               "[{h} practiced every day.|every day, {h} practiced|day after day, {h} practiced] [when the "
               "sun came up.|after lunch.|for a long time.]");
-  story.Paragraph();
   story.Say(
       "[then, |]one day, [it worked!|something wonderful happened.] {h} {win}!|at last, {h} could {skill}! "
       "{h.he} {win}.");
-  story.Say("<h+:[I did it! I did it!|Look at me! I can {skill}!|Look, {p.call}! I can do it!]>");
+  story.Say("<h+:[I did it! I did it!|Look at me! I can {skill}!|Look! I can do it!]>");
   story.Say(
       "{p} [clapped|smiled] and hugged {h.him}. <p+:[I am so proud of you!|I knew you could do it!]>|{f} "
       "[clapped and cheered|was so happy for {h.him}].");
@@ -178,58 +166,53 @@ void RainyDay(Story& story) {
   story.Say("{day}, {h} wanted to {plan} with {f}.|{h} and {f} had a plan. they wanted to {plan}.");
   story.Say(
       "{h} [got everything ready|was very excited|could not wait|ran to the door]. but [then the sky went "
-      "dark|dark clouds came|the sun went away], and it began to rain."
-      "|but when {h} looked out the window, it [was raining|rained and rained].");
+      "dark|dark clouds came|the sun went away], and it began to rain.|but when {h} looked out the window, "
+      "it [was raining|rained and rained].");
   story.Say(
-      "<h-:[Oh no! Now we cannot {plan}.|I do not like the rain!|Why does it have to rain today?]>|{h} was "
+      "<h-:[Oh no! Now we cannot go out.|I do not like the rain!|Why does it have to rain today?]>|{h} was "
       "[very sad|mad at the rain|so sad that {h.he} began to cry].");
-  story.Paragraph();
   story.Say(
       "{h} sat by the window and waited, but the rain did not stop.|{h.he} [told the rain to stop|sang a "
       "song to the sun|waited and waited], but it rained [more and more|all morning].");
   story.Maybe(50, "{f} wanted to go out, but [came back all wet|{p} said no|it was too cold].");
   story.Say(
       "then {p} [had an idea|came in with a smile]. <p+:[We can have fun inside too.|The rain is good for "
-      "the flowers, and we can play inside.] Let us make a {inside} out of {made}!>"
-      "|then {f} had an idea. <f+:[I know!|Do not be sad.] Let us make a {inside} out of {made}!>");
+      "the flowers, and we can play inside.] Let us make a {inside} out of {made}!>|then {f} had an idea. "
+      "<f+:[I know!|Do not be sad.] Let us make a {inside} out of {made}!>");
   story.Say(
-      "they [got|found] {made} and made a big {inside} [in the kitchen|in the living room|next to the "
-      "bed].|so they made a {inside} out of {made}. [it was big.|it was the best {inside} in the world.]");
+      "they worked together and made a big {inside} [in the kitchen|in the living room|next to the bed].|so "
+      "they made a {inside}. [it was big.|it was the best {inside} in the world.]");
   story.Maybe(60,
               "they [ate cookies|drank warm milk|had a picnic|sang songs|told stories] in the {inside}.|{h} "
               "was the [king|captain|boss] of the {inside}, and {f} was the [cook|guard].");
   story.Say(
       "<h+:[This is so much fun!|I love the rain now!|This is better than a day in the sun!]>|{h} forgot all "
       "about the rain. {h.he} [laughed and laughed|had so much fun].");
-  story.Paragraph();
   story.Say(
       "[at last,|after lunch,|then] the rain stopped and the sun came out. [there was a big rainbow in the "
       "sky.|everything was wet and shiny.]|when they looked out, there was a big rainbow in the sky.");
   story.Say(
-      "now they could {plan}. [{h} and {f} ran out and had fun until dark.|but {h} and {f} wanted to stay in "
-      "the {inside}!|it was the best day ever.]"
-      "|{h} and {f} [ran out and jumped in the puddles|ran out to look at the rainbow]. [the next day, they "
-      "could {plan}.|]");
+      "now they could go out. [{h} and {f} ran out and had fun until dark.|but {h} and {f} wanted to stay in "
+      "the {inside}!|it was the best day ever.]|{h} and {f} [ran out and jumped in the puddles|ran out to "
+      "look at the rainbow]. [it was the best day ever.|]");
   Moral(story,
         "[you can have fun on a rainy day|when a plan does not work, you can make a new one|every day can be "
         "a good day]");
 }
 
 void Seed(Story& story) {
-  story.Set("plant", "[flower|sunflower|pumpkin|apple tree|tomato plant|rose|strawberry plant]");
+  story.Set("plant", "[flower|pumpkin|apple tree|rose]");
   story.Say(
       "{day}, {p} gave {h} a [small|tiny|little] seed. <p:[If you take care of it, it will be a "
-      "{plant}.|This seed can grow into a big {plant}.]>"
-      "|{day}, {h} found a [small|tiny|little] seed [in the garden|on the ground|near the road]. <h:I wish "
-      "that it would grow into a {plant}!>");
+      "{plant}.|This seed can grow into a big {plant}.]>|{day}, {h} found a [small|tiny|little] seed [in the "
+      "garden|on the ground|near the road]. <h:I wish that it would grow into a {plant}!>");
   story.Say(
       "{h} [made a hole in the ground|dug a small hole in the garden] and put the seed in. [then {h.he} gave "
       "it water.|]|{h} put the seed in the ground[ and gave it water|].");
-  story.Paragraph();
   story.Say(
       "{h} waited[ and waited|]. [one day went by.|two days went by.|a week went by.] but nothing [came "
-      "up|happened]."
-      "|the next day, {h} ran to look. but there was nothing. [and the next day, there was nothing too.|]");
+      "up|happened].|the next day, {h} ran to look. but there was nothing. [and the next day, there was "
+      "nothing too.|]");
   story.Say(
       "<h-:[Why does my seed not grow?|Grow, little seed, grow!|I do not think it will ever grow.]>|{h} was "
       "[sad|mad]. [{h.he} wanted to dig it up.|]");
@@ -249,17 +232,16 @@ void Seed(Story& story) {
   story.Say(
       "so {h} gave it water every [day|morning] and [did not give up|waited].|every [day|morning], {h} gave "
       "the seed water and [sat next to it in the sun|pulled out the weeds].");
-  story.Paragraph();
   story.Say(
       "[then,|at last,] one [day|morning], a [small|tiny] green leaf came out of the ground. <h+:[Look! It "
-      "is growing!|My seed is growing!|{p.call}, come and look!]>");
+      "is growing!|My seed is growing!|Come and look!]>");
   story.Say(
       "it grew [and grew|bigger and bigger|every day], [and|until] [one day|at last] it was a "
       "[big|beautiful|tall] {plant}.|[soon|after some time] there was a [big|beautiful|tall] {plant} in the "
       "garden.");
   story.Say(
-      "{h} [was very proud|danced with joy]. [<h+:I made it grow!>|{p} was proud too.|]|{h} showed the "
-      "{plant} to [everyone|{p}]. <p+:[You did so well!|It is beautiful, {h.call}!]>");
+      "{h} [was very proud|danced with joy]. [<h+:I made it grow!>|{p} was proud too.|]|{h} showed it to "
+      "[everyone|{p}]. <p+:[You did so well!|It is beautiful, {h.call}!]>");
   story.Maybe(60, "then {h} gave a new seed to [{f}. now {f.he} could grow one too.|{p}.]");
   Moral(story, "[good things take time|if you wait and work, good things will come|you should be patient]");
 }

@@ -97,7 +97,7 @@ void Story::Say(std::string_view alternatives) {
   if (sentence.empty()) return;
   sentence = HeroByPronoun(std::move(sentence));
   last_ = sentence;
-  if (!text_.empty() && text_.back() != '\n') text_ += ' ';
+  if (!text_.empty()) text_ += ' ';
   text_ += sentence;
 }
 
@@ -118,13 +118,8 @@ std::string Story::HeroByPronoun(std::string sentence) {
     if (last_.find(other.reference.substr(1)) != std::string::npos)
       return sentence;  // "His dad" or "his dad"
   }
-  if (!random_.Chance(65)) return sentence;
+  if (!random_.Chance(85)) return sentence;
   return pronoun + sentence.substr(name.size() - 1);
-}
-
-void Story::Paragraph() {
-  last_.clear();
-  if (!text_.empty() && text_.back() != '\n') text_ += '\n';
 }
 
 std::vector<std::string> Story::Draw(const std::vector<std::string>& list, size_t count) {

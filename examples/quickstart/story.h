@@ -56,7 +56,6 @@ class Story {
 
   void Say(std::string_view alternatives);
   void Maybe(uint32_t percent, std::string_view alternatives);
-  void Paragraph();
   // Picks `count` different entries of the list in random order.
   std::vector<std::string> Draw(const std::vector<std::string>& list, size_t count);
   std::string Pick(const std::vector<std::string>& list) { return Draw(list, 1).front(); }
@@ -74,10 +73,10 @@ class Story {
   std::map<char, Character> characters_;
   std::map<std::string, std::string> words_;
   std::string text_;
-  std::string last_;  // what the latest Say of this paragraph added
+  std::string last_;  // what the latest Say added
 };
 
-// Fills in the people and tells one of the plots (plots_*.cc): paragraphs, a line each.
+// Fills in the people and tells one of the plots (plots_*.cc): one line.
 std::string Tell(uint64_t seed);
 
 // An endless sequence of stories, none of them twice, that depends on the seed alone.
