@@ -141,7 +141,7 @@ TEST_CASE("a megabyte of any text takes well under a second") {
   std::string ordinary = plain::ReadFile(plain::SharedPath("tinyshakespeare.txt")).substr(0, 1000000);
   if (ordinary.empty()) {
     std::puts("the shared data has no tinyshakespeare.txt; random words in its place");
-    while (ordinary.size() < 1000000) ordinary += plain::RandomText(random, 6, 3, 1) + " ";
+    while (ordinary.size() < 1000000) ordinary += plain::RandomText(random, 6, 20, 1) + " ";
   }
   std::string pairs;
   while (pairs.size() < 1000000) pairs += "ab";

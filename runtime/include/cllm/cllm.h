@@ -55,14 +55,13 @@ typedef enum cllm_status {
   CLLM_MODEL_NOT_OPEN = 21,     /* cllm_model_open has not succeeded on this model */
 
   /* The file. Everything here is found by cllm_model_open. */
-  CLLM_FILE_TRUNCATED = 40,      /* fewer bytes than the head or its segments claim */
-  CLLM_FILE_NOT_CLLM = 41,       /* the identifier is not CLLM */
-  CLLM_FILE_VERSION = 42,        /* a newer major version of the format */
-  CLLM_FILE_HEAD = 43,           /* the FlatBuffer head does not verify */
-  CLLM_FILE_CONFIG_RANGE = 44,   /* a number of the configuration is out of range or inconsistent */
-  CLLM_FILE_TENSOR_MISSING = 45, /* a tensor that the configuration needs is absent */
-  CLLM_FILE_TENSOR_UNKNOWN =
-      46, /* a tensor that the configuration does not have, or one twice, or out of order */
+  CLLM_FILE_TRUNCATED = 40,         /* fewer bytes than the head or its segments claim */
+  CLLM_FILE_NOT_CLLM = 41,          /* the identifier is not CLLM */
+  CLLM_FILE_VERSION = 42,           /* a newer major version of the format */
+  CLLM_FILE_HEAD = 43,              /* the FlatBuffer head does not verify */
+  CLLM_FILE_CONFIG_RANGE = 44,      /* a number of the configuration is out of range or inconsistent */
+  CLLM_FILE_TENSOR_MISSING = 45,    /* a tensor that the configuration needs is absent */
+  CLLM_FILE_TENSOR_UNKNOWN = 46,    /* a tensor unknown to the configuration, or twice, or out of order */
   CLLM_FILE_TENSOR_SHAPE = 47,      /* rows, columns, dtype or layout disagree with the configuration */
   CLLM_FILE_SEGMENT_RANGE = 48,     /* a segment lies outside the file or inside the head */
   CLLM_FILE_SEGMENT_ALIGNMENT = 49, /* a segment does not start at a multiple of 64 */
