@@ -11,7 +11,7 @@ struct Name {
   bool female;
 };
 
-// Few enough that a small model learns in two minutes to tell them apart, many enough that it must look back.
+// Enough names that a small model must learn to look back, few enough that it learns it in two minutes.
 // Friends have names of their own, so that nobody can be taken for the hero.
 constexpr std::array<Name, 12> kChildren = {{
     {"Tim", false},
@@ -29,7 +29,6 @@ constexpr std::array<Name, 12> kChildren = {{
 }};
 constexpr std::array<Name, 6> kFriends = {
     {{"Sam", false}, {"Finn", false}, {"Noah", false}, {"Zoe", true}, {"Ella", true}, {"Jane", true}}};
-
 constexpr std::array<Name, 6> kAnimalNames = {
     {{"Pip", false}, {"Rusty", false}, {"Milo", false}, {"Coco", true}, {"Dot", true}, {"Hazel", true}}};
 constexpr std::array<Name, 4> kAnimalFriends = {

@@ -19,6 +19,20 @@ constexpr std::array<Young, 6> kYoung = {{{"bird", "baby bird", "[tall|old|big] 
                                           {"kitten", "kitten", "[farm|old barn|shop]"},
                                           {"puppy", "puppy", "[farm|old barn|shop]"}}};
 
+struct Present {
+  const char* thing;
+  const char* some;
+  const char* need;
+  bool food;
+};
+
+constexpr std::array<Present, 5> kPresents = {
+    {{"cake", "a [big|pretty|special] cake", "[sugar|milk]", true},
+     {"pie", "a [big|pretty|special] pie", "[butter|apples]", true},
+     {"soup", "[hot|warm] soup", "[carrots|salt]", true},
+     {"kite", "a [big|pretty|special] kite", "[string|paper]", false},
+     {"card", "a [big|pretty|special] card", "[paint|glue]", false}}};
+
 Character Stranger(Story& story, const std::string& kind) {
   return {"the " + kind, kind, kind, story.random().Chance(50), false, "a " + kind};
 }
@@ -26,15 +40,10 @@ Character Stranger(Story& story, const std::string& kind) {
 }  // namespace
 
 void Gift(Story& story) {
-  story.Set("thing", "[cake|pie|soup|kite|card]");
-  const std::string thing = story.Get("thing");
-  const bool food = thing != "kite" && thing != "card";
-  story.Set("some", thing == "soup" ? "[hot|warm] soup" : "a [big|pretty|special] {thing}");
-  if (food) {
-    story.Set("need", thing == "soup" ? "[carrots|mushrooms]" : "[milk|sugar|butter]");
-  } else {
-    story.Set("need", "[paper|paint|glue|string]");
-  }
+  const Present& present = kPresents[story.random().Below(kPresents.size())];
+  story.Set("thing", present.thing);
+  story.Set("some", present.some);
+  story.Set("need", present.need);
   story.SetCharacter(
       'n', {story.Pick({"the farmer", "the old owl", "the baker", "the old bear", "the wise turtle"}), "",
             "neighbor", story.random().Chance(50), false});
@@ -43,9 +52,9 @@ void Gift(Story& story) {
       "was [sick|tired|sad] {day}. {h} wanted to make {some} for {p.him}.|{day}, {h} had an idea. <h.he+:I "
       "will make {some} for {p.call}!>");
   story.Say(
-      "{h} [looked in the kitchen|looked all over the house|got everything ready|began to work], but there "
-      "[was|was] no {need}.|{h.he} began to work, but [then|soon] {h.he} saw that {h.he} had no {need}.|but "
-      "{h} had no {need}, and {h.he} could not make it without {need}.");
+      "{h} [looked in the kitchen|looked all over the house|got everything ready|began to work], but {h.he} "
+      "could not find any {need}.|{h.he} began to work, but [then|soon] {h.he} saw that {h.he} had no "
+      "{need}.|but {h} had no {need}, and {h.he} could not make it without {need}.");
   story.Maybe(50,
               "<h-:Oh no! What can I do now?>|<h-:I need {need}. Where can I get some?>|{h} was sad, but "
               "{h.he} did not give up.");
@@ -54,7 +63,7 @@ void Gift(Story& story) {
       "not have any {need}. [But I can help you look.|Let us ask {n}.|But {n} may have some.|]>|{h} asked "
       "{f} for {need}. but {f} had [none|no {need}]. [<f:Let us go to {n}.>|<f:I can help you look.>|]");
   story.Say(
-      "then [they|{h} and {f}] went to {n}. <h:Please, can [we|you give us|we have] some {need}?>|so they "
+      "then [they|{h} and {f}] went to {n}. <h:Please, can [you give us|we have] some {need}?>|so they "
       "went to see {n}. <h:Do you have some {need} for us?>");
   story.Set(
       "job",
@@ -62,21 +71,20 @@ void Gift(Story& story) {
   story.Say(
       "<n:[Yes, but first you must help me|I will give you {need} if you help me|Help me] {job}.> {h} and "
       "{f} [worked hard|worked all day|helped].|<n:I am [too tired|very busy]. If you help me {job}, I will "
-      "give you {need}.> [so |]they "
-      "[worked hard|helped].");
+      "give you {need}.> [so |]they [worked hard|helped].");
   story.Say(
       "[when they were done,|then|after that,] {n} gave them [the {need}|some {need}|all the {need} they "
       "needed]. [<n+:You are good helpers!>|<n+:Thank you for your help!>|]");
   story.Say(
       "{h} ran home and made {some}. [{f} helped too.|it took a long time.|it was hard work, but it was "
-      "fun.|]"
-      "|at home, {h} and {f} worked [all day|together|fast], and [soon|at last] the {thing} was ready.");
+      "fun.|]|at home, {h} and {f} worked [all day|together|fast], and [soon|at last] the {thing} was "
+      "ready.");
   story.Say(std::string("[when {p} saw the {thing}, {p.he} was very happy.|{p} looked at the {thing} and "
                         "smiled.|{h} gave the {thing} to {p}.] ") +
-            "<p+:[Thank you, {h.call}!|What a " + (food ? "good" : "pretty") +
+            "<p+:[Thank you, {h.call}!|What a " + (present.food ? "good" : "pretty") +
             " {thing}!|You made this for me? Thank you!|" +
-            (food ? "This is the best {thing} in the world!" : "I love it!") + "]>");
-  if (food) {
+            (present.food ? "This is the best {thing} in the world!" : "I love it!") + "]>");
+  if (present.food) {
     story.Say(
         "they [all |]ate the {thing} together[ and it was very good|, and {f} got a big piece too|].|{p} "
         "shared the {thing} with {h} and {f}. [it was so good!|everyone was happy.]");
@@ -130,11 +138,10 @@ void LostBaby(Story& story) {
       "[so |]they all went there[ as fast as they could| together|].|{h}, {f} and {b} [ran|walked] there.");
   story.Say(
       "[there|at last|and there], {b} saw {b.his} mom. <b+:Mom! Mom!> [{b.he} ran to her.|they hugged for a "
-      "long time.]|and there was {m}! [she was so happy to see her baby.|{b} ran to her and they "
-      "hugged.]");
+      "long time.]|and there was {m}! [she was so happy to see her baby.|{b} ran to her and they hugged.]");
   story.Say(
-      "<b+:[Thank you, {h.call}!|Thank you for your help, {h.call}!]>|{m} thanked {h} and {f}. [\"You "
-      "are very kind,\" she said.|]");
+      "<b+:[Thank you, {h.call}!|Thank you for your help, {h.call}!]>|{m} thanked {h} and {f}. [\"You are "
+      "very kind,\" she said.|]");
   story.Say(
       "{h} [felt warm and happy|was happy to help|waved and went home|went home with a big smile].|{h} and "
       "{f} went home [happy|with a smile].");

@@ -81,7 +81,7 @@ void OutOfReach(Story& story) {
       50,
       "{h} sat down [and cried|on the grass and felt sad].|{h} [did not know what to do|wanted to give up].");
   if (story.random().Chance(50)) {
-    story.Set("who", "[squirrel|bird|monkey|cat|owl]");
+    story.Set("who", "[squirrel|bird]");
     story.SetCharacter('f', {"the " + story.Get("who"), "little " + story.Get("who"), story.Get("who"),
                              story.random().Chance(50), false});
     story.Say(
