@@ -31,9 +31,8 @@ using InputTag = hn::Repartition<int8_t, SumTag>;
 // Weights: N rows x 4 inputs as stored. Inputs: the same 4 for all rows.
 // kWeightOffset is what the sums contain too much of, times the sum of the inputs.
 
-#if (HWY_TARGET_IS_NEON && !defined(__ARM_FEATURE_DOTPROD)) && HWY_TARGET != HWY_NEON_BF16
+#if HWY_TARGET_IS_NEON
 
-// |w - 128| <= 128 and |q| <= 127: the sum of two products fits into 16 bits.
 inline constexpr int32_t kWeightOffset = 0;
 struct Weights {
   int8x16_t w;
@@ -50,6 +49,10 @@ HWY_INLINE Inputs LoadInputs(const int8_t* q) {
   return {vreinterpretq_s8_s32(vdupq_n_s32(word))};
 }
 HWY_INLINE SumVector Dot(const Weights& w, const Inputs& q, SumVector sum) {
+#if defined(__ARM_FEATURE_DOTPROD) || HWY_TARGET == HWY_NEON_BF16
+  return SumVector(vdotq_s32(sum.raw, w.w, q.q));
+#else
+  // |w - 128| <= 128 and |q| <= 127: the sum of two products fits into 16 bits.
   const int16x8_t low = vmull_s8(vget_low_s8(w.w), vget_low_s8(q.q));
   const int16x8_t high = vmull_s8(vget_high_s8(w.w), vget_high_s8(q.q));
 #if HWY_ARCH_ARM_A64
@@ -59,27 +62,7 @@ HWY_INLINE SumVector Dot(const Weights& w, const Inputs& q, SumVector sum) {
                                        vpadd_s16(vget_low_s16(high), vget_high_s16(high)));
 #endif
   return SumVector(vpadalq_s16(sum.raw, pairs));
-}
-
-#elif HWY_TARGET_IS_NEON
-
-inline constexpr int32_t kWeightOffset = 0;
-struct Weights {
-  int8x16_t w;
-};
-struct Inputs {
-  int8x16_t q;
-};
-HWY_INLINE Weights LoadWeights(const uint8_t* w) {
-  return {vreinterpretq_s8_u8(veorq_u8(vld1q_u8(w), vdupq_n_u8(128)))};
-}
-HWY_INLINE Inputs LoadInputs(const int8_t* q) {
-  int32_t word;
-  std::memcpy(&word, q, sizeof(word));
-  return {vreinterpretq_s8_s32(vdupq_n_s32(word))};
-}
-HWY_INLINE SumVector Dot(const Weights& w, const Inputs& q, SumVector sum) {
-  return SumVector(vdotq_s32(sum.raw, w.w, q.q));
+#endif
 }
 
 #elif HWY_TARGET_IS_SVE
