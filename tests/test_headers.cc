@@ -1,0 +1,1 @@
+// The precompiled header of all test programs belongs to this source.
