@@ -21,7 +21,7 @@ constexpr char kFooter[] =
     "  cllm generate stories8.cllm --prompt \"Once upon a time\" --tokens 200\n"
     "\n"
     "'cllm COMMAND --help' explains each command. Results go to stdout, progress and statistics to stderr.\n"
-    "Exit code: 0 done, 1 failed, 2 wrong usage.";
+    "Exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted (what was learned so far is saved).";
 
 // "cllm train": the command that was being parsed, for messages.
 std::string Called(const CLI::App& program) {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "base/bf16.h"
 #include "base/layout.h"
 #include "model/tensors.h"
 
@@ -79,9 +80,7 @@ uint16_t WeightScale(float max_absolute) {
   const double wanted = std::max(max_absolute / 127.0, kSmallestScale);
   float scale = static_cast<float>(wanted);
   if (scale < wanted) scale = std::nextafter(scale, INFINITY);
-  uint32_t bits;
-  std::memcpy(&bits, &scale, sizeof(bits));
-  return static_cast<uint16_t>((bits + 0xFFFF) >> 16);
+  return Bf16RoundUp(scale);
 }
 
 std::string PackTensor(const Config& config, Role role, const FloatTensor& tensor, Dtype format) {

@@ -1,6 +1,7 @@
 // Room: api. Translates cllm_session_* into the session room; checks pointers and sizes, computes nothing.
 #include "session/session.h"
 
+#include "api/arguments.h"
 #include "api/model_view.h"
 #include "cllm/cllm.h"
 #include "plan/session_plan.h"
@@ -12,14 +13,10 @@ const cllm::Session* View(const cllm_session* session) {
   return reinterpret_cast<const cllm::Session*>(session);
 }
 
-bool AnyNull(const void* a, const void* b = "", const void* c = "") {
-  return a == nullptr || b == nullptr || c == nullptr;
-}
-
 }  // namespace
 
 cllm_status cllm_session_measure(const cllm_model* model, const cllm_limits* limits, uint64_t* room_bytes) {
-  if (AnyNull(model, room_bytes)) return CLLM_NULL_ARGUMENT;
+  if (cllm::AnyNull(model, room_bytes)) return CLLM_NULL_ARGUMENT;
   cllm::Model view;
   CLLM_RETURN_IF_ERROR(cllm::GetView(model, &view));
   cllm::SessionPlan plan;
@@ -31,7 +28,7 @@ cllm_status cllm_session_measure(const cllm_model* model, const cllm_limits* lim
 cllm_status cllm_session_create(const cllm_model* model, const cllm_limits* limits,
                                 const cllm_workers* workers, void* room, uint64_t room_bytes,
                                 cllm_session** session) {
-  if (AnyNull(model, room, session)) return CLLM_NULL_ARGUMENT;
+  if (cllm::AnyNull(model, room, session)) return CLLM_NULL_ARGUMENT;
   if (workers != nullptr && workers->count > 1 && workers->run == nullptr) return CLLM_NULL_ARGUMENT;
   cllm::Model view;
   CLLM_RETURN_IF_ERROR(cllm::GetView(model, &view));
@@ -40,22 +37,22 @@ cllm_status cllm_session_create(const cllm_model* model, const cllm_limits* limi
 }
 
 cllm_status cllm_session_feed(cllm_session* session, const uint32_t* tokens, uint32_t count) {
-  if (AnyNull(session) || (tokens == nullptr && count > 0)) return CLLM_NULL_ARGUMENT;
+  if (cllm::AnyNull(session) || (tokens == nullptr && count > 0)) return CLLM_NULL_ARGUMENT;
   return View(session)->Feed(tokens, count);
 }
 
 cllm_status cllm_session_logits(const cllm_session* session, uint32_t row, const float** logits) {
-  if (AnyNull(session, logits)) return CLLM_NULL_ARGUMENT;
+  if (cllm::AnyNull(session, logits)) return CLLM_NULL_ARGUMENT;
   return View(session)->Logits(row, logits);
 }
 
 cllm_status cllm_session_next(cllm_session* session, const cllm_sampling* sampling, uint32_t* token) {
-  if (AnyNull(session, token)) return CLLM_NULL_ARGUMENT;
+  if (cllm::AnyNull(session, token)) return CLLM_NULL_ARGUMENT;
   return View(session)->Next(sampling, token);
 }
 
 cllm_status cllm_session_rewind(cllm_session* session, uint32_t position) {
-  if (AnyNull(session)) return CLLM_NULL_ARGUMENT;
+  if (cllm::AnyNull(session)) return CLLM_NULL_ARGUMENT;
   return View(session)->Rewind(position);
 }
 

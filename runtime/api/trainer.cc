@@ -1,6 +1,7 @@
 // Room: api. Translates cllm_trainer_* into the trainer room; checks pointers, computes nothing.
 #include "trainer/trainer.h"
 
+#include "api/arguments.h"
 #include "api/model_view.h"
 #include "cllm/cllm.h"
 #include "trainer/plan.h"
@@ -9,15 +10,11 @@ namespace {
 
 cllm::Trainer* View(cllm_trainer* trainer) { return reinterpret_cast<cllm::Trainer*>(trainer); }
 
-bool AnyNull(const void* a, const void* b = "", const void* c = "", const void* d = "") {
-  return a == nullptr || b == nullptr || c == nullptr || d == nullptr;
-}
-
 }  // namespace
 
 cllm_status cllm_trainer_measure(const cllm_model* model, const cllm_trainer_limits* limits,
                                  uint64_t* room_bytes) {
-  if (AnyNull(model, limits, room_bytes)) return CLLM_NULL_ARGUMENT;
+  if (cllm::AnyNull(model, limits, room_bytes)) return CLLM_NULL_ARGUMENT;
   cllm::Model view;
   CLLM_RETURN_IF_ERROR(cllm::GetView(model, &view));
   cllm::TrainerPlan plan;
@@ -29,7 +26,7 @@ cllm_status cllm_trainer_measure(const cllm_model* model, const cllm_trainer_lim
 cllm_status cllm_trainer_create(const cllm_model* model, const cllm_trainer_limits* limits,
                                 const cllm_workers* workers, void* room, uint64_t room_bytes,
                                 cllm_trainer** trainer) {
-  if (AnyNull(model, limits, room, trainer)) return CLLM_NULL_ARGUMENT;
+  if (cllm::AnyNull(model, limits, room, trainer)) return CLLM_NULL_ARGUMENT;
   if (workers != nullptr && workers->count > 1 && workers->run == nullptr) return CLLM_NULL_ARGUMENT;
   cllm::Model view;
   CLLM_RETURN_IF_ERROR(cllm::GetView(model, &view));
@@ -39,23 +36,23 @@ cllm_status cllm_trainer_create(const cllm_model* model, const cllm_trainer_limi
 
 cllm_status cllm_trainer_accumulate(cllm_trainer* trainer, const uint32_t* inputs, const uint32_t* targets,
                                     uint32_t sequences, uint32_t length, float weight, float* loss) {
-  if (AnyNull(trainer, inputs, targets, loss)) return CLLM_NULL_ARGUMENT;
+  if (cllm::AnyNull(trainer, inputs, targets, loss)) return CLLM_NULL_ARGUMENT;
   return View(trainer)->Accumulate(inputs, targets, sequences, length, weight, loss);
 }
 
 cllm_status cllm_trainer_evaluate(cllm_trainer* trainer, const uint32_t* inputs, const uint32_t* targets,
                                   uint32_t sequences, uint32_t length, float* loss) {
-  if (AnyNull(trainer, inputs, targets, loss)) return CLLM_NULL_ARGUMENT;
+  if (cllm::AnyNull(trainer, inputs, targets, loss)) return CLLM_NULL_ARGUMENT;
   return View(trainer)->Evaluate(inputs, targets, sequences, length, loss);
 }
 
 cllm_status cllm_trainer_update(cllm_trainer* trainer, const cllm_adamw* adamw, float* gradient_norm) {
-  if (AnyNull(trainer, adamw)) return CLLM_NULL_ARGUMENT;
+  if (cllm::AnyNull(trainer, adamw)) return CLLM_NULL_ARGUMENT;
   return View(trainer)->Update(*adamw, gradient_norm);
 }
 
 cllm_status cllm_trainer_tensor(cllm_trainer* trainer, uint32_t index, cllm_trainer_part part, float** data,
                                 uint64_t* count) {
-  if (AnyNull(trainer, data, count)) return CLLM_NULL_ARGUMENT;
+  if (cllm::AnyNull(trainer, data, count)) return CLLM_NULL_ARGUMENT;
   return View(trainer)->Part(index, part, data, count);
 }
