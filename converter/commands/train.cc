@@ -40,13 +40,13 @@ struct Options {
   uint64_t seed = 1;
 };
 
-std::atomic<bool> stop_asked{false};
-static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler sets it");
+std::atomic<int> stop_asked{0};  // some machines have no lock-free byte
+static_assert(std::atomic<int>::is_always_lock_free, "a signal handler sets it");
 
 // From the first signal on the default action is back, so that a second one ends the program at once.
 void CatchStopSignals() {
   struct sigaction action {};
-  action.sa_handler = [](int) { stop_asked.store(true); };
+  action.sa_handler = [](int) { stop_asked.store(1); };
   action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);

@@ -24,7 +24,7 @@ struct TrainOptions {
   double validation_fraction = 0.1;  // the last part of the tokens; 0: no validation
   uint32_t report_interval = 0;      // steps between progress reports; 0: about one a second
   uint32_t evaluation_interval = 0;  // steps between whole evaluations; 0: only at the end
-  const std::atomic<bool>* stop = nullptr;  // set by a signal handler: end early, keep the weights so far
+  const std::atomic<int>* stop = nullptr;  // set by a signal handler: end early, keep the weights so far
 };
 
 struct TrainProgress {

@@ -269,11 +269,11 @@ TEST_CASE("train: the validation loss is that of a plain model over whole window
 }
 
 TEST_CASE("train: a stop flag keeps the weights so far") {
-  std::atomic<bool> stop{false};
+  std::atomic<int> stop{0};
   TrainOptions options = Options();
   options.stop = &stop;
   const Checkpoint initial = InitialCheckpoint(Small(), 1);
-  const auto result = Train(options, initial, Text(), [&](const TrainProgress&) { stop = true; });
+  const auto result = Train(options, initial, Text(), [&](const TrainProgress&) { stop = 1; });
   REQUIRE(result.ok());
   CHECK(result->interrupted);
   CHECK(result->steps == 20);
