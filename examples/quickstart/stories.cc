@@ -27,7 +27,7 @@ bool ParseNumber(std::string_view text, uint64_t* value) {
 int main(int argc, char** argv) {
   uint64_t seed = 1;
   uint64_t bytes = 1000000;
-  for (int i = 1; i < argc; ++i) {
+  for (int i = 1; i < argc; i += 2) {
     const std::string_view option = argv[i];
     if (option == "--help" || option == "-h") {
       std::fputs(kUsage, stdout);
@@ -38,7 +38,6 @@ int main(int argc, char** argv) {
       std::fprintf(stderr, "stories: '%s' is unknown or needs a whole number after it\n%s", argv[i], kUsage);
       return 2;
     }
-    ++i;
   }
 
   stories::Collection collection(seed);

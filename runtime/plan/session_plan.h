@@ -48,8 +48,8 @@ struct SessionPlan {
   uint64_t room_bytes;
 };
 
-// limits may be nullptr. Errors: CLLM_STRUCT_SIZE, CLLM_LIMIT_*.
-Status PlanSession(const Config& config, const cllm_limits* limits, SessionPlan* plan);
+// given may be nullptr. Errors: CLLM_STRUCT_SIZE, CLLM_LIMIT_*.
+Status PlanSession(const Config& config, const cllm_limits* given, SessionPlan* plan);
 
 }  // namespace cllm
 

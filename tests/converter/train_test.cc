@@ -25,11 +25,11 @@ uint64_t Parameters(const Architecture& architecture) {
 TEST_CASE("configurations: the published numbers of parameters, and recipes that fit") {
   const std::map<std::string, uint64_t> parameters = {
       {"82k", 82240}, {"260k", 260032}, {"510k", 509056}, {"15m", 15191712}, {"110m", 109529856}};
-  for (const auto& [name, count] : parameters) {
-    CAPTURE(name);
-    const Configuration* configuration = FindConfiguration(name);
+  for (const auto& entry : parameters) {
+    CAPTURE(entry.first);
+    const Configuration* configuration = FindConfiguration(entry.first);
     REQUIRE(configuration != nullptr);
-    CHECK(Parameters(configuration->architecture) == count);
+    CHECK(Parameters(configuration->architecture) == entry.second);
   }
   for (const Configuration& configuration : Configurations()) {
     CAPTURE(configuration.name);

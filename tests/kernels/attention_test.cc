@@ -224,9 +224,9 @@ double ComplexStepError(const Head& head, const Floats& d_out, int which, const 
 }
 
 TEST_CASE("attention backward: complex step") {
-  for (const auto& [head_size, length] : {std::pair<size_t, size_t>{6, 37}, {8, 16}, {24, 21}, {2, 1}}) {
-    CAPTURE(head_size);
-    const Head head(head_size, length, 17);
+  for (const auto& size : {std::pair<size_t, size_t>{6, 37}, {8, 16}, {24, 21}, {2, 1}}) {
+    CAPTURE(size.first);
+    const Head head(size.first, size.second, 17);
     const Floats d_out = RandomGradient(head);
     const Gradient g = RunBackward(head, d_out);
     CHECK(ComplexStepError(head, d_out, 0, g.d_queries) < 1e-5);
