@@ -48,8 +48,9 @@ std::vector<Configuration> MakeConfigurations() {
       // 2,500 steps to look back for names.
       {"quickstart", "0.6 million parameters for stories: about two minutes on two cores",
        Llama({1024, 288, 128, 3, 4, 4, 256}), "bpe", Steps(4, 288, 2600, 60, 6e-3f, 0.98f)},
-      {"82k", "82,240 parameters with a vocabulary of 192: for microcontrollers",
-       Llama({192, 256, 64, 2, 4, 4, 96}), "bpe", Steps(16, 128, 3000, 100, 3e-3f, 0.99f)},
+      // Fewer tokens than byte-level BPE starts from.
+      {"82k", "82,240 parameters with a vocabulary of 192: for microcontrollers; characters",
+       Llama({192, 256, 64, 2, 4, 4, 96}), "char", Steps(16, 128, 3000, 100, 3e-3f, 0.99f)},
       {"260k", "the shape of stories260K", Llama({512, 512, 64, 5, 8, 4, 172}), "bpe",
        Steps(16, 256, 4000, 100, 2e-3f, 0.99f)},
       {"510k", "509,056 parameters with a vocabulary of 384", Llama({384, 256, 128, 4, 4, 4, 128}), "bpe",

@@ -58,6 +58,21 @@ TEST_CASE("train, generate, quantize, eval") {
   CHECK(Listing(folder.path()) == "m.cllm m8.cllm text ");
 }
 
+TEST_CASE("every small configuration trains with its own defaults") {
+  const TemporaryDirectory folder;
+  const std::string text = folder.path() + "/text", model = folder.path() + "/m.cllm";
+  std::string words;  // enough of them for any vocabulary
+  for (int i = 0; i < 30000; ++i) words += std::to_string(i * 7919 % 5000) + (i % 13 == 12 ? "\n\n" : " ");
+  WriteBytes(text, words);
+  for (const char* name : {"nano", "quickstart", "82k", "260k", "510k"}) {
+    CAPTURE(name);
+    const Finished finished =
+        RunProgram({"train", "--data", text, "-o", model, "--config", name, "--steps", "1"});
+    CAPTURE(finished.err);
+    CHECK(finished.exit_code == 0);
+  }
+}
+
 TEST_CASE("the same seed trains the same weights with any number of threads") {
   const TemporaryDirectory folder;
   const std::string text = folder.path() + "/text";

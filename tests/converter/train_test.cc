@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "converter/tokenizer/train.h"
 #include "converter/train/configurations.h"
 #include "converter/train/schedule.h"
 #include "doctest/doctest.h"
@@ -37,6 +38,13 @@ TEST_CASE("configurations: the published numbers of parameters, and recipes that
     CHECK(configuration.recipe.length <= configuration.architecture.context);
     CHECK(ConfigurationNames().find(configuration.name) != std::string::npos);
     CHECK(FindConfiguration(configuration.name) == &configuration);
+    CHECK((configuration.tokenizer == "bpe" || configuration.tokenizer == "char"));
+    if (configuration.tokenizer == "bpe") {
+      CHECK(configuration.architecture.vocabulary_size >= kSmallestBpeVocabulary);
+    }
+    const Recipe& recipe = configuration.recipe;
+    CHECK(recipe.warmup_steps < recipe.steps);
+    CHECK(recipe.batch * recipe.length != 0);
   }
   CHECK(FindConfiguration("none such") == nullptr);
 }
