@@ -157,7 +157,7 @@ absl::Status CheckCheckpoint(const Checkpoint& checkpoint) {
     if (absl::Status status = CheckTensor(key, found->second, shape); !status.ok()) return status;
   }
   for (const auto& [key, tensor] : checkpoint.tensors) {
-    if (shapes.count(key) == 0) {
+    if (!shapes.contains(key)) {
       return absl::InvalidArgumentError(
           absl::StrCat("tensor ", TensorName(key), " has no place in the configuration"));
     }

@@ -18,8 +18,6 @@
 #include "converter/commands/files.h"
 #include "converter/export/write_model.h"
 
-extern char** environ;
-
 namespace cllm {
 namespace {
 

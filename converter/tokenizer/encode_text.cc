@@ -41,7 +41,7 @@ class Scratch {
   void* Resize(uint64_t bytes) {
     words_.resize(std::max<size_t>(words_.size(), (bytes + kAlignment) / sizeof(uint64_t) + 1));
     const uintptr_t start = reinterpret_cast<uintptr_t>(words_.data());
-    return reinterpret_cast<void*>(RoundUp(start, kAlignment));
+    return reinterpret_cast<uint8_t*>(words_.data()) + (RoundUp(start, kAlignment) - start);
   }
 
  private:

@@ -76,7 +76,7 @@ float NormalFloat(uint64_t seed, uint64_t counter) {
     const uint64_t bits = Random(seed, RandomStream::kWeights, counter * 3 + i);
     for (int piece = 0; piece < 4; ++piece) sum += static_cast<int64_t>(bits >> (16 * piece) & 0xFFFF);
   }
-  return static_cast<float>(sum - 12 * 65535 / 2) * (1.0f / 65536.0f);
+  return static_cast<float>(sum - 6 * 65535) * (1.0f / 65536.0f);
 }
 
 bool IsNorm(Role role) {

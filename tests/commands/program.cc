@@ -16,8 +16,6 @@
 #include "support/file_tools.h"
 #include "support/random_model.h"
 
-extern char** environ;
-
 namespace cllm::testing {
 namespace {
 

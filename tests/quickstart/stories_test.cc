@@ -58,7 +58,7 @@ std::vector<std::string> Names(const std::string& story) {
   const std::vector<std::string> words = Words(story);
   for (size_t i = 0; i < words.size(); ++i) {
     if (words[i] == "Will" && i + 1 < words.size() && words[i + 1] == "you") continue;
-    if (People().count(words[i]) == 0) continue;
+    if (!People().contains(words[i])) continue;
     bool known = false;
     for (const std::string& name : names) known = known || name == words[i];
     if (!known) names.push_back(words[i]);

@@ -88,7 +88,7 @@ std::string Objection(const std::string& file, const std::string& target, bool q
   const bool runtime = file.rfind("runtime/", 0) == 0;
   const bool library = target.find('/') != std::string::npos;
   if (!quoted && !library) {
-    if (!runtime || file == kHighwayWrapper || kRuntimeStandard.count(target) != 0) return "";
+    if (!runtime || file == kHighwayWrapper || kRuntimeStandard.contains(target)) return "";
     return "is no standard header that the runtime may use";
   }
   if (!quoted && !runtime && target.rfind("sys/", 0) == 0) return "";

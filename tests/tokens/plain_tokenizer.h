@@ -29,7 +29,7 @@ inline Tokens EncodeScored(const TokenizerTables& t, const std::string& text) {
   for (uint32_t id = 0; id < t.pieces.size(); ++id) ids.emplace(t.pieces[id], id);
   Tokens tokens;
   const auto append = [&](const std::string& group) {
-    if (ids.count(group)) return tokens.push_back(ids[group]);
+    if (ids.contains(group)) return tokens.push_back(ids[group]);
     for (const char c : group) tokens.push_back(t.byte_token_base + static_cast<uint8_t>(c));
   };
   if (t.prefix_space && !text.empty()) append(" ");
