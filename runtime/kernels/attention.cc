@@ -8,6 +8,7 @@
 // After foreach_target.h, as Highway wants it.
 #include "hwy/highway.h"
 #include "kernels/attention_products-inl.h"
+#include "kernels/attention_tile-inl.h"
 #include "kernels/math-inl.h"
 #include "kernels/reduce-inl.h"
 
@@ -15,9 +16,6 @@ HWY_BEFORE_NAMESPACE();
 namespace cllm {
 namespace HWY_NAMESPACE {
 namespace {
-
-// Below every score; its exponential relative to any maximum is exactly zero.
-constexpr float kMasked = -3.0e38f;
 
 // Where a vector is one float, code is what is scarce.
 #undef CLLM_ATTENTION_INLINE
@@ -56,14 +54,14 @@ HWY_INLINE void RaiseMaximum(AttentionRow& row, float maximum, size_t head_size,
 #if HWY_TARGET == HWY_SCALAR
 
 // The same as below, without the masked positions: their exponentials are zeros, and change no sum.
-HWY_NOINLINE void Exponentiate(AttentionRow& row, size_t head_size, float* HWY_RESTRICT out) {
+HWY_NOINLINE void Exponentiate(AttentionRow& row, size_t count, size_t head_size, float* HWY_RESTRICT out) {
   const RowTag d;
   float maximum = MaxOf::kStart;
-  for (size_t t = 0; t < row.count; ++t) {
+  for (size_t t = 0; t < count; ++t) {
     if (row.scores[t] > maximum) maximum = row.scores[t];
   }
   RaiseMaximum(row, maximum, head_size, out);
-  for (size_t t = 0; t < row.count; ++t) {
+  for (size_t t = 0; t < count; ++t) {
     const float e = Exp(d, RowVector(row.scores[t] - row.maximum)).raw;
     row.scores[t] = e;
     row.lanes.lane[t % kPanel] += e;
@@ -73,11 +71,11 @@ HWY_NOINLINE void Exponentiate(AttentionRow& row, size_t head_size, float* HWY_R
 #else
 
 // Scores of a block become exponentials; lanes, maximum and out follow.
-HWY_INLINE void Exponentiate(AttentionRow& row, size_t head_size, float* HWY_RESTRICT out) {
+HWY_INLINE void Exponentiate(AttentionRow& row, size_t count, size_t head_size, float* HWY_RESTRICT out) {
   const RowTag d;
   const size_t n = hn::Lanes(d);
-  const size_t padded = (row.count + kPanel - 1) / kPanel * kPanel;
-  for (size_t t = row.count; t < padded; ++t) row.scores[t] = kMasked;
+  const size_t padded = (count + kPanel - 1) / kPanel * kPanel;
+  for (size_t t = count; t < padded; ++t) row.scores[t] = kMasked;
   const auto score = [&](RowTag tag, size_t t) HWY_ATTR { return hn::Load(tag, row.scores + t); };
   const float maximum = Reduce<MaxOf>(d, padded, score);
   RaiseMaximum(row, maximum, head_size, out);
@@ -95,76 +93,84 @@ HWY_INLINE void Exponentiate(AttentionRow& row, size_t head_size, float* HWY_RES
 
 #endif
 
-// kRows queries (1 or 4) at positions `position` and following.
-template <Arithmetic kArithmetic, size_t kRows>
-void AttendRows(const AttentionRows& a, const float* HWY_RESTRICT query, size_t position,
-                float* HWY_RESTRICT out, float* HWY_RESTRICT log_sum_exp) {
-  const RowTag d;
-  AttentionRow rows[kRows];
-  for (size_t r = 0; r < kRows; ++r) {
-    rows[r].maximum = kMasked;
-    rows[r].lanes = StartLanes<SumOf>();
-    for (size_t i = 0; i < a.head_size; ++i) out[r * a.out_stride + i] = 0.0f;
+// The heads of a position are independent: their latencies overlap where several go through each step
+// together. Where a vector is one float, a microcontroller spares the stack.
+constexpr size_t kHeadsAtOnce = HWY_TARGET == HWY_SCALAR ? 1 : 8;
+
+// Heads [begin, begin + count), count at most kHeadsAtOnce.
+template <Arithmetic kArithmetic>
+void AttendSomeHeads(const AttentionHeads& a, size_t begin, size_t count) {
+  const RowVector scale = hn::Set(RowTag(), a.scale);
+  AttentionRow rows[kHeadsAtOnce];
+  ValueSums sums[kHeadsAtOnce];
+  float* const out = a.out + begin * a.head_size;
+  for (size_t h = 0; h < count; ++h) {
+    rows[h].maximum = kMasked;
+    rows[h].lanes = StartLanes<SumOf>();
   }
-  const RowVector scale = hn::Set(d, a.scale);
-  const size_t last = position + kRows - 1;
-  for (size_t block = 0; block <= last; block += kAttentionBlock) {
-    const float* keys = a.cache.keys + block * a.head_size;
-    const float* values = a.cache.values + block * a.head_size;
-    const size_t panels = HWY_MIN(kAttentionBlock, last + 1 - block + kPanel - 1) / kPanel;
-    if constexpr (kRows == 1) {
-      ScorePanels<kArithmetic>(query, keys, a.head_size, panels, scale, rows[0].scores);
-    } else {
-      ScoreQueries<kArithmetic>(query, a.query_stride, keys, a.head_size, panels, scale, rows);
+  for (size_t i = 0; i < count * a.head_size; ++i) out[i] = 0.0f;
+  for (size_t block = 0; block <= a.position; block += kAttentionBlock) {
+    const size_t seen = HWY_MIN(kAttentionBlock, a.position + 1 - block);
+    for (size_t h = 0; h < count; ++h) {
+      const size_t at = (begin + h) / a.group * a.head_stride + block * a.head_size;
+      ScorePanels<kArithmetic>(a.queries + (begin + h) * a.head_size, a.cache.keys + at, a.head_size,
+                               (seen + kPanel - 1) / kPanel, scale, rows[h].scores);
+      sums[h] = {rows[h].scores, a.cache.values + at, out + h * a.head_size};
     }
-    size_t shared = kRows == 1 ? 0 : kAttentionBlock;
-    for (size_t r = 0; r < kRows; ++r) {
-      const size_t seen = position + r + 1;
-      rows[r].count = seen <= block ? 0 : HWY_MIN(kAttentionBlock, seen - block);
-      if (rows[r].count != 0) Exponentiate(rows[r], a.head_size, out + r * a.out_stride);
-      shared = HWY_MIN(shared, rows[r].count);
-    }
-    if (shared != 0) {
-      AddValuesQueries<kArithmetic>(rows, values, shared, a.head_size, out, a.out_stride);
-    }
-    for (size_t r = 0; r < kRows; ++r) {
-      if (rows[r].count == shared) continue;
-      AddValuesRow<kArithmetic>(rows[r], values, shared, a.head_size, out + r * a.out_stride);
-    }
+    for (size_t h = 0; h < count; ++h) Exponentiate(rows[h], seen, a.head_size, sums[h].out);
+    AddHeadValues<kArithmetic>(sums, count, seen, a.head_size);
   }
-  for (size_t r = 0; r < kRows; ++r) {
-    const float sum = FinishLanes<SumOf>(rows[r].lanes);
-    ScaleOut(1.0f / sum, a.head_size, out + r * a.out_stride);
-    if (log_sum_exp == nullptr) continue;
-    log_sum_exp[r] = rows[r].maximum + ScalarLog(sum);
+  for (size_t h = 0; h < count; ++h) {
+    const float sum = FinishLanes<SumOf>(rows[h].lanes);
+    ScaleOut(1.0f / sum, a.head_size, out + h * a.head_size);
+    if (a.log_sum_exp != nullptr) a.log_sum_exp[begin + h] = rows[h].maximum + ScalarLog(sum);
   }
 }
 
 template <Arithmetic kArithmetic>
-void AttendAs(const AttentionRows& a) {
-  size_t r = 0;
-  const auto log_sum_exp = [&](size_t row) {
-    return a.log_sum_exp == nullptr ? nullptr : a.log_sum_exp + row;
-  };
-  // Where a vector is one float nothing is gained, and a microcontroller spares the code.
-  constexpr bool kFourRows = HWY_TARGET != HWY_SCALAR;
-  for (; kFourRows && r + 4 <= a.rows; r += 4) {
-    AttendRows<kArithmetic, kFourRows ? 4 : 1>(a, a.queries + r * a.query_stride, a.first_position + r,
-                                               a.out + r * a.out_stride, log_sum_exp(r));
-  }
-  for (; r < a.rows; ++r) {
-    AttendRows<kArithmetic, 1>(a, a.queries + r * a.query_stride, a.first_position + r,
-                               a.out + r * a.out_stride, log_sum_exp(r));
+void AttendHeadsAs(const AttentionHeads& a) {
+  for (size_t head = a.begin; head < a.end; head += kHeadsAtOnce) {
+    AttendSomeHeads<kArithmetic>(a, head, HWY_MIN(kHeadsAtOnce, a.end - head));
   }
 }
 
+#if CLLM_ATTENTION_TILE
+
+// Rows [0, result) in tiles; a tile costs about as much as four single rows.
+template <Arithmetic kArithmetic>
+size_t AttendTiles(const AttentionRows& a) {
+  const size_t n = hn::Lanes(RowTag());
+  size_t row = 0;
+  while (a.head_size <= kTileHeadSize && a.rows - row >= HWY_MIN(n, 4)) {
+    const size_t rows = HWY_MIN(n, a.rows - row);
+    AttendTile<kArithmetic>(a, row, rows);
+    row += rows;
+  }
+  return row;
+}
+
+#endif
+
 }  // namespace
 
-void AttendAllRows(const AttentionRows& attention) {
+void AttendAllHeads(const AttentionHeads& attention) {
   if (attention.arithmetic == Arithmetic::kFused) {
-    AttendAs<Arithmetic::kFused>(attention);
+    AttendHeadsAs<Arithmetic::kFused>(attention);
   } else {
-    AttendAs<Arithmetic::kSeparate>(attention);
+    AttendHeadsAs<Arithmetic::kSeparate>(attention);
+  }
+}
+
+void AttendAllRows(const AttentionRows& a) {
+  size_t row = 0;
+#if CLLM_ATTENTION_TILE
+  row = a.arithmetic == Arithmetic::kFused ? AttendTiles<Arithmetic::kFused>(a)
+                                           : AttendTiles<Arithmetic::kSeparate>(a);
+#endif
+  for (; row < a.rows; ++row) {
+    AttendAllHeads({a.queries + row * a.query_stride, a.cache, 0, 1, 0, 1, a.head_size,
+                    a.first_position + row, a.scale, a.arithmetic, a.out + row * a.out_stride,
+                    a.log_sum_exp == nullptr ? nullptr : a.log_sum_exp + row});
   }
 }
 
@@ -175,14 +181,12 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace cllm {
 
+HWY_EXPORT(AttendAllHeads);
 HWY_EXPORT(AttendAllRows);
 
-void Attend(const AttentionRows& attention) { HWY_DYNAMIC_DISPATCH(AttendAllRows)(attention); }
+void AttendHeads(const AttentionHeads& attention) { HWY_DYNAMIC_DISPATCH(AttendAllHeads)(attention); }
 
-void Attention(const float* query, const KvHead& cache, size_t head_size, size_t position, float scale,
-               Arithmetic arithmetic, float* out, float* log_sum_exp) {
-  Attend({query, 0, cache, head_size, position, 1, scale, arithmetic, out, 0, log_sum_exp});
-}
+void Attend(const AttentionRows& attention) { HWY_DYNAMIC_DISPATCH(AttendAllRows)(attention); }
 
 }  // namespace cllm
 #endif  // HWY_ONCE

@@ -27,13 +27,25 @@ struct KvHead {
 // Writes position's key and value (head_size floats each). The first position of a panel clears it.
 void WriteKv(const float* key, const float* value, size_t head_size, size_t position, const KvHead& cache);
 
+// For heads [begin, end) of one query position:
 // out[d] = sum over t <= position of softmax(scale * query . key[t]) * value[t][d].
-// log_sum_exp (may be nullptr): of the scaled scores, for the backward pass.
 // The order: scores with d upwards; per block the maximum, then exp(score - maximum) added to 16 lanes (lane
 // t mod 16) and, times value[t], to out, t upwards; before that lanes and out are scaled by
 // exp(old maximum - new) if the maximum rose; last, out times the reciprocal of the tree sum of the lanes.
-void Attention(const float* query, const KvHead& cache, size_t head_size, size_t position, float scale,
-               Arithmetic arithmetic, float* out, float* log_sum_exp);
+struct AttentionHeads {
+  const float* queries;  // head h at + h * head_size, as in out
+  KvHead cache;          // of key head 0; head h reads that of key head h / group
+  size_t head_stride;    // floats from one key head's cache to the next
+  size_t group;
+  size_t begin, end;
+  size_t head_size;
+  size_t position;
+  float scale;
+  Arithmetic arithmetic;
+  float* out;
+  float* log_sum_exp;  // [end], of the scaled scores, for the backward pass; or nullptr
+};
+void AttendHeads(const AttentionHeads& attention);
 
 // The same, bit for bit, for `rows` queries of one head at positions first_position, first_position + 1, ...:
 // faster, because keys and values are read once for several queries. Row r of the queries at

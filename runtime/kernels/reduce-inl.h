@@ -55,10 +55,20 @@ HWY_INLINE VirtualLanes StartLanes() {
 
 template <class Op>
 HWY_INLINE float FinishLanes(VirtualLanes& lanes) {
+#if HWY_TARGET != HWY_SCALAR && !HWY_HAVE_SCALABLE
+  const hn::FixedTag<float, 4> d;
+  const float* lane = lanes.lane;
+  const auto low = Op::Combine(d, hn::Load(d, lane), hn::Load(d, lane + 8));
+  const auto high = Op::Combine(d, hn::Load(d, lane + 4), hn::Load(d, lane + 12));
+  const auto four = Op::Combine(d, low, high);
+  const auto two = Op::Combine(d, four, hn::Shuffle1032(four));
+  return hn::GetLane(Op::Combine(d, two, hn::Shuffle2301(two)));
+#else
   for (size_t half = 8; half != 0; half /= 2) {
     for (size_t i = 0; i < half; ++i) lanes.lane[i] = Op::Combine(lanes.lane[i], lanes.lane[i + half]);
   }
   return lanes.lane[0];
+#endif
 }
 
 // Takes elements [0, n) into the lanes, n a multiple of 16. term(d, k) is the vector of the terms of elements

@@ -43,9 +43,27 @@ void RotateAndStore(const LayerShape& shape, const Rows& rows, const AttentionBu
   }
 }
 
+// The one row of a sequence, heads [begin, end).
+void AttendRow(const LayerShape& shape, const Rows& rows, const AttentionBuffers& buffers, size_t begin,
+               size_t end) {
+  AttendHeads({buffers.query_key_value,
+               {buffers.cache.keys, buffers.cache.values},
+               buffers.cache.head_floats,
+               shape.heads / shape.kv_heads,
+               begin,
+               end,
+               shape.head_size,
+               rows.start,
+               shape.attention_scale,
+               shape.arithmetic,
+               buffers.attended,
+               buffers.log_sum_exp});
+}
+
 // Items are (sequence, head, t), t fastest.
 void AttendRange(const LayerShape& shape, const Rows& rows, const AttentionBuffers& buffers, size_t begin,
                  size_t end) {
+  if (rows.count() == 1) return AttendRow(shape, rows, buffers, begin, end);
   const size_t group = shape.heads / shape.kv_heads;
   for (size_t item = begin; item < end;) {
     const size_t t = item % rows.length;

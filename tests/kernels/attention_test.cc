@@ -65,7 +65,8 @@ Answer Run(const Head& head, Arithmetic arithmetic, size_t at_once) {
     float* out = answer.out.data() + t * head.head_size;
     const float* query = head.queries.data() + t * head.stride;
     if (at_once == 1) {
-      Attention(query, head.cache, head.head_size, t, head.scale, arithmetic, out, &answer.log_sum_exp[t]);
+      AttendHeads({query, head.cache, 0, 1, 0, 1, head.head_size, t, head.scale, arithmetic, out,
+                   &answer.log_sum_exp[t]});
     } else {
       Attend({query, head.stride, head.cache, head.head_size, t, rows, head.scale, arithmetic, out,
               head.head_size, &answer.log_sum_exp[t]});
@@ -164,9 +165,74 @@ TEST_CASE("attention: what lies beyond the query is not read") {
     }
   }
   Floats out(8);
-  Attention(head.queries.data() + 20 * head.stride, head.cache, 8, 20, head.scale, Arithmetic::kSeparate,
-            out.data(), nullptr);
+  AttendHeads({head.queries.data() + 20 * head.stride, head.cache, 0, 1, 0, 1, 8, 20, head.scale,
+               Arithmetic::kSeparate, out.data(), nullptr});
   CHECK(std::memcmp(out.data(), expected.out.data() + 20 * 8, sizeof(float) * 8) == 0);
+}
+
+TEST_CASE("attention: a value reaches no query before it, however many queries share a call") {
+  for (const size_t last : {21, 63, 64, 130}) {
+    CAPTURE(last);
+    Head head(10, 140, 4);
+    const Answer expected = Run(head, Arithmetic::kSeparate, 1);
+    for (size_t t = last + 1; t < 140; ++t) {
+      for (size_t i = 0; i < 10; ++i) {
+        head.cached_values[t * 10 + i] = std::numeric_limits<float>::infinity();
+      }
+    }
+    ForEachTarget([&] {
+      for (const size_t at_once : {4, 16, 50, 140}) {
+        const Answer answer = Run(head, Arithmetic::kSeparate, at_once);
+        CHECK(std::memcmp(answer.out.data(), expected.out.data(), (last + 1) * 10 * sizeof(float)) == 0);
+      }
+    });
+  }
+}
+
+TEST_CASE("attention: heads at once equal heads one by one, and only those asked for are written") {
+  for (const size_t head_size : {6, 8, 16, 24, 48}) {
+    for (const size_t group : {1, 2, 3}) {
+      CAPTURE(head_size);
+      CAPTURE(group);
+      const size_t heads = 11, kv_heads = (heads + group - 1) / group, length = 70;
+      const size_t head_stride = PaddedRow(length) * head_size;
+      Floats keys(kv_heads * head_stride), values(keys.size()), queries(heads * head_size);
+      std::mt19937 random(5);
+      std::normal_distribution<float> normal;
+      for (float& x : queries) x = normal(random);
+      Floats key(head_size), value(head_size);
+      for (size_t k = 0; k < kv_heads; ++k) {
+        for (size_t t = 0; t < length; ++t) {
+          for (float& x : key) x = normal(random);
+          for (float& x : value) x = normal(random);
+          WriteKv(key.data(), value.data(), head_size, t, {&keys[k * head_stride], &values[k * head_stride]});
+        }
+      }
+      const auto run = [&](size_t begin, size_t end, Floats& out, Floats& log_sum_exp) {
+        AttendHeads({queries.data(),
+                     {keys.data(), values.data()},
+                     head_stride,
+                     group,
+                     begin,
+                     end,
+                     head_size,
+                     length - 1,
+                     0.3f,
+                     Arithmetic::kSeparate,
+                     out.data(),
+                     log_sum_exp.data()});
+      };
+      UseTarget("SCALAR");
+      Floats want(heads * head_size, 7.0f), want_log(heads, 7.0f);
+      for (size_t h = 1; h < heads; ++h) run(h, h + 1, want, want_log);
+      ForEachTarget([&] {
+        Floats out(heads * head_size, 7.0f), log_sum_exp(heads, 7.0f);
+        run(1, heads, out, log_sum_exp);
+        CHECK(out == want);
+        CHECK(log_sum_exp == want_log);
+      });
+    }
+  }
 }
 
 TEST_CASE("attention: packed positions equal written ones") {
