@@ -12,25 +12,12 @@ namespace cllm {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// 1 / (1 + e^-x) through e^-|x|, so that nothing overflows and the result is 0 where exp is: no denormals.
-HWY_INLINE RowVector Sigmoid(RowTag d, RowVector x) {
-  const RowVector t = Exp(d, hn::Neg(hn::Abs(x)));
-#if HWY_TARGET == HWY_SCALAR
-  return RowVector((x.raw < 0.0f ? t.raw : 1.0f) / (1.0f + t.raw));  // less code than a selection of vectors
-#else
-  const RowVector one = hn::Set(d, 1.0f);
-  return DivExact(d, hn::IfThenElse(hn::Lt(x, hn::Zero(d)), t, one), hn::Add(one, t));
-#endif
-}
-
 void SwiGlu(const float* gate_up, size_t rows, size_t stride, float* h) {
   const RowTag d;
   const size_t blocks = rows * stride / 16;
   for (size_t b = 0; b < blocks; ++b, gate_up += 32, h += 16) {
     for (size_t i = 0; i < 16; i += hn::Lanes(d)) {
-      const RowVector gate = hn::LoadU(d, gate_up + i);
-      const RowVector silu = hn::Mul(gate, Sigmoid(d, gate));
-      hn::StoreU(hn::Mul(silu, hn::LoadU(d, gate_up + 16 + i)), d, h + i);
+      hn::StoreU(SiluTimes(d, hn::LoadU(d, gate_up + i), hn::LoadU(d, gate_up + 16 + i)), d, h + i);
     }
   }
 }

@@ -73,12 +73,13 @@ HWY_NOINLINE void Exponentiate(AttentionRow& row, size_t count, size_t head_size
 // Scores of a block become exponentials; lanes, maximum and out follow.
 HWY_INLINE void Exponentiate(AttentionRow& row, size_t count, size_t head_size, float* HWY_RESTRICT out) {
   const RowTag d;
-  const size_t n = hn::Lanes(d);
-  const size_t padded = (count + kPanel - 1) / kPanel * kPanel;
-  for (size_t t = count; t < padded; ++t) row.scores[t] = kMasked;
+  const size_t n = hn::Lanes(d), padded = (count + kPanel - 1) / kPanel * kPanel;
+  for (size_t t = count / n * n; t < padded; t += n) {
+    const auto seen = hn::FirstN(d, count > t ? count - t : 0);
+    hn::Store(hn::IfThenElse(seen, hn::Load(d, row.scores + t), hn::Set(d, kMasked)), d, row.scores + t);
+  }
   const auto score = [&](RowTag tag, size_t t) HWY_ATTR { return hn::Load(tag, row.scores + t); };
-  const float maximum = Reduce<MaxOf>(d, padded, score);
-  RaiseMaximum(row, maximum, head_size, out);
+  RaiseMaximum(row, Reduce<MaxOf>(d, padded, score), head_size, out);
   const RowVector shift = hn::Set(d, row.maximum);
   for (size_t j = 0; j < kPanel; j += n) {
     RowVector sum = hn::Load(d, row.lanes.lane + j);

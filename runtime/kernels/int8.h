@@ -5,19 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/quantize.h"
+
 namespace cllm {
-
-// A row of activations as int8: x[k] is about scale * q[k], |q| <= 127. `sum` is the sum of q, for the
-// weights' offset of 128.
-struct RowScale {
-  float scale;
-  int32_t sum;
-};
-
-// q [rows][q_stride] from x [rows][x_stride]; count elements a row, zeros up to q_stride (a multiple of 4).
-// scale = max|x| / 127 with max|x| at least 1e-20; q = x * (127 / max|x|) to nearest, ties to even.
-void QuantizeRows(const float* x, size_t x_stride, size_t rows, size_t count, int8_t* q, size_t q_stride,
-                  RowScale* scales);
 
 // y[r][16 p + j] = (accumulate ? y : 0) + (float(acc) * weight_scale[16 p + j]) * scales[r].scale, where
 // acc = sum over k of q[r][k] * (w[p][k][j] - 128), exact. Weights as base/layout.h says: uint8 with an

@@ -96,7 +96,7 @@ HWY_INLINE void AddGroup(const uint8_t* HWY_RESTRICT w, size_t panel_bytes, cons
 
 // Rows [row, row + kRows), panels [panel, panel + kCount), kSteps groups of 4 inputs at a time.
 template <size_t kRows, size_t kCount, size_t kSteps>
-HWY_NOINLINE void Int8Tile(const Int8Gemm& g, size_t row, size_t panel) {
+HWY_INLINE void Int8Sums(const Int8Gemm& g, size_t row, size_t panel) {
   const SumTag d;
   constexpr size_t kLanes = hn::MaxLanes(SumTag());
   constexpr size_t kPerPanel = 16 / kLanes, kVectors = kCount * kPerPanel;
@@ -130,6 +130,20 @@ HWY_NOINLINE void Int8Tile(const Int8Gemm& g, size_t row, size_t panel) {
       StoreScaled(g, row + r, (panel + v / kPerPanel) * 16 + v % kPerPanel * kLanes, sum);
     }
   }
+}
+
+template <size_t kRows, size_t kCount>
+HWY_NOINLINE void Int8Tile(const Int8Gemm& g, size_t row, size_t panel) {
+  Int8Sums<kRows, kCount, 1>(g, row, panel);
+}
+
+// One row, all panels but an odd last one, if a step takes two; returns the first that is left.
+HWY_NOINLINE inline size_t Int8Row(const Int8Gemm& g) {
+  size_t panel = g.panel_begin;
+  for (; panel + kInt8RowPanels <= g.panel_end; panel += kInt8RowPanels) {
+    Int8Sums<1, kInt8RowPanels, kInt8RowSteps>(g, 0, panel);
+  }
+  return panel;
 }
 
 #endif  // HWY_HAVE_SCALABLE

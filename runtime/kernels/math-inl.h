@@ -1,5 +1,5 @@
-// Room: kernels. exp, log, sine and cosine as short polynomials in separately rounded arithmetic: the same
-// bits on every target (class A), with the error bounds that tests/kernels/math_test.cc measures.
+// Room: kernels. exp, log, sigmoid, sine and cosine as short polynomials in separately rounded arithmetic:
+// the same bits on every target (class A), with the error bounds that tests/kernels/math_test.cc measures.
 // Coefficients: interpolation at Chebyshev nodes of the reduced interval, rounded to float.
 #if defined(CLLM_KERNELS_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef CLLM_KERNELS_MATH_INL_H_
@@ -53,6 +53,24 @@ HWY_INLINE V Exp(D d, V x) {
   const V scale =
       hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::BitCast(di, shifted), hn::Set(di, int32_t{127}))));
   return hn::IfThenElse(hn::Lt(x, lowest), hn::Zero(d), hn::Mul(power, scale));
+}
+
+// 1 / (1 + e^-x) through e^-|x|, so that nothing overflows and the result is 0 where exp is: no denormals.
+template <class D, class V>
+HWY_INLINE V Sigmoid(D d, V x) {
+  const V t = Exp(d, hn::Neg(hn::Abs(x)));
+#if HWY_TARGET == HWY_SCALAR
+  return V((x.raw < 0.0f ? t.raw : 1.0f) / (1.0f + t.raw));  // less code than a selection of vectors
+#else
+  const V one = hn::Set(d, 1.0f);
+  return DivExact(d, hn::IfThenElse(hn::Lt(x, hn::Zero(d)), t, one), hn::Add(one, t));
+#endif
+}
+
+// silu(gate) * up.
+template <class D, class V>
+HWY_INLINE V SiluTimes(D d, V gate, V up) {
+  return hn::Mul(hn::Mul(gate, Sigmoid(d, gate)), up);
 }
 
 // ln x within 0.85 units in the last place (measured 0.80), for positive normal x; +infinity and NaN stay.

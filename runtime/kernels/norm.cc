@@ -13,14 +13,6 @@ namespace cllm {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-struct SquareTerm {
-  const float* x;
-  HWY_INLINE RowVector operator()(RowTag d, size_t k) const {
-    const RowVector v = hn::LoadU(d, x + k);
-    return hn::Mul(v, v);
-  }
-};
-
 struct ProductTerm {
   const float *x, *weight, *dy;
   HWY_INLINE RowVector operator()(RowTag d, size_t k) const {
@@ -34,8 +26,7 @@ void RmsNorm(const float* x, const float* weight, float epsilon, size_t rows, si
   const RowTag d;
   const size_t stride = PaddedRow(count);
   for (size_t r = 0; r < rows; ++r, x += stride, y += stride) {
-    const float mean = Reduce<SumOf>(d, stride, SquareTerm{x}) / static_cast<float>(count);
-    const float factor = 1.0f / ScalarSqrt(mean + epsilon);
+    const float factor = NormFactor(x, epsilon, count);
     if (inverse != nullptr) inverse[r] = factor;
     const RowVector factors = hn::Set(d, factor);
     for (size_t k = 0; k < stride; k += hn::Lanes(d)) {

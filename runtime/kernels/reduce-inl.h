@@ -10,6 +10,7 @@
 
 #include <cstddef>
 
+#include "base/layout.h"
 #include "hwy/highway.h"
 #include "kernels/arithmetic-inl.h"
 
@@ -125,6 +126,21 @@ HWY_INLINE float Reduce(RowTag d, size_t n, const Term& term) {
   VirtualLanes lanes = StartLanes<Op>();
   TakeIntoLanes<Op>(d, n, term, lanes);
   return FinishLanes<Op>(lanes);
+}
+
+struct SquareTerm {
+  const float* x;
+  HWY_INLINE RowVector operator()(RowTag d, size_t k) const {
+    const RowVector v = hn::LoadU(d, x + k);
+    return hn::Mul(v, v);
+  }
+};
+
+// What an RMS norm multiplies a row by: 1 / sqrt(mean of x^2 + epsilon). x: `count` floats, then zeros up to
+// a multiple of 16.
+HWY_INLINE float NormFactor(const float* x, float epsilon, size_t count) {
+  const float mean = Reduce<SumOf>(RowTag(), PaddedRow(count), SquareTerm{x}) / static_cast<float>(count);
+  return 1.0f / ScalarSqrt(mean + epsilon);
 }
 
 }  // namespace HWY_NAMESPACE

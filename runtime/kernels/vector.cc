@@ -29,14 +29,6 @@ void Scale(float factor, size_t n, float* y) {
   }
 }
 
-struct SquareTerm {
-  const float* x;
-  HWY_INLINE RowVector operator()(RowTag d, size_t k) const {
-    const RowVector v = hn::LoadU(d, x + k);
-    return hn::Mul(v, v);
-  }
-};
-
 float SumOfSquares(const float* x, size_t n) { return Reduce<SumOf>(RowTag(), n, SquareTerm{x}); }
 
 bool AllFinite(const float* x, size_t n) {

@@ -87,6 +87,43 @@ void AttendRange(const LayerShape& shape, const Rows& rows, const AttentionBuffe
   }
 }
 
+QuantizedRows From(const QuantizedRows& rows, size_t begin) {
+  return {rows.q + begin * rows.stride, rows.stride, rows.scales + begin};
+}
+
+// Linear, whose x is in `quantized` already where the weights are integers.
+void Multiply(const Tensor& weights, const LinearShape& shape, const float* x, float* y, bool accumulate,
+              const QuantizedRows& quantized, const cllm_workers* workers) {
+  const size_t macs = shape.rows * weights.columns * kPanel;
+  if (weights.dtype == Dtype::kI8) {
+    ForRanges(workers, shape.panels, macs, [&](size_t begin, size_t end) {
+      GemmInt8({quantized.q, quantized.stride, quantized.scales, static_cast<const uint8_t*>(weights.data),
+                weights.scales, y, shape.y_stride, shape.rows,
+                static_cast<size_t>(RoundUp(weights.columns, 4)), begin, end, accumulate});
+    });
+    return;
+  }
+  ForRanges(workers, shape.panels, macs, [&](size_t begin, size_t end) {
+    GemmF32({x, shape.x_stride, 1, static_cast<const float*>(weights.data), weights.columns * kPanel, kPanel,
+             y, shape.y_stride, kPanel, shape.rows, weights.columns, begin, end, accumulate});
+  });
+}
+
+// down's input from gate_up, and as int8 where the weights are integers.
+void Activate(const LayerShape& shape, size_t rows, const FeedForwardBuffers& buffers, bool quantize,
+              const cllm_workers* workers) {
+  const size_t stride = shape.hidden_stride;
+  ForRanges(workers, rows, shape.hidden * 16, [&](size_t begin, size_t end) {
+    const float* gate_up = buffers.gate_up + begin * 2 * stride;
+    float* hidden = buffers.hidden + begin * stride;
+    if (quantize) {
+      SwiGluQuantize(gate_up, end - begin, shape.hidden, hidden, From(buffers.quantized, begin));
+    } else {
+      SwiGlu(gate_up, end - begin, stride, hidden);
+    }
+  });
+}
+
 }  // namespace
 
 LayerWeights FindLayer(const Model& model, uint32_t layer) {
@@ -113,21 +150,29 @@ LayerShape::LayerShape(const Config& config)
 
 void Linear(const Tensor& weights, const LinearShape& shape, const float* x, float* y, bool accumulate,
             const QuantizedRows& quantized, const cllm_workers* workers) {
-  const size_t macs = shape.rows * weights.columns * kPanel;
   if (weights.dtype == Dtype::kI8) {
-    QuantizeRows(x, shape.x_stride, shape.rows, weights.columns, quantized.q, quantized.stride,
-                 quantized.scales);
-    ForRanges(workers, shape.panels, macs, [&](size_t begin, size_t end) {
-      GemmInt8({quantized.q, quantized.stride, quantized.scales, static_cast<const uint8_t*>(weights.data),
-                weights.scales, y, shape.y_stride, shape.rows,
-                static_cast<size_t>(RoundUp(weights.columns, 4)), begin, end, accumulate});
+    ForRanges(workers, shape.rows, weights.columns * 2, [&](size_t begin, size_t end) {
+      QuantizeRows(x + begin * shape.x_stride, shape.x_stride, end - begin, weights.columns,
+                   From(quantized, begin));
     });
-    return;
   }
-  ForRanges(workers, shape.panels, macs, [&](size_t begin, size_t end) {
-    GemmF32({x, shape.x_stride, 1, static_cast<const float*>(weights.data), weights.columns * kPanel, kPanel,
-             y, shape.y_stride, kPanel, shape.rows, weights.columns, begin, end, accumulate});
-  });
+  Multiply(weights, shape, x, y, accumulate, quantized, workers);
+}
+
+void NormLinear(const Tensor& norm, const Tensor& weights, const LayerShape& shape, size_t rows,
+                const NormBuffers& buffers, float* y, size_t y_stride, const QuantizedRows& quantized,
+                const cllm_workers* workers) {
+  if (weights.dtype == Dtype::kI8) {
+    ForRanges(workers, rows, shape.width * 4, [&](size_t begin, size_t end) {
+      const size_t at = begin * shape.width_stride;
+      RmsNormQuantize(buffers.x + at, static_cast<const float*>(norm.data), shape.norm_epsilon, end - begin,
+                      shape.width, buffers.normed + at, From(quantized, begin));
+    });
+  } else {
+    NormRows(norm, shape, rows, buffers.x, buffers.normed, buffers.inverse, workers);
+  }
+  Multiply(weights, {rows, shape.width_stride, y_stride, y_stride / kPanel}, buffers.normed, y, false,
+           quantized, workers);
 }
 
 void NormRows(const Tensor& weight, const LayerShape& shape, size_t rows, const float* x, float* y,
@@ -142,9 +187,9 @@ void NormRows(const Tensor& weight, const LayerShape& shape, size_t rows, const 
 void AttentionHalf(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
                    const AttentionBuffers& buffers, const cllm_workers* workers) {
   const size_t count = rows.count();
-  NormRows(weights.attention_norm, shape, count, buffers.x_in, buffers.normed, buffers.inverse, workers);
-  Linear(weights.query_key_value, {count, shape.width_stride, shape.qkv_stride, shape.qkv_stride / kPanel},
-         buffers.normed, buffers.query_key_value, false, buffers.quantized, workers);
+  NormLinear(weights.attention_norm, weights.query_key_value, shape, count,
+             {buffers.x_in, buffers.normed, buffers.inverse}, buffers.query_key_value, shape.qkv_stride,
+             buffers.quantized, workers);
   ForRanges(workers, rows.sequences, rows.length * shape.qkv_stride * 4,
             [&](size_t begin, size_t end) { RotateAndStore(shape, rows, buffers, begin, end); });
   ClearPadding(buffers.attended, count, shape.query_width, shape.query_stride);
@@ -159,17 +204,13 @@ void AttentionHalf(const LayerWeights& weights, const LayerShape& shape, const R
 
 void FeedForwardHalf(const LayerWeights& weights, const LayerShape& shape, size_t rows,
                      const FeedForwardBuffers& buffers, const cllm_workers* workers) {
-  NormRows(weights.feed_forward_norm, shape, rows, buffers.x_in, buffers.normed, buffers.inverse, workers);
-  Linear(weights.gate_up,
-         {rows, shape.width_stride, 2 * shape.hidden_stride, 2 * shape.hidden_stride / kPanel},
-         buffers.normed, buffers.gate_up, false, buffers.quantized, workers);
-  ForRanges(workers, rows, shape.hidden * 16, [&](size_t begin, size_t end) {
-    SwiGlu(buffers.gate_up + begin * 2 * shape.hidden_stride, end - begin, shape.hidden_stride,
-           buffers.hidden + begin * shape.hidden_stride);
-  });
+  NormLinear(weights.feed_forward_norm, weights.gate_up, shape, rows,
+             {buffers.x_in, buffers.normed, buffers.inverse}, buffers.gate_up, 2 * shape.hidden_stride,
+             buffers.quantized, workers);
+  Activate(shape, rows, buffers, weights.down.dtype == Dtype::kI8, workers);
   CopyRows(buffers.x_in, buffers.x_out, rows * shape.width_stride);
-  Linear(weights.down, {rows, shape.hidden_stride, shape.width_stride, shape.width_stride / kPanel},
-         buffers.hidden, buffers.x_out, true, buffers.quantized, workers);
+  Multiply(weights.down, {rows, shape.hidden_stride, shape.width_stride, shape.width_stride / kPanel},
+           buffers.hidden, buffers.x_out, true, buffers.quantized, workers);
 }
 
 void EmbedToken(const Tensor& embedding, uint32_t token, float* x) {

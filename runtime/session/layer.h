@@ -51,19 +51,24 @@ struct KvCache {
   size_t head_floats;  // context padded to 16, times head_size
 };
 
-// Space for activations as int8; with float weights unused, and may be null.
-struct QuantizedRows {
-  int8_t* q;
-  size_t stride;
-  RowScale* scales;
-};
-
 // y [rows][y_stride] (+)= x [rows][x_stride] times the transposed matrix; `panels` whole panels are written.
+// `quantized` has space for x as int8; with float weights it is unused, and its pointers may be null.
 struct LinearShape {
   size_t rows, x_stride, y_stride, panels;
 };
 void Linear(const Tensor& weights, const LinearShape& shape, const float* x, float* y, bool accumulate,
             const QuantizedRows& quantized, const cllm_workers* workers);
+
+// y [rows][y_stride] = RMS norm of x [rows][width_stride] times the transposed matrix; panels as above.
+// normed is written, too; inverse may be nullptr.
+struct NormBuffers {
+  const float* x;
+  float* normed;
+  float* inverse;
+};
+void NormLinear(const Tensor& norm, const Tensor& weights, const LayerShape& shape, size_t rows,
+                const NormBuffers& buffers, float* y, size_t y_stride, const QuantizedRows& quantized,
+                const cllm_workers* workers);
 
 // y = RMS norm of x [rows][width_stride]; inverse may be nullptr.
 void NormRows(const Tensor& weight, const LayerShape& shape, size_t rows, const float* x, float* y,

@@ -85,14 +85,12 @@ void Session::Forward(const uint32_t* tokens, uint32_t count, uint32_t logits_ro
 
 void Session::ComputeLogits(uint32_t first_row, uint32_t rows) {
   const size_t vocabulary = PaddedRow(model_.config.vocabulary_size);
-  float* normed = At<float>(plan_.normed);
-  NormRows(final_norm_, shape_, rows, At<float>(plan_.residual) + first_row * shape_.width_stride, normed,
-           nullptr, workers());
-  Linear(head_, {rows, shape_.width_stride, vocabulary, vocabulary / kPanel}, normed, At<float>(plan_.logits),
-         false,
-         {At<int8_t>(plan_.quantized), static_cast<size_t>(plan_.quantized_stride),
-          At<RowScale>(plan_.row_scales)},
-         workers());
+  NormLinear(final_norm_, head_, shape_, rows,
+             {At<float>(plan_.residual) + first_row * shape_.width_stride, At<float>(plan_.normed), nullptr},
+             At<float>(plan_.logits), vocabulary,
+             {At<int8_t>(plan_.quantized), static_cast<size_t>(plan_.quantized_stride),
+              At<RowScale>(plan_.row_scales)},
+             workers());
 }
 
 Status Session::Logits(uint32_t row, const float** logits) const {

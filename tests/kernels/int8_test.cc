@@ -15,54 +15,6 @@ using testing::Number;
 using testing::Numbers;
 using testing::OnEveryTarget;
 
-TEST_CASE("QuantizeRows rounds to nearest even and clears the padding") {
-  OnEveryTarget([](const std::string&) {
-    for (size_t count = 1; count <= 67; ++count) {
-      const size_t rows = 3, stride = count + 5, q_stride = (count + 3) / 4 * 4 + count % 3 * 4;
-      std::vector<float> x = Numbers(count, rows * stride);
-      // Row 1: all below the floor of the scale. Row 2: ties.
-      for (size_t i = 0; i < count; ++i) x[stride + i] *= 1e-30f;
-      for (size_t i = 0; i < count; ++i) x[2 * stride + i] = static_cast<float>(i % 20) - 9.5f;
-      x[2 * stride] = 127.0f;
-      std::vector<int8_t> q(rows * q_stride + 16, 77);
-      std::vector<RowScale> scales(rows);
-      QuantizeRows(x.data(), stride, rows, count, q.data(), q_stride, scales.data());
-      for (size_t r = 0; r < rows; ++r) {
-        float magnitude = 1e-20f;
-        for (size_t i = 0; i < count; ++i) magnitude = std::max(magnitude, std::fabs(x[r * stride + i]));
-        const float factor = 127.0f / magnitude;
-        int32_t sum = 0;
-        bool same = true;
-        for (size_t i = 0; i < q_stride; ++i) {
-          const float want = i < count ? std::nearbyint(x[r * stride + i] * factor) : 0.0f;
-          same = same && static_cast<float>(q[r * q_stride + i]) == want;
-          sum += static_cast<int32_t>(want);
-        }
-        CHECK_MESSAGE(same, "count ", count, " row ", r);
-        CHECK(scales[r].scale == magnitude / 127.0f);
-        CHECK(scales[r].sum == sum);
-      }
-      for (size_t i = rows * q_stride; i < q.size(); ++i) CHECK(q[i] == 77);
-    }
-  });
-}
-
-TEST_CASE("QuantizeRows keeps within its range for values that are not finite") {
-  OnEveryTarget([](const std::string&) {
-    std::vector<float> x(32, 1.0f);
-    x[3] = NAN, x[5] = INFINITY, x[20] = -INFINITY;
-    std::vector<int8_t> q(32);
-    RowScale scale;
-    QuantizeRows(x.data(), 32, 1, 32, q.data(), 32, &scale);
-    int32_t sum = 0;
-    for (int8_t value : q) {
-      CHECK(value >= -127);
-      sum += value;
-    }
-    CHECK(scale.sum == sum);
-  });
-}
-
 struct Product {
   size_t rows, depth, panels;
   bool extreme;  // all magnitudes at their largest

@@ -1,0 +1,182 @@
+#include "kernels/quantize.h"
+
+#include <cstring>
+
+#include "base/layout.h"
+#include "kernels/activation.h"
+#include "kernels/norm.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/quantize.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+#include "kernels/math-inl.h"
+#include "kernels/reduce-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace cllm {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+namespace {
+
+// Of finite floats the larger one has the larger bits; a NaN's are above infinity's.
+constexpr int32_t kMagnitude = 0x7FFFFFFF, kInfinity = 0x7F800000, kLeast = 0x1E3CE508;  // 1e-20
+
+int32_t FloatBits(float x) {
+  int32_t bits;
+  std::memcpy(&bits, &x, sizeof(bits));
+  return bits;
+}
+
+float BitsFloat(int32_t bits) {
+  float x;
+  std::memcpy(&x, &bits, sizeof(x));
+  return x;
+}
+
+int32_t QuantizeOutOfRange(float t) { return t > 0.0f ? 127 : t < 0.0f ? -127 : 0; }
+
+// Any row. By the bits of the floats: machines without SIMD, and more so those without a floating-point unit,
+// take long to compare floats.
+RowScale QuantizeAnyRow(const float* x, size_t count, int8_t* q) {
+  int32_t largest = kLeast;
+  for (size_t k = 0; k < count; ++k) {
+    const int32_t bits = FloatBits(x[k]) & kMagnitude;
+    if (bits > largest && bits <= kInfinity) largest = bits;
+  }
+  const float magnitude = BitsFloat(largest), factor = 127.0f / magnitude;
+  int32_t sum = 0;
+  for (size_t k = 0; k < count; ++k) {
+    const float t = x[k] * factor;
+    // Right where it lies within [-127, 127]; only infinities and NaN do not.
+    auto rounded = static_cast<int32_t>(static_cast<uint32_t>(FloatBits(t + kRoundingMagic)) -
+                                        static_cast<uint32_t>(kRoundingMagicBits));
+    if (static_cast<uint32_t>(rounded) + 127 > 254) rounded = QuantizeOutOfRange(t);
+    q[k] = static_cast<int8_t>(rounded);
+    sum += rounded;
+  }
+  std::memset(q + count, 0, PaddedRow(count) - count);
+  return {magnitude / 127.0f, sum};
+}
+
+#if HWY_TARGET == HWY_SCALAR
+
+void QuantizeAllRows(const float* x, size_t x_stride, size_t rows, size_t count, const QuantizedRows& to) {
+  for (size_t r = 0; r < rows; ++r) {
+    to.scales[r] = QuantizeAnyRow(x + r * x_stride, count, to.q + r * to.stride);
+  }
+}
+
+void NormAndQuantize(const float* x, const float* weight, float epsilon, size_t rows, size_t count, float* y,
+                     const QuantizedRows& to) {
+  RmsNorm(x, weight, epsilon, rows, count, y, nullptr);
+  QuantizeAllRows(y, PaddedRow(count), rows, count, to);
+}
+
+void ActivateAndQuantize(const float* gate_up, size_t rows, size_t count, float* h, const QuantizedRows& to) {
+  SwiGlu(gate_up, rows, PaddedRow(count), h);
+  QuantizeAllRows(h, PaddedRow(count), rows, count, to);
+}
+
+#else
+
+using IntTag = hn::RebindToSigned<RowTag>;
+
+// A row of finite numbers whose largest magnitude has the bits `largest`: no product leaves [-127, 127].
+HWY_INLINE RowScale QuantizeFinite(const float* HWY_RESTRICT x, int32_t largest, size_t padded,
+                                   int8_t* HWY_RESTRICT q) {
+  const RowTag d;
+  const IntTag di;
+  const hn::Rebind<int8_t, RowTag> d8;
+  const float magnitude = BitsFloat(HWY_MAX(largest, kLeast));
+  const RowVector factor = hn::Set(d, 127.0f / magnitude);
+  auto sum = hn::Zero(di);
+  for (size_t k = 0; k < padded; k += hn::Lanes(d)) {
+    const auto rounded = RoundToInt(d, hn::Mul(hn::LoadU(d, x + k), factor));
+    hn::StoreU(hn::DemoteTo(d8, rounded), d8, q + k);
+    sum = hn::Add(sum, rounded);
+  }
+  return {magnitude / 127.0f, hn::ReduceSum(di, sum)};
+}
+
+// Writes the terms to y, which may be where they come from, and quantises them.
+template <class Term>
+HWY_INLINE RowScale QuantizeRow(const Term& term, size_t count, float* HWY_RESTRICT y,
+                                int8_t* HWY_RESTRICT q) {
+  const RowTag d;
+  const IntTag di;
+  const auto mask = hn::Set(di, kMagnitude);
+  const size_t padded = PaddedRow(count);
+  auto largest = hn::Zero(di);
+  for (size_t k = 0; k < padded; k += hn::Lanes(d)) {
+    largest = hn::Max(largest, hn::And(hn::BitCast(di, term(d, k, y + k)), mask));
+  }
+  const int32_t bits = hn::ReduceMax(di, largest);
+  return bits < kInfinity ? QuantizeFinite(y, bits, padded, q) : QuantizeAnyRow(y, count, q);
+}
+
+void QuantizeAllRows(const float* x, size_t x_stride, size_t rows, size_t count, const QuantizedRows& to) {
+  const auto load = [](RowTag d, size_t /*k*/, const float* at) HWY_ATTR { return hn::LoadU(d, at); };
+  for (size_t r = 0; r < rows; ++r) {
+    // Read only, since `load` writes nothing.
+    float* row = const_cast<float*>(x + r * x_stride);
+    to.scales[r] = QuantizeRow(load, count, row, to.q + r * to.stride);
+  }
+}
+
+void NormAndQuantize(const float* x, const float* weight, float epsilon, size_t rows, size_t count, float* y,
+                     const QuantizedRows& to) {
+  const size_t stride = PaddedRow(count);
+  for (size_t r = 0; r < rows; ++r, x += stride, y += stride) {
+    const RowVector factor = hn::Set(RowTag(), NormFactor(x, epsilon, count));
+    const auto term = [&](RowTag d, size_t k, float* at) HWY_ATTR {
+      const RowVector value = hn::Mul(hn::Mul(hn::LoadU(d, x + k), factor), hn::LoadU(d, weight + k));
+      hn::StoreU(value, d, at);
+      return value;
+    };
+    to.scales[r] = QuantizeRow(term, count, y, to.q + r * to.stride);
+  }
+}
+
+void ActivateAndQuantize(const float* gate_up, size_t rows, size_t count, float* h, const QuantizedRows& to) {
+  const size_t stride = PaddedRow(count);
+  for (size_t r = 0; r < rows; ++r, gate_up += 2 * stride, h += stride) {
+    const auto term = [&](RowTag d, size_t k, float* at) HWY_ATTR {
+      const float* gate = gate_up + k / 16 * 32 + k % 16;
+      const RowVector value = SiluTimes(d, hn::LoadU(d, gate), hn::LoadU(d, gate + 16));
+      hn::StoreU(value, d, at);
+      return value;
+    };
+    to.scales[r] = QuantizeRow(term, count, h, to.q + r * to.stride);
+  }
+}
+
+#endif
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace cllm
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace cllm {
+
+HWY_EXPORT(QuantizeAllRows);
+HWY_EXPORT(NormAndQuantize);
+HWY_EXPORT(ActivateAndQuantize);
+
+void QuantizeRows(const float* x, size_t x_stride, size_t rows, size_t count, const QuantizedRows& to) {
+  HWY_DYNAMIC_DISPATCH(QuantizeAllRows)(x, x_stride, rows, count, to);
+}
+
+void RmsNormQuantize(const float* x, const float* weight, float epsilon, size_t rows, size_t count, float* y,
+                     const QuantizedRows& to) {
+  HWY_DYNAMIC_DISPATCH(NormAndQuantize)(x, weight, epsilon, rows, count, y, to);
+}
+
+void SwiGluQuantize(const float* gate_up, size_t rows, size_t count, float* h, const QuantizedRows& to) {
+  HWY_DYNAMIC_DISPATCH(ActivateAndQuantize)(gate_up, rows, count, h, to);
+}
+
+}  // namespace cllm
+#endif  // HWY_ONCE

@@ -1,0 +1,37 @@
+// Room: kernels. Rows of activations as int8, class A: alone, or together with the step that makes them.
+#ifndef CLLM_KERNELS_QUANTIZE_H_
+#define CLLM_KERNELS_QUANTIZE_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace cllm {
+
+// A row of activations as int8: x[k] is about scale * q[k], |q| <= 127. `sum` is the sum of q, for the
+// weights' offset of 128.
+struct RowScale {
+  float scale;
+  int32_t sum;
+};
+
+// Where they go: q [rows][stride], scales [rows]. stride: a multiple of 4, at least PaddedRow of the count.
+struct QuantizedRows {
+  int8_t* q;
+  size_t stride;
+  RowScale* scales;
+};
+
+// x [rows][x_stride], `count` elements a row, zeros up to PaddedRow(count), as in q.
+// scale = max|x| / 127 with max|x| at least 1e-20; q = x * (127 / max|x|) to nearest, ties to even.
+void QuantizeRows(const float* x, size_t x_stride, size_t rows, size_t count, const QuantizedRows& to);
+
+// QuantizeRows of y = RmsNorm of x (norm.h); y [rows][PaddedRow(count)] is written, too.
+void RmsNormQuantize(const float* x, const float* weight, float epsilon, size_t rows, size_t count, float* y,
+                     const QuantizedRows& to);
+
+// QuantizeRows of h = SwiGlu of gate_up (activation.h) with stride = PaddedRow(count); h is written, too.
+void SwiGluQuantize(const float* gate_up, size_t rows, size_t count, float* h, const QuantizedRows& to);
+
+}  // namespace cllm
+
+#endif  // CLLM_KERNELS_QUANTIZE_H_
