@@ -1,7 +1,6 @@
 #include <cstring>
 
 #include "base/layout.h"
-#include "base/ranges.h"
 #include "kernels/activation.h"
 #include "kernels/attention.h"
 #include "kernels/gemm.h"
@@ -11,89 +10,129 @@
 #include "trainer/trainer.h"
 
 namespace cllm {
+// Panels [begin, end) of dx [rows][columns padded] = dy [rows][dy_stride] times the matrix, given the panels
+// of the transposed matrix.
+void Trainer::LinearBackward(const Tensor& weights, const float* transposed, const float* dy,
+                             size_t dy_stride, size_t rows, size_t begin, size_t end, float* dx) {
+  GemmF32({dy, dy_stride, 1, transposed, dy_stride * kPanel, kPanel, dx,
+           static_cast<size_t>(PaddedRow(weights.columns)), kPanel, rows, dy_stride, begin, end, false});
+}
 
-// From d_normed of the final norm, which HeadAndLoss left, to the gradients of everything before it.
-void Trainer::Backward(const uint32_t* inputs, const Rows& rows) {
-  const size_t count = rows.count();
-  const size_t last = 2 * static_cast<size_t>(model_.config.layers);
-  std::memset(Floats(plan_.d_residual), 0, count * shape_.width_stride * sizeof(float));
-  NormBackward(final_norm_, Residual(last, count), Inverse(last, count), count);
-  for (size_t layer = model_.config.layers; layer-- > 0;) {
-    FeedForwardHalfBackward(layer, count);
-    AttentionHalfBackward(layer, rows);
+void Trainer::LinearBackward(const Tensor& weights, const float* transposed, const float* dy,
+                             size_t dy_stride, const Band& band, float* dx) const {
+  const size_t rows = band.rows.count(), panels = PaddedRow(weights.columns) / kPanel;
+  ForRanges(band.workers, panels, rows * dy_stride * kPanel, [&](size_t begin, size_t end) {
+    LinearBackward(weights, transposed, dy, dy_stride, rows, begin, end, dx);
+  });
+}
+
+// Several bands a worker where they are long enough to be worth it: whoever is free takes the next, so that
+// none waits long for a worker that the machine has interrupted. Bands are even, or there is just one: no
+// worker should be idle for more than an eighth of the time.
+size_t Trainer::BandCount(const Rows& rows) const {
+  const size_t macs = rows.length * static_cast<size_t>(plan_.weight_floats);
+  if (RangeCount(workers(), rows.sequences, macs) < workers_.count) return 1;
+  for (size_t each = kBandsPerWorker; each > 0; --each) {
+    const size_t count = each * workers_.count;
+    const size_t idle = (rows.sequences + count - 1) / count * count - rows.sequences;
+    const bool long_enough = each == 1 || rows.count() / count >= kBandRows;
+    if (long_enough && idle * 8 <= rows.sequences) return count;
   }
+  return 1;
+}
+
+// From d_normed of the final norm, which HeadAndLoss left, to the gradients of everything before it. What
+// needs a row's own numbers only is done band by band, and between those steps the sums over all rows.
+void Trainer::Backward(const uint32_t* inputs, const Rows& rows) {
+  const size_t count = rows.count(), last = 2 * static_cast<size_t>(model_.config.layers);
+  ForShares(count * shape_.width_stride * kPanel, [&](const Share& share) {
+    NormWeightBackward(last, count, share);
+    TransposeHalf(last - 1, share);
+  });
+  for (size_t half = last; half-- > 0;) {
+    ForBands(rows, [&](const Band& band) {
+      NormBackward(half + 1, count, band);
+      if (half % 2 == 1) {
+        FeedForwardHalfBackward(half / 2, count, band);
+      } else {
+        AttentionHalfBackward(half / 2, count, band);
+      }
+    });
+    HalfWeightsBackward(half, rows);
+  }
+  ForBands(rows, [&](const Band& band) { NormBackward(0, count, band); });
   EmbeddingBackward(inputs, count);
 }
 
-// x_out = x_in + down(hidden): d_residual is the gradient of x_out and becomes that of x_in. What the forward
-// pass did not keep, the normed rows and the hidden ones, is computed again.
-void Trainer::FeedForwardHalfBackward(size_t layer, size_t rows) {
-  const LayerWeights& weights = Layer(layer);
-  const FeedForwardBuffers buffers = FeedForwardOf(layer, rows);
-  const size_t width = shape_.width_stride, hidden = shape_.hidden_stride;
-  float* d_residual = Floats(plan_.d_residual);
-  float* d_hidden = Floats(plan_.d_hidden);
-  NormRows(weights.feed_forward_norm, shape_, rows, buffers.x_in, buffers.normed, nullptr, workers());
-  ForRanges(workers(), rows, hidden * 16, [&](size_t begin, size_t end) {
-    SwiGlu(buffers.gate_up + begin * 2 * hidden, end - begin, hidden, buffers.hidden + begin * hidden);
+// From d_normed: d_residual +=, after the last half =.
+void Trainer::NormBackward(size_t half, size_t rows, const Band& band) {
+  const size_t stride = shape_.width_stride;
+  const bool first = half == 2 * static_cast<size_t>(model_.config.layers);
+  ForRanges(band.workers, band.rows.count(), stride * 4, [&](size_t begin, size_t end) {
+    const size_t row = band.row() + begin, at = row * stride;
+    float* d_residual = Floats(plan_.d_residual) + at;
+    if (first) std::memset(d_residual, 0, (end - begin) * stride * sizeof(float));
+    RmsNormBackward(Residual(half, rows) + at, static_cast<const float*>(NormOf(half).data),
+                    Inverse(half, rows) + row, Floats(plan_.d_normed) + at, end - begin, shape_.width,
+                    d_residual);
   });
-  LinearWeightBackward(weights.down, buffers.hidden, hidden, d_residual, width, rows);
-  Transpose(weights.down, width);
-  LinearBackward(weights.down, d_residual, width, rows, d_hidden);
-  ForRanges(workers(), rows, hidden * 16, [&](size_t begin, size_t end) {
-    SwiGluBackward(d_hidden + begin * hidden, end - begin, hidden, buffers.gate_up + begin * 2 * hidden);
-  });
-  LinearWeightBackward(weights.gate_up, buffers.normed, width, buffers.gate_up, 2 * hidden, rows);
-  Transpose(weights.gate_up, 2 * hidden);
-  LinearBackward(weights.gate_up, buffers.gate_up, 2 * hidden, rows, Floats(plan_.d_normed));
-  NormBackward(weights.feed_forward_norm, buffers.x_in, buffers.inverse, rows);
 }
 
-void Trainer::AttentionHalfBackward(size_t layer, const Rows& rows) {
+// x_out = x_in + down(hidden): d_residual is the gradient of x_out, d_normed becomes that of the normed rows.
+// What the forward pass did not keep, the normed rows and the hidden ones, is computed again.
+void Trainer::FeedForwardHalfBackward(size_t layer, size_t rows, const Band& band) {
   const LayerWeights& weights = Layer(layer);
-  const size_t count = rows.count();
-  const AttentionBuffers buffers = AttentionOf(layer, count);
-  const size_t width = shape_.width_stride, qkv = shape_.qkv_stride;
-  float* d_residual = Floats(plan_.d_residual);
-  float* d_qkv = Floats(plan_.d_query_key_value);
-  LinearWeightBackward(weights.attention_output, buffers.attended, shape_.query_stride, d_residual, width,
-                       count);
-  Transpose(weights.attention_output, width);
-  LinearBackward(weights.attention_output, d_residual, width, count, Floats(plan_.d_attended));
-  ForRanges(workers(), rows.sequences * shape_.kv_heads,
-            rows.length * rows.length * shape_.head_size * 3 * (shape_.heads / shape_.kv_heads),
-            [&](size_t begin, size_t end) { HeadsBackward(buffers, rows, begin, end); });
-  ForRanges(workers(), count, qkv * 2, [&](size_t begin, size_t end) {
-    const size_t used = (shape_.heads + 2 * shape_.kv_heads) * shape_.head_size;
-    for (size_t row = begin; row < end; ++row) {
-      Rope(d_qkv + row * qkv, shape_.heads + shape_.kv_heads, shape_.head_size / 2, shape_.rope_halves,
-           buffers.angles + row % rows.length * shape_.head_size, true);
-      std::memset(d_qkv + row * qkv + used, 0, (qkv - used) * sizeof(float));
-    }
+  const FeedForwardBuffers buffers = FeedForwardOf(layer, rows, band);
+  const size_t width = shape_.width_stride, hidden = shape_.hidden_stride, count = band.rows.count();
+  const float* transposed = Floats(plan_.transposed);
+  const float* d_residual = Floats(plan_.d_residual) + band.row() * width;
+  float* d_hidden = Floats(plan_.d_hidden) + band.row() * hidden;
+  NormRows(weights.feed_forward_norm, shape_, count, buffers.x_in, buffers.normed, nullptr, band.workers);
+  LinearBackward(weights.down, transposed, d_residual, width, band, d_hidden);
+  ForRanges(band.workers, count, hidden * 32, [&](size_t begin, size_t end) {
+    float* gate_up = buffers.gate_up + begin * 2 * hidden;
+    SwiGlu(gate_up, end - begin, hidden, buffers.hidden + begin * hidden);
+    SwiGluBackward(d_hidden + begin * hidden, end - begin, hidden, gate_up);
   });
-  NormRows(weights.attention_norm, shape_, count, buffers.x_in, buffers.normed, nullptr, workers());
-  LinearWeightBackward(weights.query_key_value, buffers.normed, width, d_qkv, qkv, count);
-  Transpose(weights.query_key_value, qkv);
-  LinearBackward(weights.query_key_value, d_qkv, qkv, count, Floats(plan_.d_normed));
-  NormBackward(weights.attention_norm, buffers.x_in, buffers.inverse, count);
+  LinearBackward(weights.gate_up, transposed + width * hidden, buffers.gate_up, 2 * hidden, band,
+                 Floats(plan_.d_normed) + band.row() * width);
+}
+
+void Trainer::AttentionHalfBackward(size_t layer, size_t rows, const Band& band) {
+  const LayerWeights& weights = Layer(layer);
+  const AttentionBuffers buffers = AttentionOf(layer, rows, band);
+  const size_t width = shape_.width_stride, qkv = shape_.qkv_stride, count = band.rows.count();
+  const float* transposed = Floats(plan_.transposed);
+  LinearBackward(weights.attention_output, transposed, Floats(plan_.d_residual) + band.row() * width, width,
+                 band, Floats(plan_.d_attended) + band.row() * shape_.query_stride);
+  ForRanges(band.workers, band.rows.sequences * shape_.kv_heads,
+            band.rows.length * band.rows.length * shape_.head_size * 3 * (shape_.heads / shape_.kv_heads),
+            [&](size_t begin, size_t end) { HeadsBackward(buffers, band, begin, end); });
+  ForRanges(band.workers, count, qkv * 2,
+            [&](size_t begin, size_t end) { RotateBackward(buffers, band, begin, end); });
+  NormRows(weights.attention_norm, shape_, count, buffers.x_in, buffers.normed, nullptr, band.workers);
+  LinearBackward(weights.query_key_value, transposed + width * shape_.query_stride,
+                 Floats(plan_.d_query_key_value) + band.row() * qkv, qkv, band,
+                 Floats(plan_.d_normed) + band.row() * width);
 }
 
 // Items are (sequence, key head): the query heads of a group add to the same keys, one after the other.
-void Trainer::HeadsBackward(const AttentionBuffers& buffers, const Rows& rows, size_t begin, size_t end) {
-  const size_t size = shape_.head_size, stride = shape_.qkv_stride;
+void Trainer::HeadsBackward(const AttentionBuffers& buffers, const Band& band, size_t begin, size_t end) {
+  const size_t size = shape_.head_size, stride = shape_.qkv_stride, length = band.rows.length;
   const size_t group = shape_.heads / shape_.kv_heads;
+  const float* qkv = buffers.query_key_value;
+  float* d_qkv = Floats(plan_.d_query_key_value) + band.row() * stride;
+  const float* d_attended = Floats(plan_.d_attended) + band.row() * shape_.query_stride;
   for (size_t item = begin; item < end; ++item) {
     const size_t sequence = item / shape_.kv_heads, kv_head = item % shape_.kv_heads;
-    const size_t row = sequence * rows.length;
+    const size_t row = sequence * length;
     const size_t key_at = row * stride + shape_.query_width + kv_head * size;
     const size_t value_at = key_at + shape_.kv_heads * size;
-    const float* qkv = buffers.query_key_value;
-    float* d_qkv = Floats(plan_.d_query_key_value);
     float* key_panels = buffers.cache.keys + item * buffers.cache.head_floats;
     float* value_panels = buffers.cache.values + item * buffers.cache.head_floats;
-    PackPositions(qkv + key_at, stride, size, rows.length, key_panels);
-    PackPositions(qkv + value_at, stride, size, rows.length, value_panels);
-    for (size_t t = 0; t < rows.length; ++t) {
+    PackPositions(qkv + key_at, stride, size, length, key_panels);
+    PackPositions(qkv + value_at, stride, size, length, value_panels);
+    for (size_t t = 0; t < length; ++t) {
       std::memset(d_qkv + key_at + t * stride, 0, size * sizeof(float));
       std::memset(d_qkv + value_at + t * stride, 0, size * sizeof(float));
     }
@@ -101,56 +140,23 @@ void Trainer::HeadsBackward(const AttentionBuffers& buffers, const Rows& rows, s
       const size_t query_at = row * stride + head * size;
       const size_t out_at = row * shape_.query_stride + head * size;
       AttentionBackward({qkv + query_at, qkv + key_at, key_panels, value_panels, stride,
-                         buffers.attended + out_at, Floats(plan_.d_attended) + out_at, shape_.query_stride,
-                         buffers.log_sum_exp + (sequence * shape_.heads + head) * rows.length,
-                         d_qkv + query_at, d_qkv + key_at, d_qkv + value_at, size, rows.length,
-                         shape_.attention_scale});
+                         buffers.attended + out_at, d_attended + out_at, shape_.query_stride,
+                         buffers.log_sum_exp + (sequence * shape_.heads + head) * length, d_qkv + query_at,
+                         d_qkv + key_at, d_qkv + value_at, size, length, shape_.attention_scale});
     }
   }
 }
 
-// From d_normed: d_residual += and the gradient of the norm's weight +=.
-void Trainer::NormBackward(const Tensor& weight, const float* x, const float* inverse, size_t rows) {
-  const size_t stride = shape_.width_stride;
-  const float* dy = Floats(plan_.d_normed);
-  ForRanges(workers(), stride / kPanel, rows * kPanel, [&](size_t begin, size_t end) {
-    RmsNormBackwardWeight(x, inverse, dy, rows, stride, begin * kPanel, end * kPanel, GradientOf(weight));
-  });
-  ForRanges(workers(), rows, stride * 4, [&](size_t begin, size_t end) {
-    RmsNormBackward(x + begin * stride, static_cast<const float*>(weight.data), inverse + begin,
-                    dy + begin * stride, end - begin, shape_.width,
-                    Floats(plan_.d_residual) + begin * stride);
-  });
-}
-
-// Gradient of the matrix += dy^T x, for x [rows][x_stride] and dy [rows][dy_stride], dy_stride the stored
-// rows of the matrix.
-void Trainer::LinearWeightBackward(const Tensor& weights, const float* x, size_t x_stride, const float* dy,
-                                   size_t dy_stride, size_t rows) {
-  const size_t columns = weights.columns;
-  ForRanges(workers(), dy_stride / kPanel, rows * columns * kPanel, [&](size_t begin, size_t end) {
-    GemmF32({x, 1, x_stride, dy, kPanel, dy_stride, GradientOf(weights), kPanel, columns * kPanel, columns,
-             rows, begin, end, true});
-  });
-}
-
-// Puts the panels of the transposed matrix into the plan's space for them.
-void Trainer::Transpose(const Tensor& weights, size_t stored_rows) {
-  ForRanges(workers(), PaddedRow(weights.columns) / kPanel, stored_rows * kPanel,
-            [&](size_t begin, size_t end) {
-              TransposePanels(static_cast<const float*>(weights.data), stored_rows, weights.columns,
-                              Floats(plan_.transposed), begin, end);
-            });
-}
-
-// dx [rows][columns padded] = dy times the matrix, which Transpose has just turned.
-void Trainer::LinearBackward(const Tensor& weights, const float* dy, size_t dy_stride, size_t rows,
-                             float* dx) {
-  const size_t stride = PaddedRow(weights.columns);
-  ForRanges(workers(), stride / kPanel, rows * dy_stride * kPanel, [&](size_t begin, size_t end) {
-    GemmF32({dy, dy_stride, 1, Floats(plan_.transposed), dy_stride * kPanel, kPanel, dx, stride, kPanel, rows,
-             dy_stride, begin, end, false});
-  });
+// Rows [begin, end) of the band.
+void Trainer::RotateBackward(const AttentionBuffers& buffers, const Band& band, size_t begin, size_t end) {
+  const size_t qkv = shape_.qkv_stride;
+  const size_t used = (shape_.heads + 2 * shape_.kv_heads) * shape_.head_size;
+  float* d_qkv = Floats(plan_.d_query_key_value) + (band.row() + begin) * qkv;
+  for (size_t row = begin; row < end; ++row, d_qkv += qkv) {
+    Rope(d_qkv, shape_.heads + shape_.kv_heads, shape_.head_size / 2, shape_.rope_halves,
+         buffers.angles + row % band.rows.length * shape_.head_size, true);
+    std::memset(d_qkv + used, 0, (qkv - used) * sizeof(float));
+  }
 }
 
 // Every worker takes a range of token ids and adds the rows of its tokens in their order.

@@ -1,46 +1,55 @@
 #include <cstring>
 
 #include "base/layout.h"
-#include "base/ranges.h"
+#include "kernels/gemm.h"
 #include "kernels/loss.h"
 #include "trainer/trainer.h"
 
 namespace cllm {
 
-AttentionBuffers Trainer::AttentionOf(size_t layer, size_t rows) const {
-  return {Residual(2 * layer, rows),
-          Residual(2 * layer + 1, rows),
-          Floats(plan_.normed),
-          Inverse(2 * layer, rows),
-          Floats(plan_.query_key_value) + layer * rows * shape_.qkv_stride,
-          Floats(plan_.attended) + layer * rows * shape_.query_stride,
-          Floats(plan_.log_sum_exp) + layer * rows * shape_.heads,
+AttentionBuffers Trainer::AttentionOf(size_t layer, size_t rows, const Band& band) const {
+  const size_t row = band.row();
+  const size_t cache = band.sequence * shape_.kv_heads * static_cast<size_t>(plan_.head_floats);
+  return {Residual(2 * layer, rows) + row * shape_.width_stride,
+          Residual(2 * layer + 1, rows) + row * shape_.width_stride,
+          Floats(plan_.normed) + row * shape_.width_stride,
+          Inverse(2 * layer, rows) + row,
+          Floats(plan_.query_key_value) + (layer * rows + row) * shape_.qkv_stride,
+          Floats(plan_.attended) + (layer * rows + row) * shape_.query_stride,
+          Floats(plan_.log_sum_exp) + (layer * rows + row) * shape_.heads,
           Floats(plan_.angles),
-          {Floats(plan_.keys), Floats(plan_.values), static_cast<size_t>(plan_.head_floats)},
+          {Floats(plan_.keys) + cache, Floats(plan_.values) + cache, static_cast<size_t>(plan_.head_floats)},
           {nullptr, 0, nullptr}};
 }
 
-FeedForwardBuffers Trainer::FeedForwardOf(size_t layer, size_t rows) const {
-  return {Residual(2 * layer + 1, rows),
-          Residual(2 * layer + 2, rows),
-          Floats(plan_.normed),
-          Inverse(2 * layer + 1, rows),
-          Floats(plan_.gate_up) + layer * rows * 2 * shape_.hidden_stride,
-          Floats(plan_.hidden),
+FeedForwardBuffers Trainer::FeedForwardOf(size_t layer, size_t rows, const Band& band) const {
+  const size_t row = band.row();
+  return {Residual(2 * layer + 1, rows) + row * shape_.width_stride,
+          Residual(2 * layer + 2, rows) + row * shape_.width_stride,
+          Floats(plan_.normed) + row * shape_.width_stride,
+          Inverse(2 * layer + 1, rows) + row,
+          Floats(plan_.gate_up) + (layer * rows + row) * 2 * shape_.hidden_stride,
+          Floats(plan_.hidden) + row * shape_.hidden_stride,
           {nullptr, 0, nullptr}};
 }
 
+// Up to the final norm, band by band.
 void Trainer::Forward(const uint32_t* inputs, const Rows& rows) {
-  const size_t count = rows.count();
-  ForRanges(workers(), count, shape_.width * 4, [&](size_t begin, size_t end) {
-    for (size_t r = begin; r < end; ++r) {
-      EmbedToken(embedding_, inputs[r], Residual(0, count) + r * shape_.width_stride);
+  const size_t all = rows.count(), layers = model_.config.layers, width = shape_.width_stride;
+  ForBands(rows, [&](const Band& band) {
+    const size_t count = band.rows.count(), row = band.row();
+    ForRanges(band.workers, count, shape_.width * 4, [&](size_t begin, size_t end) {
+      for (size_t r = row + begin; r < row + end; ++r) {
+        EmbedToken(embedding_, inputs[r], Residual(0, all) + r * width);
+      }
+    });
+    for (size_t layer = 0; layer < layers; ++layer) {
+      AttentionHalf(Layer(layer), shape_, band.rows, AttentionOf(layer, all, band), band.workers);
+      FeedForwardHalf(Layer(layer), shape_, count, FeedForwardOf(layer, all, band), band.workers);
     }
+    NormRows(final_norm_, shape_, count, Residual(2 * layers, all) + row * width,
+             Floats(plan_.normed) + row * width, Inverse(2 * layers, all) + row, band.workers);
   });
-  for (size_t layer = 0; layer < model_.config.layers; ++layer) {
-    AttentionHalf(Layer(layer), shape_, rows, AttentionOf(layer, count), workers());
-    FeedForwardHalf(Layer(layer), shape_, count, FeedForwardOf(layer, count), workers());
-  }
 }
 
 float Trainer::Run(const uint32_t* inputs, const uint32_t* targets, const Rows& rows, const float* weight) {
@@ -55,39 +64,43 @@ float Trainer::Run(const uint32_t* inputs, const uint32_t* targets, const Rows& 
   return counted != 0 ? static_cast<float>(sum / counted) : 0.0f;
 }
 
-void Trainer::RowLosses(const uint32_t* targets, size_t begin, size_t count, bool gradient,
+// Rows [first, last) of the chunk that begins at row `begin`.
+void Trainer::RowLosses(const uint32_t* targets, size_t begin, size_t first, size_t last, bool gradient,
                         float token_weight) {
-  ForRanges(workers(), count, vocabulary_stride_ * 16, [&](size_t first, size_t last) {
-    for (size_t r = first; r < last; ++r) {
-      float* logits = Floats(plan_.logits) + r * vocabulary_stride_;
-      float& loss = Floats(plan_.losses)[begin + r];
-      if (targets[begin + r] != CLLM_NO_TOKEN) {
-        loss =
-            CrossEntropy(logits, model_.config.vocabulary_size, targets[begin + r], token_weight, gradient);
-      } else {
-        loss = 0.0f;
-        std::memset(logits, 0, vocabulary_stride_ * sizeof(float));
-      }
+  for (size_t r = first; r < last; ++r) {
+    float* logits = Floats(plan_.logits) + r * vocabulary_stride_;
+    float& loss = Floats(plan_.losses)[begin + r];
+    if (targets[begin + r] != CLLM_NO_TOKEN) {
+      loss = CrossEntropy(logits, model_.config.vocabulary_size, targets[begin + r], token_weight, gradient);
+    } else {
+      loss = 0.0f;
+      std::memset(logits, 0, vocabulary_stride_ * sizeof(float));
     }
-  });
+  }
 }
 
+// From the final norm's output to the losses, and with `gradient` to d_normed, chunk by chunk of logits.
 void Trainer::HeadAndLoss(const uint32_t* targets, size_t rows, bool gradient, float token_weight) {
-  const size_t half = 2 * static_cast<size_t>(model_.config.layers);
-  NormRows(final_norm_, shape_, rows, Residual(half, rows), Floats(plan_.normed), Inverse(half, rows),
-           workers());
-  if (gradient) Transpose(head_, vocabulary_stride_);
-  const size_t stride = shape_.width_stride;
+  const size_t stride = shape_.width_stride, vocabulary = vocabulary_stride_;
   float* logits = Floats(plan_.logits);
+  float* transposed = Floats(plan_.transposed);
   for (size_t begin = 0; begin < rows; begin += plan_.logits_rows) {
     const size_t count = rows - begin < plan_.logits_rows ? rows - begin : plan_.logits_rows;
     const float* normed = Floats(plan_.normed) + begin * stride;
-    Linear(head_, {count, stride, vocabulary_stride_, vocabulary_stride_ / kPanel}, normed, logits, false,
+    float* d_normed = Floats(plan_.d_normed) + begin * stride;
+    Linear(head_, {count, stride, vocabulary, vocabulary / kPanel}, normed, logits, false,
            {nullptr, 0, nullptr}, workers());
-    RowLosses(targets, begin, count, gradient, token_weight);
+    ForShares(count * vocabulary * 16, [&](const Share& share) {
+      RowLosses(targets, begin, share.Begin(count), share.End(count), gradient, token_weight);
+      if (gradient && begin == 0) Transpose(head_, vocabulary, transposed, share);
+    });
     if (!gradient) continue;
-    LinearWeightBackward(head_, normed, stride, logits, vocabulary_stride_, count);
-    LinearBackward(head_, logits, vocabulary_stride_, count, Floats(plan_.d_normed) + begin * stride);
+    ForShares(count * vocabulary * stride * 2, [&](const Share& share) {
+      LinearWeightBackward(head_, normed, stride, logits, vocabulary, count, share);
+      const Share other = share.Reversed();
+      LinearBackward(head_, transposed, logits, vocabulary, count, other.Begin(stride / kPanel),
+                     other.End(stride / kPanel), d_normed);
+    });
   }
 }
 

@@ -59,20 +59,19 @@ Status PlanTrainer(const Model& model, const cllm_trainer_limits& limits, Traine
   plan->normed = room.TakeFloats(rows * width);
   plan->d_residual = room.TakeFloats(rows * width);
   plan->d_normed = room.TakeFloats(rows * width);
-  plan->transposed =
-      room.TakeFloats(Max(Max(width * qkv, width * query), Max(width * 2 * hidden, width * vocabulary)));
+  plan->transposed = room.TakeFloats(width * Max(Max(qkv + query, 3 * hidden), vocabulary));
   plan->losses = room.TakeFloats(rows);
 
+  RoomPlan head = room;
+  plan->logits = head.TakeFloats(plan->logits_rows * vocabulary);
+  plan->hidden = room.TakeFloats(rows * hidden);
   RoomPlan feed_forward = room;
-  plan->hidden = feed_forward.TakeFloats(rows * hidden);
   plan->d_hidden = feed_forward.TakeFloats(rows * hidden);
   RoomPlan attention = room;
   plan->keys = attention.TakeFloats(uint64_t{limits.sequences} * config.kv_heads * plan->head_floats);
   plan->values = attention.TakeFloats(uint64_t{limits.sequences} * config.kv_heads * plan->head_floats);
   plan->d_query_key_value = attention.TakeFloats(rows * qkv);
   plan->d_attended = attention.TakeFloats(rows * query);
-  RoomPlan head = room;
-  plan->logits = head.TakeFloats(plan->logits_rows * vocabulary);
   plan->room_bytes = Max(Max(feed_forward.bytes(), attention.bytes()), head.bytes());
   return CLLM_OK;
 }

@@ -20,8 +20,9 @@ inline constexpr uint64_t kNormSegment = 16384;
 inline constexpr uint64_t kLogitsFloats = uint64_t{1} << 22;
 
 // Offsets from the start of the room, each a multiple of 64. rows = sequences * length; strides are those of
-// LayerShape. The buffers from `hidden` on share bytes: those of the feed-forward half, of the attention half
-// and of the head are never in use at the same time.
+// LayerShape. The buffers from `hidden` on share bytes where they are never in use at the same time: logits
+// with all others, d_hidden with those of attention. In the forward pass one worker may be in the attention
+// half of a layer while another is in a feed-forward half: hidden and the cache lie apart.
 struct TrainerPlan {
   uint32_t sequences, length;  // the limits
   uint32_t logits_rows;        // in a chunk
@@ -49,7 +50,7 @@ struct TrainerPlan {
   uint64_t normed;      // float [rows][width]
   uint64_t d_residual;  // float [rows][width]
   uint64_t d_normed;    // float [rows][width]
-  uint64_t transposed;  // float, the largest matrix
+  uint64_t transposed;  // float, the two matrices of a half, or the head
   uint64_t losses;      // float [rows]
 
   uint64_t hidden;             // float [rows][hidden]

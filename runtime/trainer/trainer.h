@@ -7,12 +7,35 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/ranges.h"
 #include "base/status.h"
 #include "model/model.h"
 #include "session/layer.h"
 #include "trainer/plan.h"
 
 namespace cllm {
+
+inline constexpr size_t kBandsPerWorker = 4;
+inline constexpr size_t kBandRows = 96;  // fewer make products slower
+
+// Whole sequences of a batch, from number `sequence` on. Either one worker takes them through all steps that
+// need no other rows (workers is nullptr), or they are the whole batch and each step is cut for the workers.
+struct Band {
+  size_t sequence;
+  Rows rows;
+  const cllm_workers* workers;
+  size_t row() const { return sequence * rows.length; }
+};
+
+// One of `count` shares of a fork's work: the fork of weight gradients cuts several matrices at once.
+struct Share {
+  size_t index, count;
+  size_t Begin(size_t items) const { return items * index / count; }
+  size_t End(size_t items) const { return items * (index + 1) / count; }
+  // The same cut with its shares in reverse, so that what does not divide evenly is not always the same
+  // worker's.
+  Share Reversed() const { return {count - 1 - index, count}; }
+};
 
 // The functions of cllm_trainer_*; cllm.h says what they do. The object lies at the start of its room.
 class Trainer {
@@ -40,20 +63,47 @@ class Trainer {
   float Run(const uint32_t* inputs, const uint32_t* targets, const Rows& rows, const float* weight);
   void Forward(const uint32_t* inputs, const Rows& rows);
   void HeadAndLoss(const uint32_t* targets, size_t rows, bool gradient, float token_weight);
-  void RowLosses(const uint32_t* targets, size_t begin, size_t count, bool gradient, float token_weight);
-  AttentionBuffers AttentionOf(size_t layer, size_t rows) const;
-  FeedForwardBuffers FeedForwardOf(size_t layer, size_t rows) const;
-  // backward.cc
+  void RowLosses(const uint32_t* targets, size_t begin, size_t first, size_t last, bool gradient,
+                 float token_weight);
+  // The buffers of a band in a batch of `rows` rows.
+  AttentionBuffers AttentionOf(size_t layer, size_t rows, const Band& band) const;
+  FeedForwardBuffers FeedForwardOf(size_t layer, size_t rows, const Band& band) const;
+  // backward.cc. Halves are numbered as in Residual().
   void Backward(const uint32_t* inputs, const Rows& rows);
-  void AttentionHalfBackward(size_t layer, const Rows& rows);
-  void HeadsBackward(const AttentionBuffers& buffers, const Rows& rows, size_t begin, size_t end);
-  void FeedForwardHalfBackward(size_t layer, size_t rows);
-  void NormBackward(const Tensor& weight, const float* x, const float* inverse, size_t rows);
-  void LinearWeightBackward(const Tensor& weights, const float* x, size_t x_stride, const float* dy,
-                            size_t dy_stride, size_t rows);
-  void Transpose(const Tensor& weights, size_t stored_rows);
-  void LinearBackward(const Tensor& weights, const float* dy, size_t dy_stride, size_t rows, float* dx);
+  static void LinearBackward(const Tensor& weights, const float* transposed, const float* dy,
+                             size_t dy_stride, size_t rows, size_t begin, size_t end, float* dx);
+  void LinearBackward(const Tensor& weights, const float* transposed, const float* dy, size_t dy_stride,
+                      const Band& band, float* dx) const;
+  void NormBackward(size_t half, size_t rows, const Band& band);
+  void FeedForwardHalfBackward(size_t layer, size_t rows, const Band& band);
+  void AttentionHalfBackward(size_t layer, size_t rows, const Band& band);
+  void HeadsBackward(const AttentionBuffers& buffers, const Band& band, size_t begin, size_t end);
+  void RotateBackward(const AttentionBuffers& buffers, const Band& band, size_t begin, size_t end);
   void EmbeddingBackward(const uint32_t* inputs, size_t rows);
+  // backward_weights.cc
+  void HalfWeightsBackward(size_t half, const Rows& rows);
+  void TransposeHalf(size_t half, const Share& share);
+  void Transpose(const Tensor& weights, size_t stored_rows, float* transposed, const Share& share) const;
+  void LinearWeightBackward(const Tensor& weights, const float* x, size_t x_stride, const float* dy,
+                            size_t dy_stride, size_t rows, const Share& share) const;
+  void NormWeightBackward(size_t half, size_t rows, const Share& share) const;
+
+  // Cuts the batch into a band for each worker, or into a single one where that would leave workers idle.
+  template <class Body>
+  void ForBands(const Rows& rows, const Body& body) const {
+    const size_t count = BandCount(rows);
+    ParallelFor(workers(), static_cast<uint32_t>(count), [&](uint32_t i) {
+      const size_t begin = rows.sequences * i / count, end = rows.sequences * (i + 1) / count;
+      body(Band{begin, {end - begin, rows.length, rows.start}, count > 1 ? nullptr : workers()});
+    });
+  }
+  size_t BandCount(const Rows& rows) const;
+  // Runs body(share) over the shares of about `macs` multiply-adds.
+  template <class Body>
+  void ForShares(size_t macs, const Body& body) const {
+    const size_t count = RangeCount(workers(), macs, 1);
+    ParallelFor(workers(), static_cast<uint32_t>(count), [&](uint32_t i) { body(Share{i, count}); });
+  }
   // update.cc
   float GradientNorm();
   void Apply(const cllm_adamw& adamw, float gradient_scale);
@@ -69,6 +119,10 @@ class Trainer {
     return Floats(plan_.residuals) + half * rows * shape_.width_stride;
   }
   float* Inverse(size_t half, size_t rows) const { return Floats(plan_.inverses) + half * rows; }
+  const Tensor& NormOf(size_t half) const {
+    if (half == 2 * static_cast<size_t>(model_.config.layers)) return final_norm_;
+    return half % 2 == 0 ? Layer(half / 2).attention_norm : Layer(half / 2).feed_forward_norm;
+  }
   LayerWeights& Layer(size_t layer) const { return At<LayerWeights>(plan_.layers)[layer]; }
   float* GradientOf(const Tensor& weights) const {
     return Floats(plan_.gradients) + (static_cast<const float*>(weights.data) - Floats(plan_.weights));

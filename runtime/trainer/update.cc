@@ -64,15 +64,21 @@ void Trainer::Apply(const cllm_adamw& adamw, float gradient_scale) {
   step.epsilon = adamw.epsilon;
   step.gradient_scale = gradient_scale;
   const uint64_t* offsets = At<uint64_t>(plan_.tensor_offsets);
-  for (uint32_t i = 0; i < model_.tensor_count; ++i) {
-    step.decay = IsNorm(TensorAt(model_, i).role) ? 1.0f : 1.0f - adamw.learning_rate * adamw.weight_decay;
-    const size_t panels = static_cast<size_t>(offsets[i + 1] - offsets[i]) / kPanel;
-    ForRanges(workers(), panels, kPanel * 8, [&](size_t begin, size_t end) {
-      const uint64_t at = (offsets[i] + begin * kPanel) * sizeof(float);
-      AdamW(step, (end - begin) * kPanel, Floats(plan_.weights + at), Floats(plan_.gradients + at),
+  const float undecayed = 1.0f, decayed = 1.0f - adamw.learning_rate * adamw.weight_decay;
+  // One fork for all tensors: a range of weights may begin in one and end in another.
+  const size_t panels = static_cast<size_t>(plan_.weight_floats) / kPanel;
+  ForRanges(workers(), panels, kPanel * 8, [&](size_t first, size_t last) {
+    AdamWStep part = step;
+    for (uint32_t i = 0; i < model_.tensor_count; ++i) {
+      const uint64_t begin = offsets[i] > first * kPanel ? offsets[i] : first * kPanel;
+      const uint64_t end = offsets[i + 1] < last * kPanel ? offsets[i + 1] : last * kPanel;
+      if (begin >= end) continue;
+      part.decay = IsNorm(TensorAt(model_, i).role) ? undecayed : decayed;
+      const uint64_t at = begin * sizeof(float);
+      AdamW(part, static_cast<size_t>(end - begin), Floats(plan_.weights + at), Floats(plan_.gradients + at),
             Floats(plan_.first_moments + at), Floats(plan_.second_moments + at));
-    });
-  }
+    }
+  });
 }
 
 }  // namespace cllm

@@ -57,7 +57,8 @@ TEST_CASE("trainer plan: the sum of its parts") {
   CHECK(plan.attended - plan.query_key_value == 2 * rows * 64 * 4);
   CHECK(plan.angles - plan.gate_up == 2 * rows * 96 * 4);
   CHECK(plan.transposed - plan.d_normed == rows * 32 * 4);
-  CHECK(plan.losses - plan.transposed == 32 * 112 * 4);
+  CHECK(plan.losses - plan.transposed == 32 * 3 * 48 * 4);
+  CHECK(plan.keys - plan.hidden == rows * 48 * 4);
   CHECK(plan.values - plan.keys == 3 * 2 * 48 * 8 * 4);
   CHECK(plan.room_bytes == plan.d_attended + rows * 32 * 4);
 }

@@ -1,0 +1,78 @@
+// Gradients of weights: sums over all rows of the batch, cut at panels of their outputs. A half's matrices
+// are cut in one fork, which also turns the matrices that the backward pass needs next.
+#include "base/layout.h"
+#include "kernels/gemm.h"
+#include "kernels/norm.h"
+#include "trainer/trainer.h"
+
+namespace cllm {
+
+void Trainer::HalfWeightsBackward(size_t half, const Rows& rows) {
+  const LayerWeights& weights = Layer(half / 2);
+  const size_t count = rows.count(), width = shape_.width_stride;
+  const Band all = {0, rows, nullptr};
+  const float* d_residual = Floats(plan_.d_residual);
+  if (half % 2 == 1) {
+    const size_t hidden = shape_.hidden_stride;
+    const FeedForwardBuffers buffers = FeedForwardOf(half / 2, count, all);
+    ForShares(count * width * 3 * hidden, [&](const Share& share) {
+      LinearWeightBackward(weights.gate_up, buffers.normed, width, buffers.gate_up, 2 * hidden, count, share);
+      LinearWeightBackward(weights.down, buffers.hidden, hidden, d_residual, width, count, share.Reversed());
+      NormWeightBackward(half, count, share);
+      TransposeHalf(half - 1, share);
+    });
+    return;
+  }
+  const size_t query = shape_.query_stride, qkv = shape_.qkv_stride;
+  const AttentionBuffers buffers = AttentionOf(half / 2, count, all);
+  ForShares(count * width * (query + qkv), [&](const Share& share) {
+    LinearWeightBackward(weights.query_key_value, buffers.normed, width, Floats(plan_.d_query_key_value), qkv,
+                         count, share);
+    LinearWeightBackward(weights.attention_output, buffers.attended, query, d_residual, width, count,
+                         share.Reversed());
+    NormWeightBackward(half, count, share);
+    if (half > 0) TransposeHalf(half - 1, share);
+  });
+}
+
+// Puts the panels of a half's transposed matrices into the plan's space for them: that into the residual
+// stream first.
+void Trainer::TransposeHalf(size_t half, const Share& share) {
+  const LayerWeights& weights = Layer(half / 2);
+  const size_t width = shape_.width_stride;
+  float* transposed = Floats(plan_.transposed);
+  if (half % 2 == 1) {
+    Transpose(weights.down, width, transposed, share);
+    Transpose(weights.gate_up, 2 * shape_.hidden_stride, transposed + width * shape_.hidden_stride,
+              share.Reversed());
+  } else {
+    Transpose(weights.attention_output, width, transposed, share);
+    Transpose(weights.query_key_value, shape_.qkv_stride, transposed + width * shape_.query_stride,
+              share.Reversed());
+  }
+}
+
+void Trainer::Transpose(const Tensor& weights, size_t stored_rows, float* transposed,
+                        const Share& share) const {
+  const size_t panels = PaddedRow(weights.columns) / kPanel;
+  TransposePanels(static_cast<const float*>(weights.data), stored_rows, weights.columns, transposed,
+                  share.Begin(panels), share.End(panels));
+}
+
+// Gradient of the matrix += dy^T x, for x [rows][x_stride] and dy [rows][dy_stride], dy_stride the stored
+// rows of the matrix.
+void Trainer::LinearWeightBackward(const Tensor& weights, const float* x, size_t x_stride, const float* dy,
+                                   size_t dy_stride, size_t rows, const Share& share) const {
+  const size_t columns = weights.columns, panels = dy_stride / kPanel;
+  GemmF32({x, 1, x_stride, dy, kPanel, dy_stride, GradientOf(weights), kPanel, columns * kPanel, columns,
+           rows, share.Begin(panels), share.End(panels), true});
+}
+
+// From d_normed of the half.
+void Trainer::NormWeightBackward(size_t half, size_t rows, const Share& share) const {
+  const size_t stride = shape_.width_stride, panels = stride / kPanel;
+  RmsNormBackwardWeight(Residual(half, rows), Inverse(half, rows), Floats(plan_.d_normed), rows, stride,
+                        share.Begin(panels) * kPanel, share.End(panels) * kPanel, GradientOf(NormOf(half)));
+}
+
+}  // namespace cllm
