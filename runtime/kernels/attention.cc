@@ -27,7 +27,7 @@ namespace {
 
 CLLM_ATTENTION_INLINE float ScalarExp(float x) {
   const RowTag d;
-  return hn::GetLane(Exp(d, hn::Set(d, x)));
+  return hn::GetLane(ExpOfNegative(d, hn::Set(d, x)));
 }
 
 CLLM_ATTENTION_INLINE float ScalarLog(float x) {
@@ -62,7 +62,7 @@ HWY_NOINLINE void Exponentiate(AttentionRow& row, size_t count, size_t head_size
   }
   RaiseMaximum(row, maximum, head_size, out);
   for (size_t t = 0; t < count; ++t) {
-    const float e = Exp(d, RowVector(row.scores[t] - row.maximum)).raw;
+    const float e = ExpOfNegative(d, RowVector(row.scores[t] - row.maximum)).raw;
     row.scores[t] = e;
     row.lanes.lane[t % kPanel] += e;
   }
@@ -84,7 +84,7 @@ HWY_INLINE void Exponentiate(AttentionRow& row, size_t count, size_t head_size, 
   for (size_t j = 0; j < kPanel; j += n) {
     RowVector sum = hn::Load(d, row.lanes.lane + j);
     for (size_t t = j; t < padded; t += kPanel) {
-      const RowVector e = Exp(d, hn::Sub(hn::Load(d, row.scores + t), shift));
+      const RowVector e = ExpOfNegative(d, hn::Sub(hn::Load(d, row.scores + t), shift));
       hn::Store(e, d, row.scores + t);
       sum = hn::Add(sum, e);
     }

@@ -72,29 +72,37 @@ HWY_INLINE void ScorePanels(const float* HWY_RESTRICT query, const float* HWY_RE
   }
 }
 #else
+template <Arithmetic kArithmetic, size_t kPanels>
+HWY_INLINE void ScoreSomePanels(const float* HWY_RESTRICT query, const float* HWY_RESTRICT keys,
+                                size_t head_size, RowVector scale, float* HWY_RESTRICT scores) {
+  const RowTag d;
+  const size_t panel = head_size * kPanel;
+  for (size_t j = 0; j < kPanel; j += hn::Lanes(d)) {
+    RowVector s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
+    const float* k = keys + j;
+    for (size_t i = 0; i < head_size; ++i, k += kPanel) {
+      const RowVector q = hn::Set(d, query[i]);
+      s0 = MultiplyAdd<kArithmetic>(q, hn::LoadU(d, k), s0);
+      if constexpr (kPanels > 1) s1 = MultiplyAdd<kArithmetic>(q, hn::LoadU(d, k + panel), s1);
+      if constexpr (kPanels > 2) s2 = MultiplyAdd<kArithmetic>(q, hn::LoadU(d, k + 2 * panel), s2);
+      if constexpr (kPanels > 3) s3 = MultiplyAdd<kArithmetic>(q, hn::LoadU(d, k + 3 * panel), s3);
+    }
+    hn::Store(hn::Mul(s0, scale), d, scores + j);
+    if constexpr (kPanels > 1) hn::Store(hn::Mul(s1, scale), d, scores + kPanel + j);
+    if constexpr (kPanels > 2) hn::Store(hn::Mul(s2, scale), d, scores + 2 * kPanel + j);
+    if constexpr (kPanels > 3) hn::Store(hn::Mul(s3, scale), d, scores + 3 * kPanel + j);
+  }
+}
+
 template <Arithmetic kArithmetic>
 HWY_INLINE void ScorePanels(const float* HWY_RESTRICT query, const float* HWY_RESTRICT keys, size_t head_size,
                             size_t panels, RowVector scale, float* HWY_RESTRICT scores) {
-  const RowTag d;
-  const size_t panel = head_size * kPanel;
-  // An absent panel, whose scores nobody reads, is computed from the first one's keys.
-  const float* k1 = keys + (panels > 1 ? panel : 0);
-  const float* k2 = keys + (panels > 2 ? 2 * panel : 0);
-  const float* k3 = keys + (panels > 3 ? 3 * panel : 0);
-  for (size_t j = 0; j < kPanel; j += hn::Lanes(d)) {
-    RowVector s0 = hn::Zero(d), s1 = hn::Zero(d), s2 = hn::Zero(d), s3 = hn::Zero(d);
-    for (size_t i = 0; i < head_size; ++i) {
-      const RowVector q = hn::Set(d, query[i]);
-      const size_t at = i * kPanel + j;
-      s0 = MultiplyAdd<kArithmetic>(q, hn::LoadU(d, keys + at), s0);
-      s1 = MultiplyAdd<kArithmetic>(q, hn::LoadU(d, k1 + at), s1);
-      s2 = MultiplyAdd<kArithmetic>(q, hn::LoadU(d, k2 + at), s2);
-      s3 = MultiplyAdd<kArithmetic>(q, hn::LoadU(d, k3 + at), s3);
-    }
-    hn::Store(hn::Mul(s0, scale), d, scores + j);
-    hn::Store(hn::Mul(s1, scale), d, scores + kPanel + j);
-    hn::Store(hn::Mul(s2, scale), d, scores + 2 * kPanel + j);
-    hn::Store(hn::Mul(s3, scale), d, scores + 3 * kPanel + j);
+  static_assert(kAttentionBlock == 4 * kPanel, "a case for each number of panels");
+  switch (panels) {
+    case 1: return ScoreSomePanels<kArithmetic, 1>(query, keys, head_size, scale, scores);
+    case 2: return ScoreSomePanels<kArithmetic, 2>(query, keys, head_size, scale, scores);
+    case 3: return ScoreSomePanels<kArithmetic, 3>(query, keys, head_size, scale, scores);
+    default: return ScoreSomePanels<kArithmetic, 4>(query, keys, head_size, scale, scores);
   }
 }
 #endif

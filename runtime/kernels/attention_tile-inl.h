@@ -84,7 +84,8 @@ HWY_INLINE void RaiseMaxima(RowVector block_maximum, bool first, size_t head_siz
   if (first) {
     hn::Store(block_maximum, d, tile.maximum);
   } else if (!hn::AllFalse(d, rises)) {
-    const RowVector factor = hn::IfThenElse(rises, Exp(d, hn::Sub(old, block_maximum)), hn::Set(d, 1.0f));
+    const RowVector factor =
+        hn::IfThenElse(rises, ExpOfNegative(d, hn::Sub(old, block_maximum)), hn::Set(d, 1.0f));
     for (size_t j = 0; j < kPanel * n; j += n) {
       hn::Store(hn::Mul(hn::Load(d, tile.lanes + j), factor), d, tile.lanes + j);
     }
@@ -123,7 +124,7 @@ HWY_INLINE void ExponentiateTile(const TileBlock& block, bool first, size_t head
   for (t = 0; t < count; ++t) {
     float* HWY_RESTRICT score = tile.scores + t * n;
     float* HWY_RESTRICT lane = tile.lanes + t % kPanel * n;
-    const RowVector e = Exp(d, hn::Sub(hn::Load(d, score), shift));
+    const RowVector e = ExpOfNegative(d, hn::Sub(hn::Load(d, score), shift));
     hn::Store(e, d, score);
     hn::Store(hn::Add(hn::Load(d, lane), e), d, lane);
   }
