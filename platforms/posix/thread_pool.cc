@@ -42,6 +42,7 @@ bool ThreadPool::TakeOne() {
                                           std::memory_order_acquire));
   task_(context_, static_cast<uint32_t>(ticket & 0xFFFFFFFFu) - 1);
   done_.fetch_add(1, std::memory_order_release);
+  done_.notify_one();
   return true;
 }
 
@@ -57,12 +58,13 @@ void ThreadPool::Run(Task task, void* context, uint32_t tasks) {
   }
   while (TakeOne()) {
   }
-  for (int spins = 0; done_.load(std::memory_order_acquire) != tasks; ++spins) {
+  int spins = 0;
+  for (uint32_t done; (done = done_.load(std::memory_order_acquire)) != tasks; ++spins) {
     // With more threads than cores the one we wait for may not be running: give it ours.
     if (spins < kSpins) {
       Pause();
     } else {
-      std::this_thread::yield();
+      done_.wait(done, std::memory_order_acquire);
     }
   }
 }

@@ -24,8 +24,11 @@ struct KvHead {
   float* values;
 };
 
-// Writes position's key and value (head_size floats each). The first position of a panel clears it.
-void WriteKv(const float* key, const float* value, size_t head_size, size_t position, const KvHead& cache);
+// Writes position's key and value (head_size floats each). With `clear` the keys after it in its panel become
+// zeros: for the last position of a call that began before the panel or at its start. Positions of a panel
+// may be written side by side.
+void WriteKv(const float* key, const float* value, size_t head_size, size_t position, bool clear,
+             const KvHead& cache);
 
 // For heads [begin, end) of one query position:
 // out[d] = sum over t <= position of softmax(scale * query . key[t]) * value[t][d].

@@ -3,15 +3,16 @@
 
 namespace cllm {
 
-void WriteKv(const float* key, const float* value, size_t head_size, size_t position, const KvHead& cache) {
+void WriteKv(const float* key, const float* value, size_t head_size, size_t position, bool clear,
+             const KvHead& cache) {
   const size_t lane = position % kPanel;
   float* panel = cache.keys + (position - lane) * head_size;
-  if (lane == 0) {
-    for (size_t i = 0; i < head_size * kPanel; ++i) panel[i] = 0.0f;
-  }
   for (size_t i = 0; i < head_size; ++i) {
     panel[i * kPanel + lane] = key[i];
     cache.values[position * head_size + i] = value[i];
+  }
+  for (size_t i = 0; clear && i < head_size; ++i) {
+    for (size_t after = lane + 1; after < kPanel; ++after) panel[i * kPanel + after] = 0.0f;
   }
 }
 

@@ -54,16 +54,13 @@ Status PlanSession(const Config& config, const cllm_limits* given, SessionPlan* 
   plan->quantized = room.Take(integer ? batch * plan->quantized_stride : 0);
   plan->row_scales = room.Take(integer ? batch * kRowScaleBytes : 0);
 
-  RoomPlan attention = room;
-  plan->query_key_value = attention.TakeFloats(batch * qkv_width);
-  plan->attended = attention.TakeFloats(batch * query_width);
-  RoomPlan feed_forward = room;
-  plan->gate_up = feed_forward.TakeFloats(batch * 2 * hidden);
-  plan->hidden = feed_forward.TakeFloats(batch * hidden);
+  plan->scratch_floats = Max(qkv_width + query_width, 3 * hidden);
+  RoomPlan layer = room;
+  plan->scratch = layer.TakeFloats(batch * plan->scratch_floats);
   RoomPlan output = room;
   plan->logits = output.TakeFloats(plan->limits.logits_rows * PaddedRow(config.vocabulary_size));
   plan->sampling = output.Take(PaddedRow(config.vocabulary_size) * kSamplingBytes);
-  plan->room_bytes = Max(Max(attention.bytes(), feed_forward.bytes()), output.bytes());
+  plan->room_bytes = Max(layer.bytes(), output.bytes());
   return CLLM_OK;
 }
 

@@ -24,9 +24,8 @@ struct SessionLimits {
   uint32_t logits_rows;  // 1 or batch
 };
 
-// Offsets from the start of the room, each a multiple of 64. The buffers from query_key_value on share bytes:
-// those of the attention half, those of the feed-forward half, and logits with the sampler's scratch are
-// never in use at the same time.
+// Offsets from the start of the room, each a multiple of 64. The layers' scratch shares bytes with logits and
+// the sampler's scratch, which are never in use at the same time.
 struct SessionPlan {
   SessionLimits limits;
   uint64_t layers;            // LayerWeights [layers]
@@ -38,13 +37,11 @@ struct SessionPlan {
   uint64_t normed;            // float [batch][width padded]
   uint64_t quantized;         // int8 [batch][quantized_stride], int8 weights only
   uint64_t row_scales;        // RowScale [batch], int8 weights only
-  uint64_t query_key_value;   // float [batch][(heads + 2 kv_heads) head_size padded]
-  uint64_t attended;          // float [batch][heads head_size padded]
-  uint64_t gate_up;           // float [batch][2 hidden padded]
-  uint64_t hidden;            // float [batch][hidden padded]
+  uint64_t scratch;           // float [batch][scratch_floats]
   uint64_t logits;            // float [logits_rows][vocabulary padded]
   uint64_t sampling;          // scratch of the sampler
   uint64_t quantized_stride;  // bytes
+  uint64_t scratch_floats;  // of a row in a layer: queries, keys, values and attended, or gate_up and hidden
   uint64_t room_bytes;
 };
 

@@ -35,9 +35,11 @@ void RotateAndStore(const LayerShape& shape, const Rows& rows, const AttentionBu
          buffers.angles + t * shape.head_size, false);
     const float* keys = queries + shape.query_width;
     const float* values = keys + shape.kv_heads * shape.head_size;
+    const size_t position = rows.start + t;
+    const bool clear = rows.last && t + 1 == rows.length && (t > 0 || position % kPanel == 0);
     for (size_t h = 0; h < shape.kv_heads; ++h) {
       const size_t at = (row / rows.length * shape.kv_heads + h) * buffers.cache.head_floats;
-      WriteKv(keys + h * shape.head_size, values + h * shape.head_size, shape.head_size, rows.start + t,
+      WriteKv(keys + h * shape.head_size, values + h * shape.head_size, shape.head_size, position, clear,
               {buffers.cache.keys + at, buffers.cache.values + at});
     }
   }
@@ -96,7 +98,7 @@ void Multiply(const Tensor& weights, const LinearShape& shape, const float* x, f
               const QuantizedRows& quantized, const cllm_workers* workers) {
   const size_t macs = shape.rows * weights.columns * kPanel;
   if (weights.dtype == Dtype::kI8) {
-    ForRanges(workers, shape.panels, macs, [&](size_t begin, size_t end) {
+    ForRanges(workers, shape.panels, macs / kInt8Speed, [&](size_t begin, size_t end) {
       GemmInt8({quantized.q, quantized.stride, quantized.scales, static_cast<const uint8_t*>(weights.data),
                 weights.scales, y, shape.y_stride, shape.rows,
                 static_cast<size_t>(RoundUp(weights.columns, 4)), begin, end, accumulate});
@@ -184,14 +186,18 @@ void NormRows(const Tensor& weight, const LayerShape& shape, size_t rows, const 
   });
 }
 
-void AttentionHalf(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
-                   const AttentionBuffers& buffers, const cllm_workers* workers) {
-  const size_t count = rows.count();
-  NormLinear(weights.attention_norm, weights.query_key_value, shape, count,
+void ProjectAndStore(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
+                     const AttentionBuffers& buffers, const cllm_workers* workers) {
+  NormLinear(weights.attention_norm, weights.query_key_value, shape, rows.count(),
              {buffers.x_in, buffers.normed, buffers.inverse}, buffers.query_key_value, shape.qkv_stride,
              buffers.quantized, workers);
   ForRanges(workers, rows.sequences, rows.length * shape.qkv_stride * 4,
             [&](size_t begin, size_t end) { RotateAndStore(shape, rows, buffers, begin, end); });
+}
+
+void AttendAndAdd(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
+                  const AttentionBuffers& buffers, const cllm_workers* workers) {
+  const size_t count = rows.count();
   ClearPadding(buffers.attended, count, shape.query_width, shape.query_stride);
   ForRanges(workers, rows.sequences * shape.heads * rows.length,
             (rows.start + rows.length) * shape.head_size * 2,
@@ -200,6 +206,12 @@ void AttentionHalf(const LayerWeights& weights, const LayerShape& shape, const R
   Linear(weights.attention_output,
          {count, shape.query_stride, shape.width_stride, shape.width_stride / kPanel}, buffers.attended,
          buffers.x_out, true, buffers.quantized, workers);
+}
+
+void AttentionHalf(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
+                   const AttentionBuffers& buffers, const cllm_workers* workers) {
+  ProjectAndStore(weights, shape, rows, buffers, workers);
+  AttendAndAdd(weights, shape, rows, buffers, workers);
 }
 
 void FeedForwardHalf(const LayerWeights& weights, const LayerShape& shape, size_t rows,

@@ -12,6 +12,9 @@
 
 namespace cllm {
 
+// Multiply-adds of int8 weights take about this much less time than those of floats, for base/ranges.h.
+inline constexpr size_t kInt8Speed = 2;
+
 struct LayerWeights {
   Tensor attention_norm;
   Tensor query_key_value;
@@ -38,9 +41,11 @@ struct LayerShape {
 };
 
 // Rows of activations: `sequences` sequences of `length` tokens each, all starting at position `start`.
-// Row r belongs to sequence r / length and to position start + r % length.
+// Row r belongs to sequence r / length and to position start + r % length. `last`: no positions follow in the
+// same call, in other rows.
 struct Rows {
   size_t sequences, length, start;
+  bool last = true;
   size_t count() const { return sequences * length; }
 };
 
@@ -88,7 +93,15 @@ struct AttentionBuffers {
   QuantizedRows quantized;
 };
 
-// x_out = x_in + attention(norm(x_in)); puts the rows' keys and values into the cache.
+// query_key_value of norm(x_in), rotated; puts the rows' keys and values into the cache.
+void ProjectAndStore(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
+                     const AttentionBuffers& buffers, const cllm_workers* workers);
+
+// x_out = x_in + attention of the queries to all that is in the cache.
+void AttendAndAdd(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
+                  const AttentionBuffers& buffers, const cllm_workers* workers);
+
+// Both: x_out = x_in + attention(norm(x_in)).
 void AttentionHalf(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
                    const AttentionBuffers& buffers, const cllm_workers* workers);
 

@@ -4,11 +4,18 @@
 #include <new>
 
 #include "base/layout.h"
+#include "base/ranges.h"
 #include "kernels/loss.h"
 #include "kernels/rope.h"
 #include "tokens/sampler.h"
 
 namespace cllm {
+namespace {
+
+// Rows a worker below which the products would read each weight for too little work.
+constexpr uint32_t kFewestRows = 8;
+
+}  // namespace
 
 Status Session::Create(const Model& model, const cllm_limits* limits, const cllm_workers* workers, void* room,
                        uint64_t room_bytes, Session** session) {
@@ -53,44 +60,92 @@ Status Session::Feed(const uint32_t* tokens, uint32_t count) {
 }
 
 void Session::Forward(const uint32_t* tokens, uint32_t count, uint32_t logits_rows) {
-  const size_t head_size = shape_.head_size;
-  float* residual = At<float>(plan_.residual);
-  float* angles = At<float>(plan_.angles);
   std::memcpy(At<uint32_t>(plan_.history) + position_, tokens, count * sizeof(uint32_t));
-  for (uint32_t r = 0; r < count; ++r) {
-    EmbedToken(embedding_, tokens[r], residual + r * shape_.width_stride);
-    RopeAngles(model_.config.rope_turns, head_size / 2, position_ + r, angles + r * head_size);
-  }
-  float* normed = At<float>(plan_.normed);
-  const QuantizedRows quantized = {At<int8_t>(plan_.quantized), static_cast<size_t>(plan_.quantized_stride),
-                                   At<RowScale>(plan_.row_scales)};
-  const size_t head_floats = RoundUp(plan_.limits.context, kPanel) * head_size;
-  const size_t layer_floats = head_floats * shape_.kv_heads;
-  const LayerWeights* layers = At<LayerWeights>(plan_.layers);
-  for (uint32_t i = 0; i < model_.config.layers; ++i) {
-    const KvCache cache = {At<float>(plan_.keys) + i * layer_floats,
-                           At<float>(plan_.values) + i * layer_floats, head_floats};
-    AttentionHalf(layers[i], shape_, {1, count, position_},
-                  {residual, residual, normed, nullptr, At<float>(plan_.query_key_value),
-                   At<float>(plan_.attended), nullptr, angles, cache, quantized},
-                  workers());
-    FeedForwardHalf(
-        layers[i], shape_, count,
-        {residual, residual, normed, nullptr, At<float>(plan_.gate_up), At<float>(plan_.hidden), quantized},
-        workers());
+  const uint32_t ranges = RowRanges(count);
+  for (uint32_t step = 0; step <= model_.config.layers; ++step) {
+    if (ranges == 1) {
+      Step(step, tokens, 0, count, count, workers());
+      continue;
+    }
+    ParallelFor(workers(), ranges, [&](uint32_t i) {
+      Step(step, tokens, size_t{count} * i / ranges, size_t{count} * (i + 1) / ranges, count, nullptr);
+    });
   }
   position_ += count;
   if (logits_rows > 0) ComputeLogits(count - logits_rows, logits_rows);
+}
+
+// With rows enough for each worker one fork and join a layer does, whatever the size of the model; with
+// fewer, the workers share each matrix, as far as it is worth it.
+uint32_t Session::RowRanges(uint32_t count) const {
+  if (count < kFewestRows * workers_.count) return 1;
+  const size_t row_macs = shape_.width * (shape_.qkv_stride + shape_.query_width + 3 * shape_.hidden);
+  return static_cast<uint32_t>(RangeCount(workers(), count, row_macs / kInt8Speed));
+}
+
+void Session::Step(uint32_t step, const uint32_t* tokens, size_t begin, size_t end, size_t count,
+                   const cllm_workers* workers) {
+  const LayerWeights* layers = At<LayerWeights>(plan_.layers);
+  const Rows rows = {1, end - begin, position_ + begin, end == count};
+  if (step == 0) {
+    Embed(tokens, begin, end);
+  } else {
+    AttendAndAdd(layers[step - 1], shape_, rows, AttentionOf(step - 1, begin, end), workers);
+    FeedForwardHalf(layers[step - 1], shape_, rows.length, FeedForwardOf(begin, end), workers);
+  }
+  if (step == model_.config.layers) return;
+  ProjectAndStore(layers[step], shape_, rows, AttentionOf(step, begin, end), workers);
+}
+
+void Session::Embed(const uint32_t* tokens, size_t begin, size_t end) {
+  for (size_t r = begin; r < end; ++r) {
+    EmbedToken(embedding_, tokens[r], At<float>(plan_.residual) + r * shape_.width_stride);
+    RopeAngles(model_.config.rope_turns, shape_.head_size / 2, static_cast<uint32_t>(position_ + r),
+               At<float>(plan_.angles) + r * shape_.head_size);
+  }
+}
+
+QuantizedRows Session::QuantizedFrom(size_t begin) const {
+  const auto stride = static_cast<size_t>(plan_.quantized_stride);
+  return {At<int8_t>(plan_.quantized) + begin * stride, stride, At<RowScale>(plan_.row_scales) + begin};
+}
+
+// Each row's scratch is its own, so that rows may be in different halves of the layer at the same time.
+AttentionBuffers Session::AttentionOf(uint32_t layer, size_t begin, size_t end) const {
+  const size_t head_floats = RoundUp(plan_.limits.context, kPanel) * shape_.head_size;
+  const size_t layer_floats = head_floats * shape_.kv_heads;
+  float* residual = At<float>(plan_.residual) + begin * shape_.width_stride;
+  float* scratch = At<float>(plan_.scratch) + begin * plan_.scratch_floats;
+  return {residual,
+          residual,
+          At<float>(plan_.normed) + begin * shape_.width_stride,
+          nullptr,
+          scratch,
+          scratch + (end - begin) * shape_.qkv_stride,
+          nullptr,
+          At<float>(plan_.angles) + begin * shape_.head_size,
+          {At<float>(plan_.keys) + layer * layer_floats, At<float>(plan_.values) + layer * layer_floats,
+           head_floats},
+          QuantizedFrom(begin)};
+}
+
+FeedForwardBuffers Session::FeedForwardOf(size_t begin, size_t end) const {
+  float* residual = At<float>(plan_.residual) + begin * shape_.width_stride;
+  float* scratch = At<float>(plan_.scratch) + begin * plan_.scratch_floats;
+  return {residual,
+          residual,
+          At<float>(plan_.normed) + begin * shape_.width_stride,
+          nullptr,
+          scratch,
+          scratch + (end - begin) * 2 * shape_.hidden_stride,
+          QuantizedFrom(begin)};
 }
 
 void Session::ComputeLogits(uint32_t first_row, uint32_t rows) {
   const size_t vocabulary = PaddedRow(model_.config.vocabulary_size);
   NormLinear(final_norm_, head_, shape_, rows,
              {At<float>(plan_.residual) + first_row * shape_.width_stride, At<float>(plan_.normed), nullptr},
-             At<float>(plan_.logits), vocabulary,
-             {At<int8_t>(plan_.quantized), static_cast<size_t>(plan_.quantized_stride),
-              At<RowScale>(plan_.row_scales)},
-             workers());
+             At<float>(plan_.logits), vocabulary, QuantizedFrom(0), workers());
 }
 
 Status Session::Logits(uint32_t row, const float** logits) const {

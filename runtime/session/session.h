@@ -28,6 +28,16 @@ class Session {
 
   // Runs the tokens, at most a batch, through the model; logits of the last `logits_rows` of them.
   void Forward(const uint32_t* tokens, uint32_t count, uint32_t logits_rows);
+  // How many ranges of rows go through the layers side by side, each on one worker.
+  uint32_t RowRanges(uint32_t count) const;
+  // Rows [begin, end) of the batch of `count`: what is between the writing of one layer's keys and the next
+  // one's. Step 0 begins with the tokens, step `layers` ends with the residual.
+  void Step(uint32_t step, const uint32_t* tokens, size_t begin, size_t end, size_t count,
+            const cllm_workers* workers);
+  void Embed(const uint32_t* tokens, size_t begin, size_t end);
+  AttentionBuffers AttentionOf(uint32_t layer, size_t begin, size_t end) const;
+  FeedForwardBuffers FeedForwardOf(size_t begin, size_t end) const;
+  QuantizedRows QuantizedFrom(size_t begin) const;
   void ComputeLogits(uint32_t first_row, uint32_t rows);
   template <class T>
   T* At(uint64_t offset) const {

@@ -43,7 +43,7 @@ struct Head {
     cached_values.assign(PaddedRow(length) * head_size, nan);
     cache = {key_panels.data(), cached_values.data()};
     for (size_t t = 0; t < length; ++t) {
-      WriteKv(keys.data() + t * stride, values.data() + t * stride, head_size, t, cache);
+      WriteKv(keys.data() + t * stride, values.data() + t * stride, head_size, t, t % 16 == 0, cache);
     }
   }
 };
@@ -205,7 +205,8 @@ TEST_CASE("attention: heads at once equal heads one by one, and only those asked
         for (size_t t = 0; t < length; ++t) {
           for (float& x : key) x = normal(random);
           for (float& x : value) x = normal(random);
-          WriteKv(key.data(), value.data(), head_size, t, {&keys[k * head_stride], &values[k * head_stride]});
+          WriteKv(key.data(), value.data(), head_size, t, true,
+                  {&keys[k * head_stride], &values[k * head_stride]});
         }
       }
       const auto run = [&](size_t begin, size_t end, Floats& out, Floats& log_sum_exp) {
