@@ -20,6 +20,7 @@ struct Command {
 Command AddTrain(CLI::App& program);
 Command AddImport(CLI::App& program);
 Command AddQuantize(CLI::App& program);
+Command AddExport(CLI::App& program);
 Command AddGenerate(CLI::App& program);
 Command AddEval(CLI::App& program);
 Command AddInspect(CLI::App& program);

@@ -9,6 +9,7 @@
 #include "converter/commands/files.h"
 #include "converter/commands/options.h"
 #include "converter/export/write_model.h"
+#include "converter/import/gguf.h"
 #include "converter/import/llama2c.h"
 
 namespace cllm {
@@ -18,20 +19,33 @@ struct Options {
   std::string source, tokenizer, out;
 };
 
-// Whether the file begins as FORMAT.md says: a size, an offset and the identifier.
-bool IsModelFile(const std::string& path) {
+// What stands at the start of a .cllm file, after a size and an offset, and of a GGUF file.
+enum class FileKind { kCllm, kGguf, kOther };
+
+FileKind KindOf(const std::string& path) {
   char start[12] = {};
   std::ifstream(path, std::ios::binary).read(start, sizeof(start));
-  return std::string_view(start + 8, 4) == "CLLM";
+  const std::string_view bytes(start, sizeof(start));
+  return bytes.substr(8) == "CLLM" ? FileKind::kCllm : IsGguf(bytes) ? FileKind::kGguf : FileKind::kOther;
+}
+
+absl::StatusOr<Checkpoint> Import(const Options& options) {
+  switch (KindOf(options.source)) {
+    case FileKind::kCllm:
+      return absl::InvalidArgumentError(options.source +
+                                        ": is a .cllm file already; all other commands take it");
+    case FileKind::kGguf:
+      if (options.tokenizer.empty()) return ImportGguf(options.source);
+      return absl::InvalidArgumentError(options.source +
+                                        ": a GGUF file brings its own tokenizer; leave --tokenizer");
+    case FileKind::kOther: break;
+  }
+  return ImportLlama2c(options.source, options.tokenizer);
 }
 
 absl::Status Run(const Options& options) {
-  if (IsModelFile(options.source)) {
-    return absl::InvalidArgumentError(options.source +
-                                      ": is a .cllm file already; all other commands take it");
-  }
   if (absl::Status status = CheckOutputPath(options.out); !status.ok()) return status;
-  absl::StatusOr<Checkpoint> checkpoint = ImportLlama2c(options.source, options.tokenizer);
+  absl::StatusOr<Checkpoint> checkpoint = Import(options);
   if (!checkpoint.ok()) return checkpoint.status();
   {
     const SignalsHeld held;
@@ -39,7 +53,7 @@ absl::Status Run(const Options& options) {
   }
   absl::FPrintF(stderr, "%s: %s bytes, float32%s\n", options.out, Grouped(FileBytes(options.out)),
                 checkpoint->tokenizer.kind == TokenizerKind::kNone
-                    ? "; no tokenizer, so it can run token ids but no text (--tokenizer adds one)"
+                    ? "; no tokenizer, so it can run token ids but no text"
                     : "");
   return absl::OkStatus();
 }
@@ -49,19 +63,24 @@ absl::Status Run(const Options& options) {
 Command AddImport(CLI::App& program) {
   auto options = std::make_shared<Options>();
   CLI::App* app = program.add_subcommand("import", "turns a checkpoint by others into a .cllm file");
-  app->add_option("SRC", options->source,
-                  "a checkpoint of karpathy/llama2.c: a .bin file of format version 0")
+  app->add_option(
+         "SRC", options->source,
+         "a checkpoint of karpathy/llama2.c (a .bin file of format version 0), or a GGUF file of llama.cpp\n"
+         "(architecture llama, weights of any type but the IQ ones)")
       ->required()
       ->type_name("");
-  app->add_option("--tokenizer", options->tokenizer,
-                  "its tokenizer.bin (tok512.bin and the like); without it the model has none")
+  app->add_option(
+         "--tokenizer", options->tokenizer,
+         "llama2.c's tokenizer.bin (tok512.bin and the like); without it the model has none. GGUF files\n"
+         "bring theirs")
       ->type_name("FILE");
   AddOutput(app, &options->out);
   app->footer(
-      "Weights stay float32, to the bit; `cllm quantize` makes them smaller. The size is printed on stderr,\n"
+      "Weights become float32, exactly; `cllm quantize` makes them smaller. The size is printed on stderr,\n"
       "nothing on stdout.\n\n"
-      "Example:\n"
-      "  cllm import stories260K.bin --tokenizer tok512.bin -o stories.cllm");
+      "Examples:\n"
+      "  cllm import stories260K.bin --tokenizer tok512.bin -o stories.cllm\n"
+      "  cllm import stories.gguf -o stories.cllm");
   return {app, [options] { return Run(*options); }};
 }
 

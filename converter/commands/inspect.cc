@@ -50,10 +50,10 @@ void PrintTables(const ModelReport& report) {
   for (const PartReport& part : report.parts) {
     absl::PrintF("  %-28s %14s\n", part.name, Grouped(part.bytes));
   }
-  absl::PrintF("\n%-26s %7s x %-8s %-8s %12s\n", absl::StrCat(report.tensors.size(), " tensors"), "rows",
+  absl::PrintF("\n%-29s %7s x %-8s %-8s %12s\n", absl::StrCat(report.tensors.size(), " tensors"), "rows",
                "columns", "format", "bytes");
   for (const TensorReport& tensor : report.tensors) {
-    absl::PrintF("  %-24s %7u x %-8u %-8s %12s%s\n", tensor.name, tensor.rows, tensor.columns,
+    absl::PrintF("  %-27s %7u x %-8u %-8s %12s%s\n", tensor.name, tensor.rows, tensor.columns,
                  FormatName(tensor.dtype), Grouped(tensor.bytes),
                  tensor.digest_matches ? "" : "  DIGEST DOES NOT MATCH");
   }

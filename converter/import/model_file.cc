@@ -1,11 +1,5 @@
 #include "converter/import/model_file.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -15,26 +9,6 @@
 
 namespace cllm {
 namespace {
-
-// Owns a file descriptor.
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  int value() const { return value_; }
-
- private:
-  int value_;
-};
-
-absl::Status SystemError(const std::string& path, const char* doing) {
-  const int error = errno;
-  return absl::ErrnoToStatus(error, absl::StrCat("cannot ", doing, " ", path));
-}
 
 const char* Remedy(cllm_status status) {
   switch (status) {
@@ -67,24 +41,13 @@ absl::Status ModelFile::OpenBytes() {
 }
 
 absl::StatusOr<ModelFile> ModelFile::Open(const std::string& path) {
-  const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (descriptor.value() < 0) return SystemError(path, "open");
-  struct stat info;
-  if (::fstat(descriptor.value(), &info) != 0) return SystemError(path, "look at");
-  if (!S_ISREG(info.st_mode)) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " is not a regular file; give a .cllm file"));
-  }
-  if (info.st_size == 0)
-    return absl::InvalidArgumentError(absl::StrCat(path, " is empty; give a .cllm file"));
+  absl::StatusOr<MappedFile> mapping = MappedFile::Open(path, "a .cllm file");
+  if (!mapping.ok()) return mapping.status();
   ModelFile file;
   file.path_ = path;
-  file.size_ = static_cast<uint64_t>(info.st_size);
-  if (file.size_ > SIZE_MAX) return absl::ResourceExhaustedError(absl::StrCat(path, " is too large to map"));
-  void* mapping =
-      ::mmap(nullptr, static_cast<size_t>(file.size_), PROT_READ, MAP_PRIVATE, descriptor.value(), 0);
-  if (mapping == MAP_FAILED) return SystemError(path, "map");
-  file.bytes_ = static_cast<uint8_t*>(mapping);
-  file.mapped_ = true;
+  file.mapping_ = *std::move(mapping);
+  file.bytes_ = reinterpret_cast<const uint8_t*>(file.mapping_.bytes().data());
+  file.size_ = file.mapping_.bytes().size();
   if (absl::Status status = file.OpenBytes(); !status.ok()) return status;
   return file;
 }
@@ -92,34 +55,14 @@ absl::StatusOr<ModelFile> ModelFile::Open(const std::string& path) {
 absl::StatusOr<ModelFile> ModelFile::FromBytes(std::string_view bytes, const std::string& name) {
   ModelFile file;
   file.path_ = name;
-  file.size_ = bytes.size();
   const uint64_t room = RoundUp(bytes.size() + 1, kAlignment);
-  file.bytes_ = static_cast<uint8_t*>(std::aligned_alloc(kAlignment, static_cast<size_t>(room)));
-  if (file.bytes_ == nullptr) return absl::ResourceExhaustedError(absl::StrCat("no memory for ", name));
-  if (!bytes.empty()) std::memcpy(file.bytes_, bytes.data(), bytes.size());
+  file.copy_.reset(static_cast<uint8_t*>(std::aligned_alloc(kAlignment, static_cast<size_t>(room))));
+  if (file.copy_ == nullptr) return absl::ResourceExhaustedError(absl::StrCat("no memory for ", name));
+  if (!bytes.empty()) std::memcpy(file.copy_.get(), bytes.data(), bytes.size());
+  file.bytes_ = file.copy_.get();
+  file.size_ = bytes.size();
   if (absl::Status status = file.OpenBytes(); !status.ok()) return status;
   return file;
-}
-
-ModelFile::ModelFile(ModelFile&& other) noexcept { *this = std::move(other); }
-
-ModelFile& ModelFile::operator=(ModelFile&& other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(bytes_, other.bytes_);
-  std::swap(size_, other.size_);
-  std::swap(mapped_, other.mapped_);
-  std::swap(handle_, other.handle_);
-  std::swap(model_, other.model_);
-  return *this;
-}
-
-ModelFile::~ModelFile() {
-  if (bytes_ == nullptr) return;
-  if (mapped_) {
-    ::munmap(bytes_, static_cast<size_t>(size_));
-  } else {
-    std::free(bytes_);
-  }
 }
 
 }  // namespace cllm

@@ -3,12 +3,15 @@
 #define CLLM_CONVERTER_IMPORT_MODEL_FILE_H_
 
 #include <cstdint>
+#include <cstdlib>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "cllm/cllm.h"
+#include "converter/import/mapped_file.h"
 #include "model/model.h"
 
 namespace cllm {
@@ -23,12 +26,6 @@ class ModelFile {
   // A copy of bytes in memory, aligned; `name` stands for the path in errors.
   static absl::StatusOr<ModelFile> FromBytes(std::string_view bytes, const std::string& name);
 
-  ModelFile(ModelFile&& other) noexcept;
-  ModelFile& operator=(ModelFile&& other) noexcept;
-  ModelFile(const ModelFile&) = delete;
-  ModelFile& operator=(const ModelFile&) = delete;
-  ~ModelFile();
-
   const cllm_model* handle() const { return &handle_; }  // for the C API
   const Model& model() const { return model_; }
   const std::string& path() const { return path_; }
@@ -39,10 +36,15 @@ class ModelFile {
   ModelFile() = default;
   absl::Status OpenBytes();
 
+  struct Free {
+    void operator()(uint8_t* bytes) const { std::free(bytes); }
+  };
+
   std::string path_;
-  uint8_t* bytes_ = nullptr;
+  MappedFile mapping_;                   // either this
+  std::unique_ptr<uint8_t, Free> copy_;  // or this
+  const uint8_t* bytes_ = nullptr;
   uint64_t size_ = 0;
-  bool mapped_ = false;
   cllm_model handle_ = {};
   Model model_ = {};
 };

@@ -1,0 +1,28 @@
+// Room: converter/import. Model files of llama.cpp.
+#ifndef CLLM_CONVERTER_IMPORT_GGUF_H_
+#define CLLM_CONVERTER_IMPORT_GGUF_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "converter/checkpoint/checkpoint.h"
+#include "converter/import/gguf_file.h"
+
+namespace cllm {
+
+// Architecture "llama" (Llama 1 to 3, Mistral without a sliding window, SmolLM2 and others of that form),
+// with its frequencies scaled linearly or by factors; weights in any type of FindGgufType. Tokenizer: the
+// model "llama" becomes scored_merges; for others the checkpoint has none. Errors name the file, and the
+// value or tensor that is missing, out of range or not supported.
+absl::StatusOr<Checkpoint> ImportGguf(const std::string& path);
+
+// The same of bytes in memory; `path` stands for them in errors.
+absl::StatusOr<Checkpoint> ImportGgufBytes(std::string_view bytes, const std::string& path);
+
+// "llama" tokenizers only. Errors name the value.
+absl::StatusOr<TokenizerTables> ImportGgufTokenizer(const GgufContents& contents);
+
+}  // namespace cllm
+
+#endif  // CLLM_CONVERTER_IMPORT_GGUF_H_

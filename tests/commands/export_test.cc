@@ -1,0 +1,47 @@
+#include <doctest/doctest.h>
+
+#include "commands/program.h"
+#include "support/file_tools.h"
+
+namespace cllm::testing {
+namespace {
+
+TEST_CASE("export and import again give the same digest") {
+  const TemporaryDirectory folder;
+  const std::string model = WriteLetterModel(folder.path(), Dtype::kF32);
+  const std::string gguf = folder.path() + "/letters.gguf", again = folder.path() + "/again.cllm";
+  const Finished exported = RunProgram({"export", model, "--to", "gguf", "-o", gguf});
+  CHECK(exported.exit_code == 0);
+  CHECK(exported.out.empty());
+  CHECK(Contains(exported.err, "float32"));
+  CHECK(RunProgram({"import", gguf, "-o", again}).exit_code == 0);
+  const Finished before = RunProgram({"digest", model, "--tokens", "16"});
+  const Finished after = RunProgram({"digest", again, "--tokens", "16"});
+  CHECK(before.exit_code == 0);
+  CHECK(before.out == after.out);
+}
+
+TEST_CASE("export takes a file or a shape, and writes nothing where it fails") {
+  const TemporaryDirectory folder;
+  const std::string out = folder.path() + "/out.gguf";
+  CHECK(RunProgram({"export", "--shape", "82k", "--to", "gguf", "-o", out}).exit_code == 0);
+  CHECK(Listing(folder.path()) == "out.gguf ");
+  std::filesystem::remove(out);
+  Finished finished = RunProgram({"export", "--to", "gguf", "-o", out});
+  CHECK(finished.exit_code == 2);
+  CHECK(Contains(finished.err, "--shape"));
+  finished = RunProgram({"export", folder.path() + "/none.cllm", "--to", "gguf", "-o", out});
+  CHECK(finished.exit_code == 1);
+  CHECK(Contains(finished.err, "none.cllm"));
+  WriteBytes(out, "GGUF, but no more");
+  finished = RunProgram({"import", out, "-o", folder.path() + "/in.cllm"});
+  CHECK(finished.exit_code == 1);
+  CHECK(Contains(finished.err, "out.gguf, byte"));
+  finished = RunProgram({"import", out, "--tokenizer", out, "-o", folder.path() + "/in.cllm"});
+  CHECK(finished.exit_code == 1);
+  CHECK(Contains(finished.err, "--tokenizer"));
+  CHECK(Listing(folder.path()) == "out.gguf ");
+}
+
+}  // namespace
+}  // namespace cllm::testing
