@@ -100,8 +100,10 @@ void PrintJson(const Measured& measured, uint32_t threads) {
                                  {"target", ChosenTarget()},
                                  {"prefill_tokens", measured.speed.prefill_tokens},
                                  {"prefill_tokens_per_second", measured.speed.prefill_tokens_per_second},
+                                 {"prefill_fraction", measured.speed.prefill_fraction},
                                  {"decode_tokens", measured.speed.decode_tokens},
                                  {"decode_tokens_per_second", measured.speed.decode_tokens_per_second},
+                                 {"decode_fraction", measured.speed.decode_fraction},
                                  {"repetitions", measured.speed.repetitions},
                                  {"first_token_seconds", nullptr}};
   if (measured.first_token_seconds) json["first_token_seconds"] = *measured.first_token_seconds;
@@ -113,10 +115,12 @@ void PrintText(const Measured& measured, uint32_t threads) {
   absl::PrintF("%s: %s parameters, %s, %u thread%s, %s\n", measured.name, Grouped(measured.info.parameters),
                measured.info.weight_format == CLLM_FORMAT_INT8 ? "int8" : "float32", threads,
                threads == 1 ? "" : "s", ChosenTarget());
-  absl::PrintF("prefill      %10.0f tokens a second (%u tokens, median of %u)\n",
-               speed.prefill_tokens_per_second, speed.prefill_tokens, speed.repetitions);
-  absl::PrintF("decode       %10.0f tokens a second (%u tokens, median of %u)\n",
-               speed.decode_tokens_per_second, speed.decode_tokens, speed.repetitions);
+  absl::PrintF(
+      "prefill      %10.0f tokens a second (%u tokens, median of %u; %.0f%% of the products' peak)\n",
+      speed.prefill_tokens_per_second, speed.prefill_tokens, speed.repetitions, 100 * speed.prefill_fraction);
+  absl::PrintF("decode       %10.0f tokens a second (%u tokens, median of %u; %.0f%% of the read speed)\n",
+               speed.decode_tokens_per_second, speed.decode_tokens, speed.repetitions,
+               100 * speed.decode_fraction);
   if (measured.first_token_seconds) {
     absl::PrintF("first token  %10.2f ms after the start of the process (median of 5)\n",
                  1e3 * *measured.first_token_seconds);
@@ -152,7 +156,11 @@ Command AddBench(CLI::App& program) {
       "On stdout: prefill (256 tokens fed at once, or the context if less) and decode (128 tokens drawn and\n"
       "fed one by one) in tokens a second, medians after a warm-up; the time from the start of a process to\n"
       "its first token (this program is run again for it, five times); bytes of the model file and of the\n"
-      "session's room. Random weights lie in the temporary folder (TMPDIR) meanwhile.\n\n"
+      "session's room. The fractions: prefill's operations in the layers' matrices of what their kernel "
+      "does\n"
+      "within the first cache, and decode's bytes of weights and cache of what this machine reads of as "
+      "many.\n"
+      " Random weights lie in the temporary folder (TMPDIR) meanwhile.\n\n"
       "Examples:\n"
       "  cllm bench stories8.cllm --threads 1\n"
       "  cllm bench --shape 15m --format int8 --json");

@@ -6,15 +6,24 @@
 
 #include "converter/import/model_file.h"
 #include "converter/run/hosted_session.h"
+#include "converter/run/roofline.h"
 
 namespace cllm {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double kSeconds = 5;
+// Medians of many repetitions, for those of small models take milliseconds and noise takes longer.
 constexpr uint32_t kFewest = 3;
-constexpr uint32_t kMost = 9;
+constexpr uint32_t kWanted = 9;
+constexpr double kWantedSeconds = 5;
+constexpr uint32_t kMost = 101;
+constexpr double kMostSeconds = 1;
+
+bool IsEnough(uint32_t repetitions, double seconds) {
+  if (repetitions < kFewest) return false;
+  return seconds > (repetitions < kWanted ? kWantedSeconds : kMostSeconds);
+}
 
 double Median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -61,7 +70,7 @@ absl::StatusOr<SpeedResult> MeasureSpeed(const cllm_model& model, const SpeedOpt
   const Clock::time_point start = Clock::now();
   for (uint32_t i = 0; i <= kMost; ++i) {
     const double spent = std::chrono::duration<double>(Clock::now() - start).count();
-    if (i > kFewest && spent > kSeconds) break;
+    if (i > 0 && IsEnough(i - 1, spent)) break;
     absl::StatusOr<double> read = Prefill(session->get(), tokens);
     if (!read.ok()) return read.status();
     absl::StatusOr<double> written = Decode(session->get(), tokens[0], result.decode_tokens);
@@ -73,6 +82,12 @@ absl::StatusOr<SpeedResult> MeasureSpeed(const cllm_model& model, const SpeedOpt
   result.repetitions = static_cast<uint32_t>(prefill.size());
   result.prefill_tokens_per_second = Median(prefill);
   result.decode_tokens_per_second = Median(decode);
+  const double bytes = DecodeBytes(info, result.decode_tokens / 2.0);
+  const Roofline roofline =
+      MeasureRoofline(static_cast<uint64_t>(bytes), info.weight_format, options.workers);
+  result.prefill_fraction =
+      result.prefill_tokens_per_second * LayerOperations(info) / roofline.operations_per_second;
+  result.decode_fraction = result.decode_tokens_per_second * bytes / roofline.bytes_per_second;
   return result;
 }
 

@@ -22,10 +22,14 @@ struct SpeedResult {
   double prefill_tokens_per_second = 0;  // median of the repetitions
   double decode_tokens_per_second = 0;
   uint64_t room_bytes = 0;  // of a session with the default limits
+  // Of what the machine allows (roofline.h): prefill by the products of the layers, decode by bytes read.
+  double prefill_fraction = 0;
+  double decode_fraction = 0;
 };
 
-// One warm-up, then 3 to 9 repetitions: as many as fit into about five seconds. Prefill feeds all its tokens
-// in one call from position 0; decode starts at position 0 and draws and feeds one token at a time.
+// One warm-up, then 3 to 101 repetitions: 9 of them, and more of small models, for about a second. Prefill
+// feeds all its tokens in one call from position 0; decode starts at position 0 and draws and feeds one token
+// at a time.
 absl::StatusOr<SpeedResult> MeasureSpeed(const cllm_model& model, const SpeedOptions& options);
 
 // What a program does from its start to its first token: creates a session, feeds one token, draws the next.

@@ -23,6 +23,10 @@ TEST_CASE("the shapes have the parameters that their names promise") {
       CHECK(json["format"] == format);
       CHECK(json["prefill_tokens_per_second"].get<double>() > 0);
       CHECK(json["decode_tokens_per_second"].get<double>() > 0);
+      for (const char* fraction : {"prefill_fraction", "decode_fraction"}) {
+        CHECK(json[fraction].get<double>() > 0);
+        CHECK(json[fraction].get<double>() < 2);
+      }
       CHECK(json["repetitions"].get<int>() >= 3);
       CHECK(json["room_bytes"].get<uint64_t>() > 0);
       CHECK(json["model_bytes"].get<uint64_t>() > entry.second);

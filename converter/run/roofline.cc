@@ -1,0 +1,103 @@
+#include "converter/run/roofline.h"
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <vector>
+
+#include "base/layout.h"
+#include "base/workers.h"
+#include "kernels/gemm.h"
+#include "kernels/int8.h"
+
+namespace cllm {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Rows x outputs x depth of a product whose operands stay in the first cache.
+constexpr size_t kRows = 24, kOutputs = 32, kDepth = 128;
+constexpr double kSeconds = 0.05;
+
+// Calls of body(worker) a second by every worker; the best of five runs, for a bound is what is looked for.
+double CallsPerSecond(const cllm_workers* workers, const std::function<void(uint32_t)>& body) {
+  const uint32_t count = workers != nullptr ? workers->count : 1;
+  double best = 0;
+  for (int run = 0; run < 5; ++run) {
+    uint32_t calls = 0;
+    const Clock::time_point start = Clock::now();
+    double seconds = 0;
+    do {
+      ParallelFor(workers, count, body);
+      ++calls;
+      seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    } while (seconds < kSeconds);
+    best = std::max(best, calls / seconds);
+  }
+  return best;
+}
+
+double ReadSpeed(uint64_t bytes, const cllm_workers* workers) {
+  const uint32_t count = workers != nullptr ? workers->count : 1;
+  // Small ones are read several times a call, so that the fork and join does not count.
+  const size_t words = static_cast<size_t>(RoundUp(bytes, 64 * uint64_t{count}) / 8 / count);
+  const size_t repeats = 1 + (size_t{1} << 20) / (words * 8);
+  const std::vector<uint64_t> data(words * count, 1);
+  std::vector<uint64_t> sums(size_t{count} * 8);
+  const double calls = CallsPerSecond(workers, [&](uint32_t worker) {
+    const uint64_t* from = data.data() + worker * words;
+    uint64_t sum[8] = {};
+    for (size_t r = 0; r < repeats; ++r) {
+      for (size_t i = 0; i < words; i += 8) {
+        for (size_t j = 0; j < 8; ++j) sum[j] += from[i + j];
+      }
+      sums[size_t{worker} * 8 + r % 8] += sum[r % 8];
+    }
+  });
+  return calls * static_cast<double>(words * 8 * count * repeats);
+}
+
+double ProductSpeed(uint32_t weight_format, const cllm_workers* workers) {
+  const uint32_t count = workers != nullptr ? workers->count : 1;
+  constexpr size_t kRepeats = 64;
+  const std::vector<float> x(kRows * kDepth), weights(kOutputs * kDepth);
+  const std::vector<int8_t> q(kRows * kDepth);
+  const std::vector<RowScale> scales(kRows);
+  const std::vector<uint8_t> integers(kOutputs * kDepth);
+  const std::vector<uint16_t> weight_scales(kOutputs);
+  std::vector<float> y(count * kRows * kOutputs);
+  const double calls = CallsPerSecond(workers, [&](uint32_t worker) {
+    float* to = y.data() + worker * kRows * kOutputs;
+    for (size_t r = 0; r < kRepeats; ++r) {
+      if (weight_format == CLLM_FORMAT_INT8) {
+        GemmInt8({q.data(), kDepth, scales.data(), integers.data(), weight_scales.data(), to, kOutputs, kRows,
+                  kDepth, 0, kOutputs / kPanel, false});
+      } else {
+        GemmF32({x.data(), kDepth, 1, weights.data(), kDepth * kPanel, kPanel, to, kOutputs, kPanel, kRows,
+                 kDepth, 0, kOutputs / kPanel, false});
+      }
+    }
+  });
+  return calls * static_cast<double>(2 * kRows * kOutputs * kDepth * kRepeats * count);
+}
+
+double WeightBytes(const cllm_model_info& info) { return info.weight_format == CLLM_FORMAT_INT8 ? 1 : 4; }
+
+}  // namespace
+
+Roofline MeasureRoofline(uint64_t bytes, uint32_t weight_format, const cllm_workers* workers) {
+  return {ReadSpeed(bytes, workers), ProductSpeed(weight_format, workers)};
+}
+
+double DecodeBytes(const cllm_model_info& info, double position) {
+  const double table = info.tied_head != 0 ? 0 : double{1} * info.vocabulary_size * info.width;
+  const double cache = 2.0 * info.layers * info.kv_heads * info.head_size * sizeof(float) * (position + 1);
+  return static_cast<double>(info.weight_bytes) - table * WeightBytes(info) + cache;
+}
+
+double LayerOperations(const cllm_model_info& info) {
+  const double attention = double{1} * info.width * info.head_size * (2.0 * info.heads + 2.0 * info.kv_heads);
+  return 2.0 * info.layers * (attention + 3.0 * info.width * info.hidden);
+}
+
+}  // namespace cllm
