@@ -201,7 +201,7 @@ absl::Status Run(const Options& options) {
   train.stop = &stop_asked;
   Architecture architecture = configuration.architecture;
   architecture.vocabulary_size = static_cast<uint32_t>(tables->pieces.size());
-  Checkpoint initial = InitialCheckpoint(architecture, options.seed, train.recipe.matrix_deviation);
+  Checkpoint initial = InitialCheckpoint(architecture, options.seed, train.recipe.initial);
   initial.tokenizer = *std::move(tables);
   initial.provenance = MakeProvenance(options, tokenizer, train);
   absl::FPrintF(stderr, "%s bytes of text, %s document%s, %s tokens of a vocabulary of %u\n",

@@ -12,6 +12,13 @@
 
 namespace cllm {
 
+// The first weights, see InitialCheckpoint.
+struct Initialization {
+  float embedding_deviation = 0.02f;
+  float matrix_deviation = 0.02f;  // of the layers
+  float final_norm = 1.0f;
+};
+
 // How a model is trained, without what depends on the run (seed, threads, data).
 struct Recipe {
   uint32_t batch = 12;   // sequences a step
@@ -24,8 +31,8 @@ struct Recipe {
   float beta2 = 0.99f;
   float epsilon = 1e-8f;
   float weight_decay = 0.1f;
-  float clip = 1.0f;               // global gradient norm
-  float matrix_deviation = 0.02f;  // of the first weights, see InitialCheckpoint
+  float clip = 1.0f;  // global gradient norm
+  Initialization initial;
 };
 
 struct Configuration {
@@ -45,11 +52,13 @@ const Configuration* FindConfiguration(std::string_view name);
 // "nano, quickstart, ...": for error messages.
 std::string ConfigurationNames();
 
-// Fresh weights: normal with deviation 0.02 in embedding and head and matrix_deviation in the layers, the two
-// projections into the residual stream of each layer divided by sqrt(2 layers) (Radford et al., GPT-2, who
-// take 0.02 everywhere), norms one. Depends on the arguments only. No tokenizer, no provenance. An empty
-// rope_turns stays empty.
-Checkpoint InitialCheckpoint(const Architecture& architecture, uint64_t seed, float matrix_deviation = 0.02f);
+// Fresh weights: normal, the two projections into the residual stream of each layer divided by sqrt(2
+// layers), norms one (Radford et al., GPT-2, who take deviations of 0.02 everywhere), a head of its own with
+// 0.02. An embedding as large as what the layers add keeps it visible in the residual stream which token
+// stands where; a tied head then makes large logits of it, unless the final norm starts lower. Depends on the
+// arguments only. No tokenizer, no provenance. An empty rope_turns stays empty.
+Checkpoint InitialCheckpoint(const Architecture& architecture, uint64_t seed,
+                             const Initialization& initial = {});
 
 }  // namespace cllm
 

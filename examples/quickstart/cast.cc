@@ -9,34 +9,33 @@ namespace {
 struct Name {
   const char* name;
   bool female;
+  const char* kind;
 };
 
-// Enough names that a small model must learn to look back, few enough that it learns it in two minutes.
+// A hero and the friend who is always theirs, as in a series of picture books: a model that learns for two
+// minutes keeps apart a dozen people whom it knows, and mixes up any that are drawn anew for each story.
 // Friends have names of their own, so that nobody can be taken for the hero.
-constexpr std::array<Name, 12> kChildren = {{
-    {"Tim", false},
-    {"Ben", false},
-    {"Max", false},
-    {"Leo", false},
-    {"Jack", false},
-    {"Tom", false},
-    {"Lily", true},
-    {"Mia", true},
-    {"Anna", true},
-    {"Lucy", true},
-    {"Emma", true},
-    {"Rosa", true},
+struct Pair {
+  Name hero, friendly;
+};
+constexpr std::array<Pair, 8> kChildren = {{
+    {{"Tim", false, "boy"}, {"Sam", false, "boy"}},
+    {{"Ben", false, "boy"}, {"Zoe", true, "girl"}},
+    {{"Max", false, "boy"}, {"Noah", false, "boy"}},
+    {{"Leo", false, "boy"}, {"Ella", true, "girl"}},
+    {{"Lily", true, "girl"}, {"Sam", false, "boy"}},
+    {{"Mia", true, "girl"}, {"Zoe", true, "girl"}},
+    {{"Anna", true, "girl"}, {"Noah", false, "boy"}},
+    {{"Lucy", true, "girl"}, {"Ella", true, "girl"}},
 }};
-constexpr std::array<Name, 6> kFriends = {
-    {{"Sam", false}, {"Finn", false}, {"Noah", false}, {"Zoe", true}, {"Ella", true}, {"Jane", true}}};
-constexpr std::array<Name, 6> kAnimalNames = {
-    {{"Pip", false}, {"Rusty", false}, {"Milo", false}, {"Coco", true}, {"Dot", true}, {"Hazel", true}}};
-constexpr std::array<Name, 4> kAnimalFriends = {
-    {{"Bruno", false}, {"Teddy", false}, {"Daisy", true}, {"Ruby", true}}};
-
-constexpr std::array<const char*, 14> kAnimals = {"rabbit", "bear", "fox",    "duck",     "mouse",
-                                                  "cat",    "dog",  "frog",   "squirrel", "hedgehog",
-                                                  "turtle", "pig",  "monkey", "bird"};
+constexpr std::array<Pair, 6> kAnimals = {{
+    {{"Pip", false, "mouse"}, {"Bruno", false, "bear"}},
+    {{"Rusty", false, "fox"}, {"Daisy", true, "duck"}},
+    {{"Milo", false, "dog"}, {"Ruby", true, "cat"}},
+    {{"Coco", true, "rabbit"}, {"Teddy", false, "hedgehog"}},
+    {{"Dot", true, "frog"}, {"Bruno", false, "bear"}},
+    {{"Hazel", true, "squirrel"}, {"Daisy", true, "duck"}},
+}};
 
 struct Elder {
   const char* word;
@@ -49,26 +48,17 @@ constexpr std::array<Elder, 4> kElders = {{{"mom", "Mom", true},
                                            {"grandma", "Grandma", true},
                                            {"grandpa", "Grandpa", false}}};
 
-Character Child(const Name& name) {
-  return {name.name, name.name, name.female ? "girl" : "boy", name.female, true};
-}
-
-Character Animal(const Name& name, const char* kind) {
-  return {name.name, name.name, kind, name.female, false};
+Character Person(const Name& name, bool child) {
+  return {name.name, name.name, name.kind, name.female, child};
 }
 
 void Cast(Story& story) {
   Random& random = story.random();
-  if (random.Chance(65)) {
-    story.SetCharacter('h', Child(kChildren[random.Below(kChildren.size())]));
-    story.SetCharacter('f', Child(kFriends[random.Below(kFriends.size())]));
-  } else {
-    const uint32_t kind = random.Below(kAnimals.size());
-    const uint32_t other_kind = (kind + 1 + random.Below(kAnimals.size() - 1)) % kAnimals.size();
-    story.SetCharacter('h', Animal(kAnimalNames[random.Below(kAnimalNames.size())], kAnimals[kind]));
-    story.SetCharacter('f',
-                       Animal(kAnimalFriends[random.Below(kAnimalFriends.size())], kAnimals[other_kind]));
-  }
+  const bool children = random.Chance(65);
+  const Pair& pair =
+      children ? kChildren[random.Below(kChildren.size())] : kAnimals[random.Below(kAnimals.size())];
+  story.SetCharacter('h', Person(pair.hero, children));
+  story.SetCharacter('f', Person(pair.friendly, children));
   const Elder& elder = kElders[random.Below(100) < 70 ? random.Below(2) : 2 + random.Below(2)];
   const bool girl = story.character('h').female;
   story.SetCharacter(

@@ -77,6 +77,22 @@ TEST_CASE("initial weights: deviations, norms, and the seed") {
   CHECK(checkpoint.tensors.at({Role::kDown, 1}).values != checkpoint.tensors.at(key).values);
 }
 
+TEST_CASE("initial weights: what a recipe asks for") {
+  const Architecture& architecture = FindConfiguration("510k")->architecture;
+  const Checkpoint plain = InitialCheckpoint(architecture, 1);
+  const Checkpoint other = InitialCheckpoint(architecture, 1, {0.4f, 0.08f, 0.15f});
+  for (const auto& [key, tensor] : other.tensors) {
+    const std::string name = TensorName(key);
+    CAPTURE(name);
+    const bool norm = tensor.rows == 1, outside = key.first == Role::kTokenEmbedding;
+    const float factor = key.first == Role::kFinalNorm ? 0.15f : norm ? 1.0f : outside ? 20.0f : 4.0f;
+    const std::vector<float>& values = plain.tensors.at(key).values;
+    for (size_t i = 0; i < values.size(); ++i) {
+      CHECK(tensor.values[i] == doctest::Approx(values[i] * factor).epsilon(1e-5));
+    }
+  }
+}
+
 TEST_CASE("learning rate: up linearly, down on a cosine") {
   Recipe recipe;
   recipe.steps = 1000;

@@ -72,7 +72,7 @@ TEST_CASE("the first 100,000 bytes of seed 1 are the same on every machine") {
   while (text.size() < 100000) text += collection.Next() + "\n\n";
   uint64_t hash = 0xCBF29CE484222325u;  // FNV-1a
   for (size_t i = 0; i < 100000; ++i) hash = (hash ^ static_cast<unsigned char>(text[i])) * 0x100000001B3u;
-  CHECK(hash == 15717762534078566010u);
+  CHECK(hash == 7572426990991626125u);
 }
 
 TEST_CASE("no story comes twice, and sentences vary") {
@@ -92,7 +92,7 @@ TEST_CASE("no story comes twice, and sentences vary") {
   }
   CHECK(distinct.size() == kStories);
   CHECK(count > 60000);
-  CHECK(sentences.size() > 25000);
+  CHECK(sentences.size() > 20000);
 }
 
 TEST_CASE("another seed tells other stories") {
@@ -183,6 +183,29 @@ TEST_CASE("one hero and at most one friend, who keep their names and pronouns") 
       introduced = true;
       CHECK(words[i - 1] == "friend");
     }
+  }
+}
+
+// A model of the quick start's size keeps names and kinds only if they come often and belong together.
+TEST_CASE("few heroes, each of one kind and with one friend") {
+  std::map<std::string, std::set<std::string>> friends, kinds;
+  std::map<std::string, int> heroes;
+  for (const std::string& story : Sample()) {
+    const std::vector<std::string> names = Names(story);
+    ++heroes[names[0]];
+    if (names.size() == 2) friends[names[0]].insert(names[1]);
+    const std::vector<std::string> words = Words(story.substr(0, story.find(names[0])));
+    // "a rabbit named Coco", "a little rabbit. Her name was Coco"
+    const size_t back = words[words.size() - 1] == "was" ? 4 : 2;
+    kinds[names[0]].insert(words[words.size() - back]);
+  }
+  CHECK(heroes.size() == 14);
+  for (const auto& [hero, count] : heroes) {
+    CAPTURE(hero);
+    CHECK(count > kStories / 50);
+    CHECK(friends[hero].size() == 1);
+    CHECK(kinds[hero].size() == 1);
+    CHECK(heroes.count(*friends[hero].begin()) == 0);
   }
 }
 
