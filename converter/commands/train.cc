@@ -16,6 +16,8 @@
 #include "converter/commands/commands.h"
 #include "converter/commands/files.h"
 #include "converter/commands/options.h"
+#include "converter/commands/train_options.h"
+#include "converter/commands/train_text.h"
 #include "converter/export/write_model.h"
 #include "converter/import/model_file.h"
 #include "converter/inspect/inspect.h"
@@ -26,19 +28,9 @@
 namespace cllm {
 namespace {
 
-constexpr char kDefaultConfiguration[] = "quickstart";
 constexpr double kSecondsBetweenLines = 10;  // of progress, where it does not go to a terminal
 
-struct Options {
-  std::vector<std::string> data;
-  std::string out;
-  std::string configuration = kDefaultConfiguration;
-  std::string tokenizer;
-  std::string documents = "auto";
-  uint32_t vocabulary = 0, steps = 0, threads = 1;
-  double minutes = 0, validation_fraction = 0.1;
-  uint64_t seed = 1;
-};
+using Options = TrainCommandOptions;
 
 std::atomic<int> stop_asked{0};  // some machines have no lock-free byte
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler sets it");
@@ -51,70 +43,6 @@ void CatchStopSignals() {
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
-}
-
-struct Text {
-  std::vector<std::string> files;
-  std::vector<std::string_view> documents;  // in `files`
-  uint64_t bytes = 0;
-};
-
-absl::StatusOr<Text> ReadData(const Options& options) {
-  Text text;
-  for (const std::string& path : options.data) {
-    absl::StatusOr<std::string> file = ReadText(path);
-    if (!file.ok()) return file.status();
-    text.bytes += file->size();
-    text.files.push_back(*std::move(file));
-  }
-  for (const std::string& file : text.files) {
-    DocumentSplit split = DocumentSplit::kWhole;
-    if (options.documents == "paragraphs") split = DocumentSplit::kParagraphs;
-    if (options.documents == "lines") split = DocumentSplit::kLines;
-    if (options.documents == "auto" && HasDocumentMarker(file)) split = DocumentSplit::kMarker;
-    for (const std::string_view document : SplitDocuments(file, split)) text.documents.push_back(document);
-  }
-  if (text.documents.empty()) {
-    return absl::InvalidArgumentError("--data: there is nothing but empty lines in the text");
-  }
-  return text;
-}
-
-// The documents that training will see, about: a vocabulary should not be fitted to the validation part.
-std::vector<std::string_view> TrainingPart(const Text& text, double validation_fraction) {
-  std::vector<std::string_view> part;
-  auto left = static_cast<uint64_t>(static_cast<double>(text.bytes) * (1 - validation_fraction));
-  for (const std::string_view document : text.documents) {
-    part.push_back(document.substr(0, left));
-    left -= part.back().size();
-    if (left == 0) break;
-  }
-  return part;
-}
-
-// A model cannot learn where documents begin and end from a single one, so its vocabulary does without.
-void DropBeginAndEnd(TokenizerTables* tables) {
-  static_assert(kTrainedBeginToken == 0 && kTrainedEndToken == 1);
-  constexpr uint32_t kDropped = 2;
-  tables->begin_token = tables->end_token = CLLM_NO_TOKEN;
-  tables->pieces.erase(tables->pieces.begin(), tables->pieces.begin() + kDropped);
-  if (tables->byte_token_base != CLLM_NO_TOKEN) tables->byte_token_base -= kDropped;
-  for (TokenizerTables::Merge& merge : tables->merges) {
-    merge = {merge.left - kDropped, merge.right - kDropped, merge.result - kDropped};
-  }
-}
-
-absl::StatusOr<TokenizerTables> MakeTokenizer(const Options& options, const std::string& kind,
-                                              uint32_t vocabulary, const Text& text) {
-  absl::StatusOr<TokenizerTables> tables =
-      kind == "char" ? TrainCharacters(std::vector<std::string_view>(text.files.begin(), text.files.end()))
-                     : TrainByteBpe(TrainingPart(text, options.validation_fraction), vocabulary);
-  if (!tables.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(kind == "char" ? "--tokenizer char" : "--vocab", ": ", tables.status().message()));
-  }
-  if (text.documents.size() == 1) DropBeginAndEnd(&*tables);
-  return tables;
 }
 
 Provenance MakeProvenance(const Options& options, const std::string& tokenizer, const TrainOptions& train) {
@@ -175,22 +103,16 @@ absl::Status WriteAndReport(const Options& options, const TrainResult& result) {
   return absl::OkStatus();
 }
 
-absl::Status Run(const Options& options) {
-  const Configuration& configuration = *FindConfiguration(options.configuration);
-  const std::string tokenizer = options.tokenizer.empty() ? configuration.tokenizer : options.tokenizer;
-  if (tokenizer == "char" && options.vocabulary != 0) {
-    throw CLI::ValidationError("--vocab", "goes with --tokenizer bpe; a char tokenizer takes all characters");
-  }
-  if (absl::Status status = CheckOutputPath(options.out); !status.ok()) return status;
-  absl::StatusOr<Text> text = ReadData(options);
-  if (!text.ok()) return text.status();
-  const uint32_t vocabulary =
-      options.vocabulary != 0 ? options.vocabulary : configuration.architecture.vocabulary_size;
-  absl::StatusOr<TokenizerTables> tables = MakeTokenizer(options, tokenizer, vocabulary, *text);
-  if (!tables.ok()) return tables.status();
-  absl::StatusOr<std::vector<uint32_t>> tokens = EncodeDocuments(*tables, text->documents);
-  if (!tokens.ok()) return tokens.status();
+// A failure is no reason to end the run: what is there already stays, and the next one may succeed.
+void SaveCheckpoint(const Options& options, const std::string& run, TrainingState state) {
+  state.run = run;
+  const SignalsHeld held;
+  const absl::Status status = WriteState(options.checkpoints, state, options.keep);
+  if (!status.ok()) absl::FPrintF(stderr, "\nno checkpoint of step %u: %s\n", state.step, status.message());
+}
 
+TrainOptions MakeTrainOptions(const Options& options, const Configuration& configuration,
+                              const TrainingState* state) {
   TrainOptions train;
   train.recipe = configuration.recipe;
   if (options.steps != 0) train.recipe.steps = options.steps;
@@ -199,7 +121,49 @@ absl::Status Run(const Options& options) {
   train.seed = options.seed;
   train.validation_fraction = options.validation_fraction;
   train.stop = &stop_asked;
-  Architecture architecture = configuration.architecture;
+  train.resume = state;
+  return train;
+}
+
+absl::Status TrainAndWrite(const Options& options, const TrainOptions& train, const Checkpoint& initial,
+                           absl::Span<const uint32_t> tokens) {
+  CatchStopSignals();
+  absl::StatusOr<TrainResult> result = Train(train, initial, tokens, ProgressLine());
+  if (!result.ok()) return result.status();
+  if (absl::Status status = WriteAndReport(options, *result); !status.ok()) return status;
+  if (!result->interrupted) return absl::OkStatus();
+  return absl::CancelledError("interrupted; what was learned so far is in " + options.out);
+}
+
+// Goes on from `state`, whose data had `digests_before`; nullptr: from the start.
+absl::Status Run(const Options& options, const TrainingState* state,
+                 const std::vector<std::string>& digests_before) {
+  const Configuration* configuration = FindConfiguration(options.configuration);
+  if (configuration == nullptr) {
+    return absl::DataLossError("there is no configuration " + options.configuration + " any more");
+  }
+  const std::string tokenizer = options.tokenizer.empty() ? configuration->tokenizer : options.tokenizer;
+  if (absl::Status status = CheckOutputPath(options.out); !status.ok()) return status;
+  absl::StatusOr<TrainingText> text = ReadTrainingText(options);
+  if (!text.ok()) return text.status();
+  if (state != nullptr) {
+    absl::Status same = CheckSameData(options, digests_before, text->Digests());
+    if (!same.ok()) return same;
+  }
+  const uint32_t vocabulary =
+      options.vocabulary != 0 ? options.vocabulary : configuration->architecture.vocabulary_size;
+  absl::StatusOr<TokenizerTables> tables = MakeTokenizer(options, tokenizer, vocabulary, *text);
+  if (!tables.ok()) return tables.status();
+  absl::StatusOr<std::vector<uint32_t>> tokens = EncodeDocuments(*tables, text->documents);
+  if (!tokens.ok()) return tokens.status();
+
+  TrainOptions train = MakeTrainOptions(options, *configuration, state);
+  if (!options.checkpoints.empty()) {
+    train.checkpoint_interval = options.every;
+    const std::string run = RunDescription(options, text->Digests());
+    train.checkpoint = [&options, run](const TrainingState& now) { SaveCheckpoint(options, run, now); };
+  }
+  Architecture architecture = configuration->architecture;
   architecture.vocabulary_size = static_cast<uint32_t>(tables->pieces.size());
   Checkpoint initial = InitialCheckpoint(architecture, options.seed, train.recipe.initial);
   initial.tokenizer = *std::move(tables);
@@ -207,13 +171,38 @@ absl::Status Run(const Options& options) {
   absl::FPrintF(stderr, "%s bytes of text, %s document%s, %s tokens of a vocabulary of %u\n",
                 Grouped(text->bytes), Grouped(text->documents.size()), text->documents.size() == 1 ? "" : "s",
                 Grouped(tokens->size()), architecture.vocabulary_size);
+  return TrainAndWrite(options, train, initial, *tokens);
+}
 
-  CatchStopSignals();
-  absl::StatusOr<TrainResult> result = Train(train, initial, *tokens, ProgressLine());
-  if (!result.ok()) return result.status();
-  if (absl::Status status = WriteAndReport(options, *result); !status.ok()) return status;
-  if (!result->interrupted) return absl::OkStatus();
-  return absl::CancelledError("interrupted; what was learned so far is in " + options.out);
+absl::Status Resume(Options options) {
+  std::string skipped;
+  absl::StatusOr<TrainingState> state = ReadNewestState(options.resume, &skipped);
+  if (!state.ok()) return state.status();
+  if (!skipped.empty()) absl::FPrintF(stderr, "going back to an older checkpoint:\n%s", skipped);
+  std::vector<std::string> digests;
+  if (absl::Status status = ReadRunDescription(state->run, &options, &digests); !status.ok()) return status;
+  options.checkpoints = options.resume;
+  absl::FPrintF(stderr, "going on after step %u\n", state->step);
+  return Run(options, &*state, digests);
+}
+
+absl::Status RunOrResume(const CLI::App& app, const Options& options) {
+  if (options.resume.empty()) {
+    if (options.data.empty()) throw CLI::RequiredError("--data");
+    if (options.out.empty()) throw CLI::RequiredError("-o,--output");
+    if (options.tokenizer == "char" && options.vocabulary != 0) {
+      throw CLI::ValidationError("--vocab",
+                                 "goes with --tokenizer bpe; a char tokenizer takes all characters");
+    }
+    return Run(options, nullptr, {});
+  }
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->count() == 0 || option->get_name() == "--resume" || option->get_name() == "--threads")
+      continue;
+    throw CLI::ValidationError("--resume",
+                               "goes with --threads only, and " + option->get_name() + " stays what it was");
+  }
+  return Resume(options);
 }
 
 std::string ConfigurationList() {
@@ -225,16 +214,28 @@ std::string ConfigurationList() {
 }
 
 void AddDataOptions(CLI::App* app, Options* options) {
-  app->add_option("--data", options->data, "text files, UTF-8; one after the other")
-      ->required()
+  app->add_option("--data", options->data, "text files, UTF-8; one after the other (required)")
       ->type_name("FILE");
-  AddOutput(app, &options->out);
+  AddOutput(app, &options->out)->required(false);
   AddChoice(app, "--documents", &options->documents, {"auto", "whole", "paragraphs", "lines"},
             "where one document ends and the next begins, so that the model learns to begin and end its\n"
             "texts: 'paragraphs' at blank lines, 'lines' at each line, 'whole' never. 'auto': at lines\n"
             "that are <|endoftext|>; without such lines a file is one document");
   AddNumber(app, "--val-fraction", &options->validation_fraction, {0, 0.9},
             "the last part of the tokens, kept from training for the validation loss");
+}
+
+void AddCheckpointOptions(CLI::App* app, Options* options) {
+  app->add_option("--checkpoint", options->checkpoints,
+                  "keep checkpoints in this folder: all it takes to go on from there")
+      ->type_name("DIR");
+  AddCount(app, "--every", &options->every, 1, 1u << 30, "steps between checkpoints");
+  AddCount(app, "--keep", &options->keep, 1, 1000, "how many checkpoints, the newest, stay in the folder");
+  app->add_option(
+         "--resume", options->resume,
+         "go on from the newest checkpoint in this folder, with the options it was made with; a run\n"
+         "by steps ends with the weights, to the bit, of one that was never interrupted")
+      ->type_name("DIR");
 }
 
 }  // namespace
@@ -260,6 +261,7 @@ Command AddTrain(CLI::App& program) {
       "none")
       ->excludes(steps);
   AddThreads(app, &options->threads);
+  AddCheckpointOptions(app, options.get());
   AddSeed(app, &options->seed, "of the first weights and of the order of the data");
   app->footer(
       ConfigurationList() +
@@ -268,8 +270,10 @@ Command AddTrain(CLI::App& program) {
       "Ctrl-C ends training early: what was learned so far is written, and the exit code is 130.\n\n"
       "Examples:\n"
       "  cllm train --data stories.txt --documents paragraphs -o stories.cllm --minutes 2\n"
+      "  cllm train --data big.txt -o big.cllm --checkpoint big.run, and after a power cut:\n"
+      "  cllm train --resume big.run\n"
       "  cllm train --data a.txt b.txt -o ab.cllm --tokenizer bpe --vocab 1024 --steps 5000 --seed 7");
-  return {app, [options] { return Run(*options); }};
+  return {app, [app, options] { return RunOrResume(*app, *options); }};
 }
 
 }  // namespace cllm

@@ -1,5 +1,6 @@
 #include "converter/train/train.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstring>
@@ -46,6 +47,9 @@ class Run {
   double ScheduleStep() const;
   double Elapsed() const { return Now() - start_ - evaluation_seconds_; }
   void Report(const std::function<void(const TrainProgress&)>& progress);
+  absl::Status Resume(const TrainingState& state);
+  void MakeCheckpoint();
+  absl::Span<float> Part(cllm_trainer_part part);
 
   const TrainOptions& options_;
   ModelFile file_;
@@ -91,9 +95,63 @@ absl::Status Run::Start(absl::Span<const uint32_t> tokens) {
                      " MB of memory, which cannot be had. Use a smaller batch."));
   }
   start_ = Now();
-  return ExplainStatus(
+  status = ExplainStatus(
       cllm_trainer_create(file_.handle(), &limits, pool_.workers(), room_.get(), room_bytes_, &trainer_),
       "the trainer");
+  return status.ok() && options_.resume != nullptr ? Resume(*options_.resume) : status;
+}
+
+// All tensors at once: they lie one after the other.
+absl::Span<float> Run::Part(cllm_trainer_part part) {
+  float* first = nullptr;
+  uint64_t sum = 0;
+  for (uint32_t i = 0; i < file_.model().tensor_count; ++i) {
+    float* data = nullptr;
+    uint64_t count = 0;
+    cllm_trainer_tensor(trainer_, i, part, &data, &count);
+    if (i == 0) first = data;
+    sum += count;
+  }
+  return {first, sum};
+}
+
+absl::Status Run::Resume(const TrainingState& state) {
+  const std::pair<cllm_trainer_part, const std::vector<float>*> parts[] = {
+      {CLLM_TRAINER_WEIGHT, &state.weights},
+      {CLLM_TRAINER_FIRST_MOMENT, &state.first_moments},
+      {CLLM_TRAINER_SECOND_MOMENT, &state.second_moments}};
+  for (const auto& [part, stored] : parts) {
+    const absl::Span<float> floats = Part(part);
+    if (stored->size() != floats.size()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the checkpoint has ", stored->size(), " weights; the model has ", floats.size()));
+    }
+    std::copy(stored->begin(), stored->end(), floats.begin());
+  }
+  step_ = state.step;
+  start_ -= state.seconds;
+  const cllm_trainer_state powers = {sizeof(powers), 0, state.beta1_power, state.beta2_power};
+  return ExplainStatus(cllm_trainer_set_state(trainer_, &powers), "the checkpoint");
+}
+
+void Run::MakeCheckpoint() {
+  const double begin = Now();
+  cllm_trainer_state powers = {sizeof(powers), 0, 0, 0};
+  cllm_trainer_get_state(trainer_, &powers);
+  const auto copy = [&](cllm_trainer_part part) {
+    const absl::Span<float> floats = Part(part);
+    return std::vector<float>(floats.begin(), floats.end());
+  };
+  TrainingState state;
+  state.step = step_;
+  state.seconds = Elapsed();
+  state.beta1_power = powers.beta1_power;
+  state.beta2_power = powers.beta2_power;
+  state.weights = copy(CLLM_TRAINER_WEIGHT);
+  state.first_moments = copy(CLLM_TRAINER_FIRST_MOMENT);
+  state.second_moments = copy(CLLM_TRAINER_SECOND_MOMENT);
+  options_.checkpoint(state);
+  evaluation_seconds_ += Now() - begin;
 }
 
 bool Run::Finished() const {
@@ -178,6 +236,7 @@ absl::Status Run::Steps(const std::function<void(const TrainProgress&)>& progres
       uint64_t counted;
       if (absl::Status status = EvaluateAll(&report_.validation_loss, &counted); !status.ok()) return status;
     }
+    if (options_.checkpoint_interval != 0 && step_ % options_.checkpoint_interval == 0) MakeCheckpoint();
     const bool due =
         options_.report_interval != 0 ? step_ % options_.report_interval == 0 : Now() - reported >= 1;
     if (due || report_.evaluated || Finished()) {

@@ -12,6 +12,7 @@
 #include "absl/types/span.h"
 #include "converter/checkpoint/checkpoint.h"
 #include "converter/train/configurations.h"
+#include "converter/train/training_state.h"
 
 namespace cllm {
 
@@ -24,6 +25,9 @@ struct TrainOptions {
   double validation_fraction = 0.1;  // the last part of the tokens; 0: no validation
   uint32_t report_interval = 0;      // steps between progress reports; 0: about one a second
   uint32_t evaluation_interval = 0;  // steps between whole evaluations; 0: only at the end
+  uint32_t checkpoint_interval = 0;  // steps between calls of `checkpoint`; 0: none
+  std::function<void(const TrainingState&)> checkpoint;  // its `run` is empty
+  const TrainingState* resume = nullptr;   // go on from here; weights of `initial` are then not used
   const std::atomic<int>* stop = nullptr;  // set by a signal handler: end early, keep the weights so far
 };
 
@@ -57,9 +61,10 @@ struct TrainResult {
 // at uniform random offsets, as nanoGPT draws them, from a counter-based generator; where the tokenizer has a
 // begin token, windows in the first part of a document begin with it (RandomBatch in schedule.h). The
 // validation loss is the mean over non-overlapping windows that cover the whole validation part, every token
-// but the first a target once. `progress` may be empty; it is called from the calling thread. Errors:
-// InvalidArgument (too few tokens for a window, a token outside the vocabulary, recipe out of range),
-// Internal (a loss that is not finite).
+// but the first a target once. `progress` may be empty; it is called from the calling thread. A run that
+// resumes from a checkpoint with the same recipe, steps, seed and tokens ends with the same weights as one
+// that was never interrupted. Errors: InvalidArgument (too few tokens for a window, a token outside the
+// vocabulary, recipe out of range, a state of another model), Internal (a loss that is not finite).
 absl::StatusOr<TrainResult> Train(const TrainOptions& options, const Checkpoint& initial,
                                   absl::Span<const uint32_t> tokens,
                                   const std::function<void(const TrainProgress&)>& progress);

@@ -56,3 +56,13 @@ cllm_status cllm_trainer_tensor(cllm_trainer* trainer, uint32_t index, cllm_trai
   if (cllm::AnyNull(trainer, data, count)) return CLLM_NULL_ARGUMENT;
   return View(trainer)->Part(index, part, data, count);
 }
+
+cllm_status cllm_trainer_get_state(const cllm_trainer* trainer, cllm_trainer_state* state) {
+  if (cllm::AnyNull(trainer, state)) return CLLM_NULL_ARGUMENT;
+  return reinterpret_cast<const cllm::Trainer*>(trainer)->GetState(state);
+}
+
+cllm_status cllm_trainer_set_state(cllm_trainer* trainer, const cllm_trainer_state* state) {
+  if (cllm::AnyNull(trainer, state)) return CLLM_NULL_ARGUMENT;
+  return View(trainer)->SetState(*state);
+}

@@ -49,6 +49,8 @@ class Trainer {
                   float* loss);
   Status Update(const cllm_adamw& adamw, float* gradient_norm);
   Status Part(uint32_t index, cllm_trainer_part part, float** data, uint64_t* count);
+  Status GetState(cllm_trainer_state* state) const;
+  Status SetState(const cllm_trainer_state& state);
 
  private:
   Trainer(const Model& model, const TrainerPlan& plan, const cllm_workers* workers, uint8_t* room);

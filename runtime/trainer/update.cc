@@ -10,6 +10,7 @@ constexpr float kLargest = 3.40282347e38f;
 
 bool NotNegative(float x) { return x >= 0.0f && x <= kLargest; }
 bool Fraction(float x) { return x >= 0.0f && x < 1.0f; }
+bool Power(double x) { return x >= 0.0 && x <= 1.0; }
 
 bool IsNorm(Role role) {
   return role == Role::kAttentionNorm || role == Role::kFeedForwardNorm || role == Role::kFinalNorm;
@@ -79,6 +80,22 @@ void Trainer::Apply(const cllm_adamw& adamw, float gradient_scale) {
             Floats(plan_.first_moments + at), Floats(plan_.second_moments + at));
     }
   });
+}
+
+Status Trainer::GetState(cllm_trainer_state* state) const {
+  if (state->struct_size != sizeof(*state)) return CLLM_STRUCT_SIZE;
+  state->reserved = 0;
+  state->beta1_power = beta1_power_;
+  state->beta2_power = beta2_power_;
+  return CLLM_OK;
+}
+
+Status Trainer::SetState(const cllm_trainer_state& state) {
+  if (state.struct_size != sizeof(state)) return CLLM_STRUCT_SIZE;
+  if (!Power(state.beta1_power) || !Power(state.beta2_power)) return CLLM_OPTIMIZER_RANGE;
+  beta1_power_ = state.beta1_power;
+  beta2_power_ = state.beta2_power;
+  return CLLM_OK;
 }
 
 }  // namespace cllm

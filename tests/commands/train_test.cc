@@ -133,5 +133,48 @@ TEST_CASE("an interrupted training writes what it has") {
   CHECK(RunProgram({"inspect", model}).exit_code == 0);
 }
 
+TEST_CASE("a killed training goes on from its last checkpoint, to the same file") {
+  const TemporaryDirectory folder;
+  const std::string text = folder.path() + "/text", run = folder.path() + "/run";
+  const std::string model = folder.path() + "/m.cllm";
+  WriteBytes(text, Stories());
+  const std::vector<std::string> arguments = {"train",    "--data", text,      "-o", model,
+                                              "--config", kShape,   "--steps", "60"};
+  REQUIRE(RunProgram(arguments).exit_code == 0);
+  const std::string expected = ReadBytes(model);
+  std::filesystem::remove(model);
+
+  std::vector<std::string> with_checkpoints = arguments;
+  with_checkpoints.insert(with_checkpoints.end(), {"--checkpoint", run, "--every", "3", "--keep", "2"});
+  // The first report comes after a second or at the end; the run is killed wherever it then is.
+  const Finished killed = InterruptProgram(with_checkpoints, "step", SIGKILL);
+  if (killed.exit_code != 0) CHECK(killed.exit_code == 128 + SIGKILL);
+  std::filesystem::remove(model);
+  // Damage the newest checkpoint: the one before is as good.
+  std::string newest;
+  for (const auto& entry : std::filesystem::directory_iterator(run)) {
+    newest = std::max(newest, entry.path().string());
+  }
+  WriteBytes(newest, "damaged");
+  const Finished resumed = RunProgram({"train", "--resume", run, "--threads", "2"});
+  CAPTURE(resumed.err);
+  REQUIRE(resumed.exit_code == 0);
+  CHECK(Contains(resumed.err, "going back to an older checkpoint"));
+  CHECK(Contains(resumed.err, newest));
+  CHECK(Contains(resumed.err, "going on after step"));
+  CHECK(ReadBytes(model) == expected);
+
+  const Finished more = RunProgram({"train", "--resume", run, "--steps", "70"});
+  CHECK(more.exit_code == 2);
+  CHECK(Contains(more.err, "--steps stays what it was"));
+  WriteBytes(text, Stories() + "more");
+  const Finished changed = RunProgram({"train", "--resume", run});
+  CHECK(changed.exit_code == 1);
+  CHECK(Contains(changed.err, text));
+  const Finished nothing = RunProgram({"train", "--resume", folder.path()});
+  CHECK(nothing.exit_code == 1);
+  CHECK(Contains(nothing.err, folder.path()));
+}
+
 }  // namespace
 }  // namespace cllm::testing

@@ -306,6 +306,38 @@ TEST_CASE("train: a stop flag keeps the weights so far") {
   CHECK(result->checkpoint.tensors.at(key).values != initial.tensors.at(key).values);
 }
 
+TEST_CASE("train: a run resumed from any checkpoint ends with the same weights") {
+  TrainOptions options = Options();
+  const Checkpoint initial = InitialCheckpoint(Small(), 1);
+  std::vector<TrainingState> states;
+  options.checkpoint_interval = 7;
+  options.checkpoint = [&](const TrainingState& state) { states.push_back(state); };
+  const auto whole = Train(options, initial, Text(), {});
+  REQUIRE(whole.ok());
+  REQUIRE(states.size() == 8);
+  CHECK(states[2].step == 21);
+  for (const size_t i : {size_t{0}, size_t{5}, size_t{7}}) {
+    // The state goes through its bytes, and the initial weights play no part any more.
+    const auto state = StateFromBytes(StateToBytes(states[i]));
+    REQUIRE(state.ok());
+    TrainOptions rest = Options();
+    rest.threads = 2;
+    rest.resume = &*state;
+    const auto resumed = Train(rest, InitialCheckpoint(Small(), 2), Text(), {});
+    REQUIRE(resumed.ok());
+    CHECK(resumed->steps == 60);
+    CHECK(resumed->validation_loss == whole->validation_loss);
+    for (const auto& [key, tensor] : whole->checkpoint.tensors) {
+      CHECK(resumed->checkpoint.tensors.at(key).values == tensor.values);
+    }
+  }
+  TrainingState other = states[0];
+  other.weights.pop_back();
+  TrainOptions rest = Options();
+  rest.resume = &other;
+  CHECK_FALSE(Train(rest, initial, Text(), {}).ok());
+}
+
 TEST_CASE("train: by minutes") {
   TrainOptions options = Options();
   options.minutes = 0.5 / 60;

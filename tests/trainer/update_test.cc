@@ -125,5 +125,40 @@ TEST_CASE("update: parameters out of range are refused") {
   CHECK(trainer.All(CLLM_TRAINER_WEIGHT) == weights);
 }
 
+TEST_CASE("update: a trainer goes on from another's parts and state") {
+  const ModelFile file = MakeModel(RandomCheckpoint(Small(), 2), Dtype::kF32);
+  const cllm_adamw adamw = {sizeof(adamw), 0.01f, 0.9f, 0.95f, 1e-6f, 0.1f, 1.0f};
+  TestTrainer first(file, 1, 4), second(file, 1, 4);
+  const auto step = [&](TestTrainer& trainer, uint32_t seed) {
+    SetGradients(file.model(), trainer, 0.3f, seed);
+    REQUIRE(cllm_trainer_update(trainer, &adamw, nullptr) == CLLM_OK);
+  };
+  step(first, 1);
+  step(first, 2);
+  for (uint32_t i = 0; i < file.model().tensor_count; ++i) {
+    for (const cllm_trainer_part part :
+         {CLLM_TRAINER_WEIGHT, CLLM_TRAINER_FIRST_MOMENT, CLLM_TRAINER_SECOND_MOMENT}) {
+      const std::vector<float> stored = first.Stored(i, part);
+      std::memcpy(second.Data(i, part), stored.data(), stored.size() * sizeof(float));
+    }
+  }
+  cllm_trainer_state state = {sizeof(state), 0, 0, 0};
+  REQUIRE(cllm_trainer_get_state(first, &state) == CLLM_OK);
+  CHECK(state.beta1_power == doctest::Approx(0.81));
+  REQUIRE(cllm_trainer_set_state(second, &state) == CLLM_OK);
+  step(first, 3);
+  step(second, 3);
+  CHECK(first.All(CLLM_TRAINER_WEIGHT) == second.All(CLLM_TRAINER_WEIGHT));
+
+  for (const double power : {-0.1, 1.1, std::nan("")}) {
+    state.beta2_power = power;
+    CHECK(cllm_trainer_set_state(second, &state) == CLLM_OPTIMIZER_RANGE);
+  }
+  state.struct_size = 8;
+  CHECK(cllm_trainer_set_state(second, &state) == CLLM_STRUCT_SIZE);
+  CHECK(cllm_trainer_get_state(second, &state) == CLLM_STRUCT_SIZE);
+  CHECK(cllm_trainer_set_state(nullptr, &state) == CLLM_NULL_ARGUMENT);
+}
+
 }  // namespace
 }  // namespace cllm::testing

@@ -266,6 +266,22 @@ typedef enum cllm_trainer_part {
 cllm_status cllm_trainer_tensor(cllm_trainer* trainer, uint32_t index, cllm_trainer_part part, float** data,
                                 uint64_t* count);
 
+/* What a trainer remembers besides the parts of its tensors: beta1 and beta2 to the power of the steps so
+ * far, for the correction of the moments' bias. A trainer of the same model goes on from a stored state, to
+ * the bit, when the weights and moments have been written back through cllm_trainer_tensor and this has been
+ * set. */
+typedef struct cllm_trainer_state {
+  uint32_t struct_size; /* sizeof(cllm_trainer_state) */
+  uint32_t reserved;    /* 0 */
+  double beta1_power;   /* from 0 to 1; 1 before the first step */
+  double beta2_power;
+} cllm_trainer_state;
+
+cllm_status cllm_trainer_get_state(const cllm_trainer* trainer, cllm_trainer_state* state);
+
+/* Errors: CLLM_OPTIMIZER_RANGE, arguments. */
+cllm_status cllm_trainer_set_state(cllm_trainer* trainer, const cllm_trainer_state* state);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,40 @@
+// Room: converter/commands. What `cllm train` was asked for, and how a checkpoint remembers it.
+#ifndef CLLM_CONVERTER_COMMANDS_TRAIN_OPTIONS_H_
+#define CLLM_CONVERTER_COMMANDS_TRAIN_OPTIONS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace cllm {
+
+struct TrainCommandOptions {
+  std::vector<std::string> data;
+  std::string out;
+  std::string configuration = "quickstart";
+  std::string tokenizer;
+  std::string documents = "auto";
+  uint32_t vocabulary = 0, steps = 0, threads = 1;
+  double minutes = 0, validation_fraction = 0.1;
+  uint64_t seed = 1;
+  std::string checkpoints, resume;  // folders
+  uint32_t every = 500, keep = 3;
+};
+
+// The options as JSON, but for threads and `resume`, with absolute paths, and the digest of each data file.
+std::string RunDescription(const TrainCommandOptions& options, const std::vector<std::string>& digests);
+
+// Back from JSON; threads and `resume` stay. Error: DataLoss.
+absl::Status ReadRunDescription(absl::string_view json, TrainCommandOptions* options,
+                                std::vector<std::string>* digests);
+
+// InvalidArgument, naming the file, if a file's digest is another than it was.
+absl::Status CheckSameData(const TrainCommandOptions& options, const std::vector<std::string>& before,
+                           const std::vector<std::string>& now);
+
+}  // namespace cllm
+
+#endif  // CLLM_CONVERTER_COMMANDS_TRAIN_OPTIONS_H_

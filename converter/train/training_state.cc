@@ -1,0 +1,135 @@
+#include "converter/train/training_state.h"
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "converter/export/output_file.h"
+#include "converter/export/sha256.h"
+#include "nlohmann/json.hpp"
+
+namespace cllm {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kMagic = "CLLMRUN1";
+constexpr std::string_view kSuffix = ".state";
+constexpr size_t kDigestBytes = sizeof(Sha256Digest);
+
+void AppendFloats(const std::vector<float>& floats, std::string* bytes) {
+  bytes->append(reinterpret_cast<const char*>(floats.data()), floats.size() * sizeof(float));
+}
+
+std::vector<float> TakeFloats(std::string_view* bytes, size_t count) {
+  std::vector<float> floats(count);
+  std::memcpy(floats.data(), bytes->data(), count * sizeof(float));
+  bytes->remove_prefix(count * sizeof(float));
+  return floats;
+}
+
+absl::Status Damaged(const char* what) {
+  return absl::DataLossError(absl::StrCat("not the whole of a training state: ", what));
+}
+
+// Newest first: the names have steps of fixed width.
+std::vector<fs::path> StateFiles(const std::string& folder) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (fs::directory_iterator i(folder, error), end; !error && i != end; i.increment(error)) {
+    const std::string name = i->path().filename().string();
+    if (name.rfind("step-", 0) == 0 && i->path().extension() == kSuffix) files.push_back(i->path());
+  }
+  std::sort(files.rbegin(), files.rend());
+  return files;
+}
+
+absl::StatusOr<TrainingState> ReadState(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream bytes;
+  bytes << file.rdbuf();
+  if (!file) return absl::DataLossError("cannot be read");
+  return StateFromBytes(bytes.str());
+}
+
+}  // namespace
+
+std::string StateToBytes(const TrainingState& state) {
+  const nlohmann::json head = {{"run", state.run},
+                               {"step", state.step},
+                               {"seconds", state.seconds},
+                               {"beta1_power", state.beta1_power},
+                               {"beta2_power", state.beta2_power},
+                               {"floats", state.weights.size()}};
+  const std::string text = head.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  const uint64_t length = text.size();
+  std::string bytes(kMagic);
+  bytes.append(reinterpret_cast<const char*>(&length), sizeof(length));
+  bytes += text;
+  AppendFloats(state.weights, &bytes);
+  AppendFloats(state.first_moments, &bytes);
+  AppendFloats(state.second_moments, &bytes);
+  const Sha256Digest digest = Sha256(bytes);
+  bytes.append(reinterpret_cast<const char*>(digest.data()), digest.size());
+  return bytes;
+}
+
+absl::StatusOr<TrainingState> StateFromBytes(std::string_view bytes) {
+  uint64_t length = 0;
+  const size_t head_at = kMagic.size() + sizeof(length);
+  if (bytes.size() < head_at + kDigestBytes) return Damaged("too short");
+  const std::string_view digest = bytes.substr(bytes.size() - kDigestBytes);
+  bytes.remove_suffix(kDigestBytes);
+  if (bytes.substr(0, kMagic.size()) != kMagic) return Damaged("it begins with other bytes");
+  const Sha256Digest found = Sha256(bytes);
+  if (std::memcmp(found.data(), digest.data(), found.size()) != 0) return Damaged("its digest is another");
+  // From here on the bytes are those that were written.
+  std::memcpy(&length, bytes.data() + kMagic.size(), sizeof(length));
+  if (length > bytes.size() - head_at) return Damaged("its head is cut off");
+  const nlohmann::json head = nlohmann::json::parse(bytes.substr(head_at, length), nullptr, false);
+  if (!head.is_object()) return Damaged("its head is no JSON");
+  bytes.remove_prefix(head_at + length);
+  TrainingState state;
+  state.run = head.value("run", "");
+  state.step = head.value("step", uint32_t{0});
+  state.seconds = head.value("seconds", 0.0);
+  state.beta1_power = head.value("beta1_power", 1.0);
+  state.beta2_power = head.value("beta2_power", 1.0);
+  const uint64_t floats = head.value("floats", uint64_t{0});
+  if (bytes.size() % (3 * sizeof(float)) != 0 || bytes.size() / (3 * sizeof(float)) != floats) {
+    return Damaged("it has another number of weights than its head says");
+  }
+  state.weights = TakeFloats(&bytes, floats);
+  state.first_moments = TakeFloats(&bytes, floats);
+  state.second_moments = TakeFloats(&bytes, floats);
+  return state;
+}
+
+absl::Status WriteState(const std::string& folder, const TrainingState& state, uint32_t keep) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return absl::UnavailableError(absl::StrCat("cannot make ", folder, ": ", error.message()));
+  const std::string path = (fs::path(folder) / absl::StrFormat("step-%010d%s", state.step, kSuffix)).string();
+  if (absl::Status status = WriteWholeFile(path, StateToBytes(state)); !status.ok()) return status;
+  const std::vector<fs::path> files = StateFiles(folder);
+  for (size_t i = keep; i < files.size(); ++i) fs::remove(files[i], error);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<TrainingState> ReadNewestState(const std::string& folder, std::string* skipped) {
+  skipped->clear();
+  for (const fs::path& path : StateFiles(folder)) {
+    absl::StatusOr<TrainingState> state = ReadState(path);
+    if (state.ok()) return state;
+    absl::StrAppend(skipped, path.string(), ": ", state.status().message(), "\n");
+  }
+  return absl::NotFoundError(absl::StrCat("there is no training state in ", folder,
+                                          skipped->empty() ? "" : " that can be read:\n", *skipped));
+}
+
+}  // namespace cllm
