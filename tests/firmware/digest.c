@@ -4,17 +4,16 @@
 
 #include "cllm/cllm.h"
 #include "cortex_m/cortex_m.h"
-#include "sha256.h"
+#include "machines/digest.h"
 
 /* The file's size in the first word, the file 64 bytes later. */
 #define MODEL_BYTES ((const uint8_t*)(CLLM_MODEL_ADDRESS + CLLM_ALIGNMENT))
 #define MODEL_SIZE (*(const volatile uint32_t*)CLLM_MODEL_ADDRESS)
 
-enum { FED = CLLM_DIGEST_TOKENS, CONTINUED = 64, CONTEXT = 32 };
+enum { FED = CLLM_DIGEST_TOKENS, CONTEXT = 32 };
 
 static cllm_model model;
 static uint8_t room[240 * 1024] __attribute__((aligned(CLLM_ALIGNMENT)));
-static sha256 hash;
 
 static void check(cllm_status status) {
   if (status == CLLM_OK) return;
@@ -30,26 +29,11 @@ static void report(const char* name, uint64_t value) {
   cortex_m_print("\n");
 }
 
-static void report_hash(const char* name) {
-  char hex[65];
-  sha256_finish(&hash, hex);
+static void report_hash(const char* name, const char* hash) {
   cortex_m_print(name);
   cortex_m_print(" ");
-  cortex_m_print(hex);
+  cortex_m_print(hash);
   cortex_m_print("\n");
-}
-
-static uint64_t mix(uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-  return x ^ (x >> 31);
-}
-
-/* Token i of the sequence of `cllm digest`: SplitMix64 over seed 20260101, stream 4 and the counter. */
-static uint32_t digest_token(uint32_t i, uint32_t vocabulary_size) {
-  const uint64_t golden = 0x9E3779B97F4A7C15u;
-  const uint64_t key = mix(mix(20260101 + golden) + golden * 5);
-  return (uint32_t)(mix(key + golden * ((uint64_t)i + 1)) % vocabulary_size);
 }
 
 static cllm_session* create(uint32_t context) {
@@ -65,24 +49,10 @@ static cllm_session* create(uint32_t context) {
 }
 
 static void digest(const cllm_model_info* info) {
-  cllm_session* session = create(FED + CONTINUED);
-  const float* logits;
-  uint32_t token;
-  sha256_start(&hash);
-  for (uint32_t i = 0; i < FED; ++i) {
-    token = digest_token(i, info->vocabulary_size);
-    check(cllm_session_feed(session, &token, 1));
-    check(cllm_session_logits(session, 0, &logits));
-    sha256_add(&hash, logits, info->vocabulary_size * (uint32_t)sizeof(float));
-  }
-  report_hash("logits");
-  sha256_start(&hash);
-  for (uint32_t i = 0; i < CONTINUED; ++i) {
-    check(cllm_session_next(session, NULL, &token));
-    if (i + 1 < CONTINUED) check(cllm_session_feed(session, &token, 1));
-    sha256_add(&hash, &token, sizeof(token));
-  }
-  report_hash("tokens");
+  static char logits[65], tokens[65];
+  check(digest_session(create(FED + DIGEST_CONTINUED), info->vocabulary_size, FED, logits, tokens));
+  report_hash("logits", logits);
+  report_hash("tokens", tokens);
 }
 
 /* Instructions of feeding a token and drawing the next, over a whole context. The emulator takes 1024 ns for

@@ -1,4 +1,4 @@
-#include "sha256.h"
+#include "machines/sha256.h"
 
 /* The first 32 bits of the fractional parts of the cube roots of the first 64 primes. */
 static const uint32_t round_constants[64] = {

@@ -1,6 +1,6 @@
-/* SHA-256 (FIPS 180-4) of a stream of bytes, for the digest firmware. */
-#ifndef CLLM_TESTS_FIRMWARE_SHA256_H_
-#define CLLM_TESTS_FIRMWARE_SHA256_H_
+/* SHA-256 (FIPS 180-4) of a stream of bytes, for programs without the host's libraries. */
+#ifndef CLLM_TESTS_MACHINES_SHA256_H_
+#define CLLM_TESTS_MACHINES_SHA256_H_
 
 #include <stdint.h>
 
@@ -15,4 +15,4 @@ void sha256_add(sha256* hash, const void* bytes, uint32_t count);
 /* 64 hexadecimal digits and a 0. */
 void sha256_finish(sha256* hash, char hex[65]);
 
-#endif /* CLLM_TESTS_FIRMWARE_SHA256_H_ */
+#endif /* CLLM_TESTS_MACHINES_SHA256_H_ */
