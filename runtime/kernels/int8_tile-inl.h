@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "base/bf16.h"
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "kernels/int8.h"
 #include "kernels/int8_cortex_m.h"
@@ -94,8 +95,9 @@ HWY_INLINE void AddGroup(const uint8_t* HWY_RESTRICT w, size_t panel_bytes, cons
   }
 }
 
-// Rows [row, row + kRows), panels [panel, panel + kCount), kSteps groups of 4 inputs at a time.
-template <size_t kRows, size_t kCount, size_t kSteps>
+// Rows [row, row + kRows), panels [panel, panel + kCount), kSteps groups of 4 inputs at a time; unless kAhead
+// is 0, weights are asked for that many bytes ahead.
+template <size_t kRows, size_t kCount, size_t kSteps, size_t kAhead = 0>
 HWY_INLINE void Int8Sums(const Int8Gemm& g, size_t row, size_t panel) {
   const SumTag d;
   constexpr size_t kLanes = hn::MaxLanes(SumTag());
@@ -114,6 +116,10 @@ HWY_INLINE void Int8Sums(const Int8Gemm& g, size_t row, size_t panel) {
   const int8_t* HWY_RESTRICT q = g.q + row * q_stride;
   size_t groups = g.depth / 4;
   for (; groups >= kSteps; groups -= kSteps) {
+    if constexpr (kAhead != 0) {
+      HWY_UNROLL(16)
+      for (size_t s = 0; s < kSteps; ++s) hwy::Prefetch(w + 64 * s + kAhead);
+    }
     HWY_UNROLL(16)
     for (size_t s = 0; s < kSteps; ++s) AddGroup(w + 64 * s, panel_bytes, q + 4 * s, q_stride, sums[s]);
     w += 64 * kSteps;
@@ -137,9 +143,19 @@ HWY_NOINLINE void Int8Tile(const Int8Gemm& g, size_t row, size_t panel) {
   Int8Sums<kRows, kCount, 1>(g, row, panel);
 }
 
+// A range of this many bytes of weights is not expected in the second cache: it is read in one stream, panel
+// by panel, and asked for this far ahead, across the ends of panels and of the matrix; to ask for what is not
+// there does nothing.
+inline constexpr size_t kInt8StreamBytes = 65536, kInt8AheadBytes = 8192;
+
 // One row, all panels but an odd last one, if a step takes two; returns the first that is left.
 HWY_NOINLINE inline size_t Int8Row(const Int8Gemm& g) {
   size_t panel = g.panel_begin;
+  if ((g.panel_end - g.panel_begin) * 16 * g.depth >= kInt8StreamBytes) {
+    for (; panel < g.panel_end; ++panel) {
+      Int8Sums<1, 1, kInt8RowPanels * kInt8RowSteps, kInt8AheadBytes>(g, 0, panel);
+    }
+  }
   for (; panel + kInt8RowPanels <= g.panel_end; panel += kInt8RowPanels) {
     Int8Sums<1, kInt8RowPanels, kInt8RowSteps>(g, 0, panel);
   }
