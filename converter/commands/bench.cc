@@ -104,6 +104,8 @@ void PrintJson(const Measured& measured, uint32_t threads) {
                                  {"decode_tokens", measured.speed.decode_tokens},
                                  {"decode_tokens_per_second", measured.speed.decode_tokens_per_second},
                                  {"decode_fraction", measured.speed.decode_fraction},
+                                 {"forward_tokens", measured.speed.forward_tokens},
+                                 {"forward_tokens_per_second", measured.speed.forward_tokens_per_second},
                                  {"repetitions", measured.speed.repetitions},
                                  {"first_token_seconds", nullptr}};
   if (measured.first_token_seconds) json["first_token_seconds"] = *measured.first_token_seconds;
@@ -121,6 +123,8 @@ void PrintText(const Measured& measured, uint32_t threads) {
   absl::PrintF("decode       %10.0f tokens a second (%u tokens, median of %u; %.0f%% of the read speed)\n",
                speed.decode_tokens_per_second, speed.decode_tokens, speed.repetitions,
                100 * speed.decode_fraction);
+  absl::PrintF("forward      %10.0f tokens a second (%u tokens, median of %u; logits at every position)\n",
+               speed.forward_tokens_per_second, speed.forward_tokens, speed.repetitions);
   if (measured.first_token_seconds) {
     absl::PrintF("first token  %10.2f ms after the start of the process (median of 5)\n",
                  1e3 * *measured.first_token_seconds);
@@ -153,14 +157,17 @@ Command AddBench(CLI::App& program) {
   app->add_flag("--json", options->json, "print one JSON object");
   app->add_flag("--first-token", options->first_token)->group("");
   app->footer(
-      "On stdout: prefill (256 tokens fed at once, or the context if less) and decode (128 tokens drawn and\n"
-      "fed one by one) in tokens a second, medians after a warm-up; the time from the start of a process to\n"
-      "its first token (this program is run again for it, five times); bytes of the model file and of the\n"
-      "session's room. The fractions: prefill's operations in the layers' matrices of what their kernel "
-      "does\n"
-      "within the first cache, and decode's bytes of weights and cache of what this machine reads of as "
-      "many.\n"
-      " Random weights lie in the temporary folder (TMPDIR) meanwhile.\n\n"
+      "On stdout, in tokens a second, medians after a warm-up: prefill (256 tokens fed at once, or the "
+      "context\n"
+      "if less), decode (128 tokens drawn and fed one by one) and forward (100 tokens fed at once, logits "
+      "at\n"
+      "every position); the time from the start of a process to its first token (this program is run again\n"
+      "for it, five times); bytes of the model file and of the session's room. The percentages: prefill's\n"
+      "operations in the layers' matrices of what their kernel does within the first cache, and decode's "
+      "bytes\n"
+      "of weights and cache of what this machine reads of as many. Random weights lie in the temporary "
+      "folder\n"
+      "(TMPDIR) meanwhile.\n\n"
       "Examples:\n"
       "  cllm bench stories8.cllm --threads 1\n"
       "  cllm bench --shape 15m --format int8 --json");

@@ -31,6 +31,12 @@ double Median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
+std::vector<uint32_t> SomeTokens(uint32_t count, uint32_t vocabulary_size) {
+  std::vector<uint32_t> tokens(count);
+  for (uint32_t i = 0; i < count; ++i) tokens[i] = i * 7 % vocabulary_size;
+  return tokens;
+}
+
 // Seconds of one feed of all tokens.
 absl::StatusOr<double> Prefill(cllm_session* session, const std::vector<uint32_t>& tokens) {
   cllm_session_rewind(session, 0);
@@ -60,13 +66,18 @@ absl::StatusOr<SpeedResult> MeasureSpeed(const cllm_model& model, const SpeedOpt
   absl::StatusOr<HostedSession> session = HostedSession::Create(model, cllm_limits{}, options.workers);
   if (!session.ok()) return session.status();
   SpeedResult result;
+  result.forward_tokens = std::min(options.forward_tokens, info.context);
+  cllm_limits every_logit{};
+  every_logit.context = every_logit.batch = every_logit.logits_rows = result.forward_tokens;
+  absl::StatusOr<HostedSession> whole = HostedSession::Create(model, every_logit, options.workers);
+  if (!whole.ok()) return whole.status();
   result.prefill_tokens = std::min(options.prefill_tokens, info.context);
   result.decode_tokens = std::min(options.decode_tokens, info.context);
   result.room_bytes = session->room_bytes();
-  std::vector<uint32_t> tokens(result.prefill_tokens);
-  for (uint32_t i = 0; i < result.prefill_tokens; ++i) tokens[i] = i * 7 % info.vocabulary_size;
+  const std::vector<uint32_t> tokens = SomeTokens(result.prefill_tokens, info.vocabulary_size);
+  const std::vector<uint32_t> sequence = SomeTokens(result.forward_tokens, info.vocabulary_size);
 
-  std::vector<double> prefill, decode;
+  std::vector<double> prefill, decode, forward;
   const Clock::time_point start = Clock::now();
   for (uint32_t i = 0; i <= kMost; ++i) {
     const double spent = std::chrono::duration<double>(Clock::now() - start).count();
@@ -75,13 +86,17 @@ absl::StatusOr<SpeedResult> MeasureSpeed(const cllm_model& model, const SpeedOpt
     if (!read.ok()) return read.status();
     absl::StatusOr<double> written = Decode(session->get(), tokens[0], result.decode_tokens);
     if (!written.ok()) return written.status();
+    absl::StatusOr<double> forwarded = Prefill(whole->get(), sequence);
+    if (!forwarded.ok()) return forwarded.status();
     if (i == 0) continue;  // the warm-up
     prefill.push_back(result.prefill_tokens / *read);
     decode.push_back(result.decode_tokens / *written);
+    forward.push_back(result.forward_tokens / *forwarded);
   }
   result.repetitions = static_cast<uint32_t>(prefill.size());
   result.prefill_tokens_per_second = Median(prefill);
   result.decode_tokens_per_second = Median(decode);
+  result.forward_tokens_per_second = Median(forward);
   const double bytes = DecodeBytes(info, result.decode_tokens / 2.0);
   const Roofline roofline =
       MeasureRoofline(static_cast<uint64_t>(bytes), info.weight_format, options.workers);

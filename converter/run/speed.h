@@ -12,15 +12,18 @@ namespace cllm {
 struct SpeedOptions {
   uint32_t prefill_tokens = 256;  // at most the context
   uint32_t decode_tokens = 128;   // at most the context
+  uint32_t forward_tokens = 100;  // at most the context
   const cllm_workers* workers = nullptr;
 };
 
 struct SpeedResult {
   uint32_t prefill_tokens = 0;  // after the context's limit
   uint32_t decode_tokens = 0;
+  uint32_t forward_tokens = 0;
   uint32_t repetitions = 0;
   double prefill_tokens_per_second = 0;  // median of the repetitions
   double decode_tokens_per_second = 0;
+  double forward_tokens_per_second = 0;
   uint64_t room_bytes = 0;  // of a session with the default limits
   // Of what the machine allows (roofline.h): prefill by the products of the layers, decode by bytes read.
   double prefill_fraction = 0;
