@@ -26,12 +26,11 @@ struct Present {
   bool food;
 };
 
-constexpr std::array<Present, 5> kPresents = {
-    {{"cake", "a [big|pretty|special] cake", "[sugar|milk]", true},
-     {"pie", "a [big|pretty|special] pie", "[butter|apples]", true},
-     {"soup", "[hot|warm] soup", "[carrots|salt]", true},
-     {"kite", "a [big|pretty|special] kite", "[string|paper]", false},
-     {"card", "a [big|pretty|special] card", "[paint|glue]", false}}};
+constexpr std::array<Present, 5> kPresents = {{{"cake", "a [big|pretty|special] cake", "sugar", true},
+                                               {"pie", "a [big|pretty|special] pie", "apples", true},
+                                               {"soup", "[hot|warm] soup", "carrots", true},
+                                               {"kite", "a [big|pretty|special] kite", "paper", false},
+                                               {"card", "a [big|pretty|special] card", "glue", false}}};
 
 Character Stranger(Story& story, const std::string& kind) {
   return {"the " + kind, kind, kind, story.random().Chance(50), false, "a " + kind};
