@@ -1,34 +1,31 @@
 // `cllm train`: text to a model.
 #include "converter/train/train.h"
 
-#include <unistd.h>
-
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "converter/commands/commands.h"
 #include "converter/commands/files.h"
 #include "converter/commands/options.h"
 #include "converter/commands/train_options.h"
+#include "converter/commands/train_progress.h"
 #include "converter/commands/train_text.h"
+#include "converter/export/sha256.h"
 #include "converter/export/write_model.h"
 #include "converter/import/model_file.h"
+#include "converter/import/read_model.h"
 #include "converter/inspect/inspect.h"
 #include "converter/tokenizer/train.h"
 #include "converter/train/documents.h"
-#include "nlohmann/json.hpp"
 
 namespace cllm {
 namespace {
-
-constexpr double kSecondsBetweenLines = 10;  // of progress, where it does not go to a terminal
 
 using Options = TrainCommandOptions;
 
@@ -45,42 +42,6 @@ void CatchStopSignals() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-Provenance MakeProvenance(const Options& options, const std::string& tokenizer, const TrainOptions& train) {
-  std::vector<std::string> names;
-  for (const std::string& path : options.data)
-    names.push_back(std::filesystem::path(path).filename().string());
-  nlohmann::ordered_json recipe = {{"config", options.configuration},
-                                   {"tokenizer", tokenizer},
-                                   {"documents", options.documents},
-                                   {"seed", options.seed},
-                                   {"validation_fraction", options.validation_fraction}};
-  if (options.minutes > 0) {
-    recipe["minutes"] = options.minutes;
-  } else {
-    recipe["steps"] = train.recipe.steps;
-  }
-  Provenance provenance;
-  provenance.source = "trained on " + absl::StrJoin(names, ", ");
-  provenance.recipe = recipe.dump();
-  return provenance;
-}
-
-// One line that renews itself on a terminal, and a line now and then elsewhere.
-class ProgressLine {
- public:
-  void operator()(const TrainProgress& progress) {
-    const bool last = progress.step == progress.steps;
-    if (!live_ && !progress.evaluated && !last && progress.seconds < next_) return;
-    next_ = progress.seconds + kSecondsBetweenLines;
-    absl::FPrintF(stderr, "%s%s%s", live_ ? "\r\033[K" : "", FormatProgress(progress), live_ ? "" : "\n");
-    if (live_ && (progress.evaluated || last)) absl::FPrintF(stderr, "\n");
-  }
-
- private:
-  const bool live_ = isatty(STDERR_FILENO) != 0;
-  double next_ = 0;
-};
-
 absl::Status WriteAndReport(const Options& options, const TrainResult& result) {
   {
     const SignalsHeld held;
@@ -94,6 +55,9 @@ absl::Status WriteAndReport(const Options& options, const TrainResult& result) {
   absl::FPrintF(stderr, "%s %u steps, %s tokens in %.1f s, training loss %.4f nats a token\n",
                 result.interrupted ? "interrupted after" : "trained", result.steps,
                 Grouped(result.training_tokens), result.seconds, result.training_loss);
+  if (result.best_step != result.steps) {
+    absl::FPrintF(stderr, "kept the weights of step %u, the best by validation loss\n", result.best_step);
+  }
   if (result.validation_tokens > 0 && std::isfinite(result.validation_loss)) {
     absl::FPrintF(stderr, "validation loss %.4f nats a token over %s tokens\n", result.validation_loss,
                   Grouped(result.validation_tokens));
@@ -120,6 +84,9 @@ TrainOptions MakeTrainOptions(const Options& options, const Configuration& confi
   train.threads = options.threads;
   train.seed = options.seed;
   train.validation_fraction = options.validation_fraction;
+  train.evaluation_interval = options.evaluate_every;
+  train.patience = options.patience;
+  if (options.rate > 0) train.recipe.learning_rate = static_cast<float>(options.rate);
   train.stop = &stop_asked;
   train.resume = state;
   return train;
@@ -127,51 +94,77 @@ TrainOptions MakeTrainOptions(const Options& options, const Configuration& confi
 
 absl::Status TrainAndWrite(const Options& options, const TrainOptions& train, const Checkpoint& initial,
                            absl::Span<const uint32_t> tokens) {
+  ProgressLog log;
+  if (absl::Status status = log.Open(options.log); !status.ok()) return status;
+  ProgressLine line;
   CatchStopSignals();
-  absl::StatusOr<TrainResult> result = Train(train, initial, tokens, ProgressLine());
+  absl::StatusOr<TrainResult> result = Train(train, initial, tokens, [&](const TrainProgress& progress) {
+    line(progress);
+    log(progress);
+  });
   if (!result.ok()) return result.status();
   if (absl::Status status = WriteAndReport(options, *result); !status.ok()) return status;
   if (!result->interrupted) return absl::OkStatus();
   return absl::CancelledError("interrupted; what was learned so far is in " + options.out);
 }
 
-// Goes on from `state`, whose data had `digests_before`; nullptr: from the start.
+// Weights, shape and vocabulary at the start: fresh ones of the configuration, or those of --init.
+absl::StatusOr<Checkpoint> StartingPoint(const Options& options, const Configuration& configuration,
+                                         const TrainingText& text) {
+  if (!options.init.empty()) return ReadModel(options.init);
+  const uint32_t vocabulary =
+      options.vocabulary != 0 ? options.vocabulary : configuration.architecture.vocabulary_size;
+  absl::StatusOr<TokenizerTables> tables = MakeTokenizer(options, TokenizerKind(options), vocabulary, text);
+  if (!tables.ok()) return tables.status();
+  Architecture architecture = configuration.architecture;
+  architecture.vocabulary_size = static_cast<uint32_t>(tables->pieces.size());
+  Checkpoint initial = InitialCheckpoint(architecture, options.seed, configuration.recipe.initial);
+  initial.tokenizer = *std::move(tables);
+  return initial;
+}
+
+absl::StatusOr<std::vector<std::string>> FileDigests(const Options& options, const TrainingText& text) {
+  std::vector<std::string> digests = text.Digests();
+  if (options.init.empty()) return digests;
+  absl::StatusOr<std::string> model = ReadText(options.init);
+  if (!model.ok()) return model.status();
+  digests.push_back(Hexadecimal(Sha256(*model)));
+  return digests;
+}
+
+// Goes on from `state`, whose files had `digests_before`; nullptr: from the start.
 absl::Status Run(const Options& options, const TrainingState* state,
                  const std::vector<std::string>& digests_before) {
   const Configuration* configuration = FindConfiguration(options.configuration);
   if (configuration == nullptr) {
     return absl::DataLossError("there is no configuration " + options.configuration + " any more");
   }
-  const std::string tokenizer = options.tokenizer.empty() ? configuration->tokenizer : options.tokenizer;
   if (absl::Status status = CheckOutputPath(options.out); !status.ok()) return status;
   absl::StatusOr<TrainingText> text = ReadTrainingText(options);
   if (!text.ok()) return text.status();
-  if (state != nullptr) {
-    absl::Status same = CheckSameData(options, digests_before, text->Digests());
-    if (!same.ok()) return same;
-  }
-  const uint32_t vocabulary =
-      options.vocabulary != 0 ? options.vocabulary : configuration->architecture.vocabulary_size;
-  absl::StatusOr<TokenizerTables> tables = MakeTokenizer(options, tokenizer, vocabulary, *text);
-  if (!tables.ok()) return tables.status();
-  absl::StatusOr<std::vector<uint32_t>> tokens = EncodeDocuments(*tables, text->documents);
-  if (!tokens.ok()) return tokens.status();
-
   TrainOptions train = MakeTrainOptions(options, *configuration, state);
-  if (!options.checkpoints.empty()) {
+  if (state != nullptr || !options.checkpoints.empty()) {
+    absl::StatusOr<std::vector<std::string>> digests = FileDigests(options, *text);
+    if (!digests.ok()) return digests.status();
+    if (state != nullptr) {
+      absl::Status same = CheckSameFiles(options, digests_before, *digests);
+      if (!same.ok()) return same;
+    }
     train.checkpoint_interval = options.every;
-    const std::string run = RunDescription(options, text->Digests());
+    const std::string run = RunDescription(options, *digests);
     train.checkpoint = [&options, run](const TrainingState& now) { SaveCheckpoint(options, run, now); };
   }
-  Architecture architecture = configuration->architecture;
-  architecture.vocabulary_size = static_cast<uint32_t>(tables->pieces.size());
-  Checkpoint initial = InitialCheckpoint(architecture, options.seed, train.recipe.initial);
-  initial.tokenizer = *std::move(tables);
-  initial.provenance = MakeProvenance(options, tokenizer, train);
+  absl::StatusOr<Checkpoint> initial = StartingPoint(options, *configuration, *text);
+  if (!initial.ok()) return initial.status();
+  absl::StatusOr<std::vector<uint32_t>> tokens = EncodeDocuments(initial->tokenizer, text->documents);
+  if (!tokens.ok()) return tokens.status();
+  const Architecture& architecture = initial->architecture;
+  train.recipe.length = std::min(train.recipe.length, architecture.context);
+  initial->provenance = MakeProvenance(options, train.recipe.steps, initial->provenance);
   absl::FPrintF(stderr, "%s bytes of text, %s document%s, %s tokens of a vocabulary of %u\n",
                 Grouped(text->bytes), Grouped(text->documents.size()), text->documents.size() == 1 ? "" : "s",
                 Grouped(tokens->size()), architecture.vocabulary_size);
-  return TrainAndWrite(options, train, initial, *tokens);
+  return TrainAndWrite(options, train, *initial, *tokens);
 }
 
 absl::Status Resume(Options options) {
@@ -193,6 +186,12 @@ absl::Status RunOrResume(const CLI::App& app, const Options& options) {
     if (options.tokenizer == "char" && options.vocabulary != 0) {
       throw CLI::ValidationError("--vocab",
                                  "goes with --tokenizer bpe; a char tokenizer takes all characters");
+    }
+    if (!options.init.empty() && (!options.tokenizer.empty() || options.vocabulary != 0)) {
+      throw CLI::ValidationError("--init", "brings its own vocabulary: leave --tokenizer and --vocab out");
+    }
+    if (options.patience != 0 && options.evaluate_every == 0) {
+      throw CLI::ValidationError("--patience", "counts evaluations: give --evaluate-every too");
     }
     return Run(options, nullptr, {});
   }
@@ -260,6 +259,16 @@ Command AddTrain(CLI::App& program) {
       "train for this long instead of a number of steps; only a run by steps can be repeated to the bit",
       "none")
       ->excludes(steps);
+  app->add_option("--init", options->init,
+                  "start from this model: its shape, vocabulary and weights, and the recipe of --config")
+      ->type_name("MODEL");
+  AddNumber(app, "--rate", &options->rate, {1e-9, 1}, "the highest learning rate", "the configuration's");
+  AddCount(app, "--evaluate-every", &options->evaluate_every, 1, 1u << 30,
+           "steps between evaluations; the model written is then the best of them", "only at the end");
+  AddCount(app, "--patience", &options->patience, 1, 1u << 20,
+           "end after this many evaluations in a row without a better one", "never");
+  app->add_option("--log", options->log, "append a line of JSON for each report of progress to this file")
+      ->type_name("FILE");
   AddThreads(app, &options->threads);
   AddCheckpointOptions(app, options.get());
   AddSeed(app, &options->seed, "of the first weights and of the order of the data");
@@ -272,6 +281,8 @@ Command AddTrain(CLI::App& program) {
       "  cllm train --data stories.txt --documents paragraphs -o stories.cllm --minutes 2\n"
       "  cllm train --data big.txt -o big.cllm --checkpoint big.run, and after a power cut:\n"
       "  cllm train --resume big.run\n"
+      "  cllm train --init base.cllm --data mine.txt -o mine.cllm --rate 5e-4 --evaluate-every 100 "
+      "--patience 3\n"
       "  cllm train --data a.txt b.txt -o ab.cllm --tokenizer bpe --vocab 1024 --steps 5000 --seed 7");
   return {app, [app, options] { return RunOrResume(*app, *options); }};
 }

@@ -4,12 +4,17 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "converter/train/configurations.h"
 #include "nlohmann/json.hpp"
 
 namespace cllm {
 namespace {
 
-std::string Absolute(const std::string& path) { return std::filesystem::absolute(path).string(); }
+// "" stays.
+std::string Absolute(const std::string& path) {
+  return path.empty() ? path : std::filesystem::absolute(path).string();
+}
 
 }  // namespace
 
@@ -29,7 +34,12 @@ std::string RunDescription(const TrainCommandOptions& options, const std::vector
                                       {"seed", options.seed},
                                       {"checkpoints", Absolute(options.checkpoints)},
                                       {"every", options.every},
-                                      {"keep", options.keep}};
+                                      {"keep", options.keep},
+                                      {"evaluate_every", options.evaluate_every},
+                                      {"patience", options.patience},
+                                      {"rate", options.rate},
+                                      {"init", Absolute(options.init)},
+                                      {"log", Absolute(options.log)}};
   return run.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -51,21 +61,59 @@ absl::Status ReadRunDescription(absl::string_view json, TrainCommandOptions* opt
     run.at("checkpoints").get_to(options->checkpoints);
     run.at("every").get_to(options->every);
     run.at("keep").get_to(options->keep);
+    run.at("evaluate_every").get_to(options->evaluate_every);
+    run.at("patience").get_to(options->patience);
+    run.at("rate").get_to(options->rate);
+    run.at("init").get_to(options->init);
+    run.at("log").get_to(options->log);
   } catch (const std::exception& error) {
     return absl::DataLossError(absl::StrCat("a checkpoint of another version of cllm: ", error.what()));
   }
   return absl::OkStatus();
 }
 
-absl::Status CheckSameData(const TrainCommandOptions& options, const std::vector<std::string>& before,
-                           const std::vector<std::string>& now) {
-  for (size_t i = 0; i < options.data.size(); ++i) {
+absl::Status CheckSameFiles(const TrainCommandOptions& options, const std::vector<std::string>& before,
+                            const std::vector<std::string>& now) {
+  std::vector<std::string> paths = options.data;
+  if (!options.init.empty()) paths.push_back(options.init);
+  for (size_t i = 0; i < paths.size(); ++i) {
     if (i < before.size() && i < now.size() && before[i] == now[i]) continue;
     return absl::InvalidArgumentError(
-        absl::StrCat("--resume: ", options.data[i],
+        absl::StrCat("--resume: ", paths[i],
                      " is not the file that the checkpoint was made with; put that one back, or train anew"));
   }
   return absl::OkStatus();
+}
+
+std::string TokenizerKind(const TrainCommandOptions& options) {
+  if (!options.init.empty() || !options.tokenizer.empty()) return options.tokenizer;
+  return FindConfiguration(options.configuration)->tokenizer;
+}
+
+Provenance MakeProvenance(const TrainCommandOptions& options, uint32_t steps, const Provenance& before) {
+  std::vector<std::string> names;
+  for (const std::string& path : options.data)
+    names.push_back(std::filesystem::path(path).filename().string());
+  nlohmann::ordered_json recipe = {{"config", options.configuration},
+                                   {"tokenizer", TokenizerKind(options)},
+                                   {"documents", options.documents},
+                                   {"seed", options.seed},
+                                   {"validation_fraction", options.validation_fraction}};
+  if (options.rate > 0) recipe["rate"] = options.rate;
+  if (options.minutes > 0) {
+    recipe["minutes"] = options.minutes;
+  } else {
+    recipe["steps"] = steps;
+  }
+  Provenance provenance = before;
+  provenance.source = "trained on " + absl::StrJoin(names, ", ");
+  if (!options.init.empty()) {
+    absl::StrAppend(&provenance.source, ", starting from ",
+                    std::filesystem::path(options.init).filename().string(),
+                    before.source.empty() ? "" : " (" + before.source + ")");
+  }
+  provenance.recipe = recipe.dump();
+  return provenance;
 }
 
 }  // namespace cllm

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "converter/checkpoint/checkpoint.h"
 
 namespace cllm {
 
@@ -22,9 +23,14 @@ struct TrainCommandOptions {
   uint64_t seed = 1;
   std::string checkpoints, resume;  // folders
   uint32_t every = 500, keep = 3;
+  uint32_t evaluate_every = 0, patience = 0;
+  double rate = 0;   // 0: the configuration's
+  std::string init;  // a model to start from
+  std::string log;   // JSON lines
 };
 
-// The options as JSON, but for threads and `resume`, with absolute paths, and the digest of each data file.
+// The options as JSON, but for threads and `resume`, with absolute paths, and the digest of each
+// file that goes into the run: the data, then the model of --init.
 std::string RunDescription(const TrainCommandOptions& options, const std::vector<std::string>& digests);
 
 // Back from JSON; threads and `resume` stay. Error: DataLoss.
@@ -32,8 +38,14 @@ absl::Status ReadRunDescription(absl::string_view json, TrainCommandOptions* opt
                                 std::vector<std::string>* digests);
 
 // InvalidArgument, naming the file, if a file's digest is another than it was.
-absl::Status CheckSameData(const TrainCommandOptions& options, const std::vector<std::string>& before,
-                           const std::vector<std::string>& now);
+absl::Status CheckSameFiles(const TrainCommandOptions& options, const std::vector<std::string>& before,
+                            const std::vector<std::string>& now);
+
+// "char", "bpe", or "" where the model that the run starts from has one.
+std::string TokenizerKind(const TrainCommandOptions& options);
+
+// `before` is that of the model the run starts from.
+Provenance MakeProvenance(const TrainCommandOptions& options, uint32_t steps, const Provenance& before);
 
 }  // namespace cllm
 

@@ -3,10 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstring>
 #include <limits>
-#include <memory>
-#include <new>
 #include <utility>
 #include <vector>
 
@@ -14,59 +11,16 @@
 #include "cllm/cllm.h"
 #include "converter/export/panels.h"
 #include "converter/export/write_model.h"
-#include "converter/import/model_file.h"
 #include "converter/train/schedule.h"
-#include "posix/thread_pool.h"
+#include "converter/train/training_run.h"
 
 namespace cllm {
-namespace {
 
-double Now() {
+double TrainingRun::Now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-struct AlignedDelete {
-  void operator()(uint8_t* bytes) const { ::operator delete[](bytes, std::align_val_t{CLLM_ALIGNMENT}); }
-};
-
-// One run: the model, its trainer and room, and where the run is.
-class Run {
- public:
-  Run(const TrainOptions& options, ModelFile file)
-      : options_(options), file_(std::move(file)), pool_(options.threads) {}
-
-  absl::Status Start(absl::Span<const uint32_t> tokens);
-  absl::Status Steps(const std::function<void(const TrainProgress&)>& progress);
-  absl::Status EvaluateAll(double* loss, uint64_t* counted);
-  bool Stopped() const { return options_.stop != nullptr && options_.stop->load(); }
-  TrainResult Result(const Checkpoint& initial);
-
- private:
-  absl::Status Step(float* loss);
-  bool Finished() const;
-  double ScheduleStep() const;
-  double Elapsed() const { return Now() - start_ - evaluation_seconds_; }
-  void Report(const std::function<void(const TrainProgress&)>& progress);
-  absl::Status Resume(const TrainingState& state);
-  void MakeCheckpoint();
-  absl::Span<float> Part(cllm_trainer_part part);
-
-  const TrainOptions& options_;
-  ModelFile file_;
-  ThreadPool pool_;
-  std::unique_ptr<uint8_t[], AlignedDelete> room_;
-  uint64_t room_bytes_ = 0;
-  cllm_trainer* trainer_ = nullptr;
-  absl::Span<const uint32_t> training_, validation_;
-  double start_ = 0, evaluation_seconds_ = 0;
-  uint32_t begin_token_ = CLLM_NO_TOKEN;
-  uint32_t step_ = 0;
-  TrainProgress report_;
-  double loss_sum_ = 0;  // since the last report
-  uint32_t loss_count_ = 0;
-};
-
-absl::Status Run::Start(absl::Span<const uint32_t> tokens) {
+absl::Status TrainingRun::Start(absl::Span<const uint32_t> tokens) {
   const Recipe& recipe = options_.recipe;
   cllm_model_info info{};
   info.struct_size = sizeof(info);
@@ -101,71 +55,20 @@ absl::Status Run::Start(absl::Span<const uint32_t> tokens) {
   return status.ok() && options_.resume != nullptr ? Resume(*options_.resume) : status;
 }
 
-// All tensors at once: they lie one after the other.
-absl::Span<float> Run::Part(cllm_trainer_part part) {
-  float* first = nullptr;
-  uint64_t sum = 0;
-  for (uint32_t i = 0; i < file_.model().tensor_count; ++i) {
-    float* data = nullptr;
-    uint64_t count = 0;
-    cllm_trainer_tensor(trainer_, i, part, &data, &count);
-    if (i == 0) first = data;
-    sum += count;
-  }
-  return {first, sum};
-}
-
-absl::Status Run::Resume(const TrainingState& state) {
-  const std::pair<cllm_trainer_part, const std::vector<float>*> parts[] = {
-      {CLLM_TRAINER_WEIGHT, &state.weights},
-      {CLLM_TRAINER_FIRST_MOMENT, &state.first_moments},
-      {CLLM_TRAINER_SECOND_MOMENT, &state.second_moments}};
-  for (const auto& [part, stored] : parts) {
-    const absl::Span<float> floats = Part(part);
-    if (stored->size() != floats.size()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the checkpoint has ", stored->size(), " weights; the model has ", floats.size()));
-    }
-    std::copy(stored->begin(), stored->end(), floats.begin());
-  }
-  step_ = state.step;
-  start_ -= state.seconds;
-  const cllm_trainer_state powers = {sizeof(powers), 0, state.beta1_power, state.beta2_power};
-  return ExplainStatus(cllm_trainer_set_state(trainer_, &powers), "the checkpoint");
-}
-
-void Run::MakeCheckpoint() {
-  const double begin = Now();
-  cllm_trainer_state powers = {sizeof(powers), 0, 0, 0};
-  cllm_trainer_get_state(trainer_, &powers);
-  const auto copy = [&](cllm_trainer_part part) {
-    const absl::Span<float> floats = Part(part);
-    return std::vector<float>(floats.begin(), floats.end());
-  };
-  TrainingState state;
-  state.step = step_;
-  state.seconds = Elapsed();
-  state.beta1_power = powers.beta1_power;
-  state.beta2_power = powers.beta2_power;
-  state.weights = copy(CLLM_TRAINER_WEIGHT);
-  state.first_moments = copy(CLLM_TRAINER_FIRST_MOMENT);
-  state.second_moments = copy(CLLM_TRAINER_SECOND_MOMENT);
-  options_.checkpoint(state);
-  evaluation_seconds_ += Now() - begin;
-}
-
-bool Run::Finished() const {
+bool TrainingRun::Finished() const {
+  const uint64_t patient_steps = uint64_t{options_.patience} * options_.evaluation_interval;
+  if (patient_steps != 0 && best_step_ != 0 && step_ - best_step_ >= patient_steps) return true;
   if (options_.minutes > 0) return Elapsed() >= options_.minutes * 60;
   return step_ >= options_.recipe.steps;
 }
 
 // Where the schedule is: a run by minutes goes through it by the clock.
-double Run::ScheduleStep() const {
+double TrainingRun::ScheduleStep() const {
   if (options_.minutes <= 0) return step_;
   return Elapsed() / (options_.minutes * 60) * options_.recipe.steps;
 }
 
-absl::Status Run::Step(float* loss) {
+absl::Status TrainingRun::Step(float* loss) {
   const Recipe& recipe = options_.recipe;
   const Batch batch = RandomBatch(recipe, training_, begin_token_, options_.seed, step_);
   cllm_status status = cllm_trainer_accumulate(trainer_, batch.inputs.data(), batch.targets.data(),
@@ -184,7 +87,7 @@ absl::Status Run::Step(float* loss) {
   return absl::OkStatus();
 }
 
-absl::Status Run::EvaluateAll(double* loss, uint64_t* counted) {
+absl::Status TrainingRun::EvaluateAll(double* loss, uint64_t* counted) {
   const double begin = Now();
   double sum = 0;
   *counted = 0;
@@ -203,7 +106,7 @@ absl::Status Run::EvaluateAll(double* loss, uint64_t* counted) {
   return absl::OkStatus();
 }
 
-void Run::Report(const std::function<void(const TrainProgress&)>& progress) {
+void TrainingRun::Report(const std::function<void(const TrainProgress&)>& progress) {
   const Recipe& recipe = options_.recipe;
   report_.step = step_;
   report_.seconds = Now() - start_;
@@ -223,7 +126,7 @@ void Run::Report(const std::function<void(const TrainProgress&)>& progress) {
   if (progress) progress(report_);
 }
 
-absl::Status Run::Steps(const std::function<void(const TrainProgress&)>& progress) {
+absl::Status TrainingRun::Steps(const std::function<void(const TrainProgress&)>& progress) {
   double reported = Now();
   while (!Finished() && !Stopped()) {
     float loss = 0;
@@ -235,6 +138,7 @@ absl::Status Run::Steps(const std::function<void(const TrainProgress&)>& progres
     if (report_.evaluated) {
       uint64_t counted;
       if (absl::Status status = EvaluateAll(&report_.validation_loss, &counted); !status.ok()) return status;
+      NoteEvaluation(report_.validation_loss);
     }
     if (options_.checkpoint_interval != 0 && step_ % options_.checkpoint_interval == 0) MakeCheckpoint();
     const bool due =
@@ -247,9 +151,10 @@ absl::Status Run::Steps(const std::function<void(const TrainProgress&)>& progres
   return absl::OkStatus();
 }
 
-TrainResult Run::Result(const Checkpoint& initial) {
+TrainResult TrainingRun::Result(const Checkpoint& initial) {
   TrainResult result;
   result.steps = step_;
+  result.best_step = best_step_ != 0 ? best_step_ : step_;
   result.training_loss = report_.loss;
   result.training_tokens = uint64_t{step_} * options_.recipe.batch * options_.recipe.length;
   result.seconds = Now() - start_;
@@ -269,6 +174,8 @@ TrainResult Run::Result(const Checkpoint& initial) {
   }
   return result;
 }
+
+namespace {
 
 absl::Status CheckOptions(const TrainOptions& options, const Checkpoint& initial,
                           absl::Span<const uint32_t> tokens) {
@@ -305,16 +212,21 @@ absl::StatusOr<TrainResult> Train(const TrainOptions& options, const Checkpoint&
   if (!file.ok()) return file.status();
   bytes->clear();
   bytes->shrink_to_fit();
-  Run run(options, *std::move(file));
+  TrainingRun run(options, *std::move(file));
   if (absl::Status status = run.Start(tokens); !status.ok()) return status;
   if (absl::Status status = run.Steps(progress); !status.ok()) return status;
-  TrainResult result = run.Result(initial);
-  result.interrupted = run.Stopped();
-  result.validation_loss = std::numeric_limits<double>::quiet_NaN();
-  if (!result.interrupted) {
-    absl::Status status = run.EvaluateAll(&result.validation_loss, &result.validation_tokens);
+  const bool interrupted = run.Stopped();
+  double validation_loss = std::numeric_limits<double>::quiet_NaN();
+  uint64_t validation_tokens = 0;
+  if (!interrupted) {
+    absl::Status status = run.EvaluateAll(&validation_loss, &validation_tokens);
     if (!status.ok()) return status;
+    run.TakeBest(&validation_loss);
   }
+  TrainResult result = run.Result(initial);
+  result.interrupted = interrupted;
+  result.validation_loss = validation_loss;
+  result.validation_tokens = validation_tokens;
   return result;
 }
 

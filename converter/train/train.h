@@ -24,8 +24,10 @@ struct TrainOptions {
   uint64_t seed = 1;                 // of the batch offsets
   double validation_fraction = 0.1;  // the last part of the tokens; 0: no validation
   uint32_t report_interval = 0;      // steps between progress reports; 0: about one a second
-  uint32_t evaluation_interval = 0;  // steps between whole evaluations; 0: only at the end
-  uint32_t checkpoint_interval = 0;  // steps between calls of `checkpoint`; 0: none
+  uint32_t evaluation_interval = 0;  // steps between whole evaluations; 0: only at the end. With an interval
+                                     // the result is the evaluated weights of the lowest validation loss
+  uint32_t patience = 0;  // > 0: end after this many evaluations in a row without a new lowest loss
+  uint32_t checkpoint_interval = 0;                      // steps between calls of `checkpoint`; 0: none
   std::function<void(const TrainingState&)> checkpoint;  // its `run` is empty
   const TrainingState* resume = nullptr;   // go on from here; weights of `initial` are then not used
   const std::atomic<int>* stop = nullptr;  // set by a signal handler: end early, keep the weights so far
@@ -50,6 +52,7 @@ struct TrainResult {
   bool interrupted = false;        // by options.stop
   float training_loss = 0;         // mean of the last report
   double validation_loss = 0;      // mean nats a token over the whole validation part; NaN if there is none
+  uint32_t best_step = 0;          // whose weights these are: `steps` or an earlier one
   uint64_t validation_tokens = 0;  // targets that were counted
   uint64_t training_tokens = 0;    // seen, with repetition
   double tokens_per_second = 0;

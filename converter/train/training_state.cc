@@ -65,7 +65,10 @@ std::string StateToBytes(const TrainingState& state) {
                                {"seconds", state.seconds},
                                {"beta1_power", state.beta1_power},
                                {"beta2_power", state.beta2_power},
-                               {"floats", state.weights.size()}};
+                               {"best_step", state.best_step},
+                               {"best_loss", state.best_loss},
+                               {"floats", state.weights.size()},
+                               {"best_floats", state.best_weights.size()}};
   const std::string text = head.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   const uint64_t length = text.size();
   std::string bytes(kMagic);
@@ -74,6 +77,7 @@ std::string StateToBytes(const TrainingState& state) {
   AppendFloats(state.weights, &bytes);
   AppendFloats(state.first_moments, &bytes);
   AppendFloats(state.second_moments, &bytes);
+  AppendFloats(state.best_weights, &bytes);
   const Sha256Digest digest = Sha256(bytes);
   bytes.append(reinterpret_cast<const char*>(digest.data()), digest.size());
   return bytes;
@@ -100,13 +104,17 @@ absl::StatusOr<TrainingState> StateFromBytes(std::string_view bytes) {
   state.seconds = head.value("seconds", 0.0);
   state.beta1_power = head.value("beta1_power", 1.0);
   state.beta2_power = head.value("beta2_power", 1.0);
-  const uint64_t floats = head.value("floats", uint64_t{0});
-  if (bytes.size() % (3 * sizeof(float)) != 0 || bytes.size() / (3 * sizeof(float)) != floats) {
+  state.best_step = head.value("best_step", uint32_t{0});
+  state.best_loss = head.value("best_loss", 0.0);
+  const uint64_t floats = head.value("floats", uint64_t{0}), best = head.value("best_floats", uint64_t{0});
+  const uint64_t stored = bytes.size() / sizeof(float);
+  if (bytes.size() % sizeof(float) != 0 || floats > stored / 3 || best != stored - 3 * floats) {
     return Damaged("it has another number of weights than its head says");
   }
   state.weights = TakeFloats(&bytes, floats);
   state.first_moments = TakeFloats(&bytes, floats);
   state.second_moments = TakeFloats(&bytes, floats);
+  state.best_weights = TakeFloats(&bytes, best);
   return state;
 }
 

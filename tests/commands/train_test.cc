@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "commands/program.h"
 #include "support/file_tools.h"
@@ -174,6 +175,45 @@ TEST_CASE("a killed training goes on from its last checkpoint, to the same file"
   const Finished nothing = RunProgram({"train", "--resume", folder.path()});
   CHECK(nothing.exit_code == 1);
   CHECK(Contains(nothing.err, folder.path()));
+}
+
+TEST_CASE("training goes on from a model, with evaluations, patience and a log") {
+  const TemporaryDirectory folder;
+  const std::string text = folder.path() + "/text", base = folder.path() + "/base.cllm";
+  const std::string model = folder.path() + "/m.cllm", log = folder.path() + "/log";
+  WriteBytes(text, Stories());
+  REQUIRE(RunProgram({"train", "--data", text, "-o", base, "--config", kShape, "--steps", "20"}).exit_code ==
+          0);
+  const std::vector<std::string> arguments = {"train", "--init",   base,   "--data",           text, "-o",
+                                              model,   "--config", kShape, "--steps",          "12", "--rate",
+                                              "0.001", "--log",    log,    "--evaluate-every", "4"};
+  const Finished finished = RunProgram(arguments);
+  CAPTURE(finished.err);
+  REQUIRE(finished.exit_code == 0);
+  std::istringstream lines(ReadBytes(log));
+  std::vector<nlohmann::json> reports;
+  for (std::string line; std::getline(lines, line);) reports.push_back(nlohmann::json::parse(line));
+  REQUIRE(reports.size() >= 3);
+  CHECK(reports.back()["step"] == 12);
+  CHECK(reports.back()["validation_loss"].is_number());
+  // What the base has learned is there from the first step on: an untrained model is at 3 nats.
+  CHECK(reports.front()["loss"] < 2.9);
+  CHECK(Contains(RunProgram({"inspect", model}).out, "starting from base.cllm"));
+  const auto rejected = [&](std::vector<std::string> more, const std::string& says) {
+    more.insert(more.begin(), arguments.begin(), arguments.end());
+    const Finished refused = RunProgram(more);
+    CAPTURE(refused.err);
+    CHECK(refused.exit_code == 2);
+    CHECK(Contains(refused.err, says));
+  };
+  rejected({"--tokenizer", "char"}, "--init");
+  const Finished impatient =
+      RunProgram({"train", "--data", text, "-o", model, "--config", kShape, "--patience", "2"});
+  CHECK(impatient.exit_code == 2);
+  CHECK(Contains(impatient.err, "--evaluate-every"));
+  // A character that the model does not know is an error.
+  WriteBytes(text, Stories() + "\xE2\x82\xAC");
+  CHECK(RunProgram(arguments).exit_code == 1);
 }
 
 }  // namespace

@@ -12,10 +12,15 @@
 #include "converter/train/configurations.h"
 #include "converter/train/schedule.h"
 #include "doctest/doctest.h"
+#include "tests/converter/small_training.h"
 #include "tests/support/reference_model.h"
 
 namespace cllm {
 namespace {
+
+using testing::Options;
+using testing::Small;
+using testing::Text;
 
 uint64_t Parameters(const Architecture& architecture) {
   uint64_t sum = 0;
@@ -211,40 +216,6 @@ TEST_CASE("covering batches: a window ends where a document begins") {
   CHECK(window == windows.size());
 }
 
-Architecture Small() {
-  Architecture a;
-  a.vocabulary_size = 12;
-  a.context = 16;
-  a.width = 32;
-  a.layers = 2;
-  a.heads = a.kv_heads = 2;
-  a.head_size = 16;
-  a.hidden = 48;
-  return a;
-}
-
-// A text with a rule: counting up and down, with some noise.
-std::vector<uint32_t> Text() {
-  std::vector<uint32_t> tokens;
-  for (uint32_t i = 0; i < 1500; ++i) {
-    const uint32_t phase = i % 20;
-    const bool noise = Random(1, RandomStream::kData, i) % 16 == 0;
-    tokens.push_back(noise ? 11 : (phase < 10 ? phase : 20 - phase));
-  }
-  return tokens;
-}
-
-TrainOptions Options() {
-  TrainOptions options;
-  options.recipe.batch = 8;
-  options.recipe.length = 16;
-  options.recipe.steps = 60;
-  options.recipe.warmup_steps = 5;
-  options.recipe.learning_rate = 1e-2f;
-  options.report_interval = 20;
-  return options;
-}
-
 TEST_CASE("train: learns, reports, and gives one result for any number of threads") {
   TrainOptions options = Options();
   options.evaluation_interval = 30;
@@ -304,38 +275,6 @@ TEST_CASE("train: a stop flag keeps the weights so far") {
   CHECK(std::isnan(result->validation_loss));
   const TensorKey key = {Role::kGateUp, 0};
   CHECK(result->checkpoint.tensors.at(key).values != initial.tensors.at(key).values);
-}
-
-TEST_CASE("train: a run resumed from any checkpoint ends with the same weights") {
-  TrainOptions options = Options();
-  const Checkpoint initial = InitialCheckpoint(Small(), 1);
-  std::vector<TrainingState> states;
-  options.checkpoint_interval = 7;
-  options.checkpoint = [&](const TrainingState& state) { states.push_back(state); };
-  const auto whole = Train(options, initial, Text(), {});
-  REQUIRE(whole.ok());
-  REQUIRE(states.size() == 8);
-  CHECK(states[2].step == 21);
-  for (const size_t i : {size_t{0}, size_t{5}, size_t{7}}) {
-    // The state goes through its bytes, and the initial weights play no part any more.
-    const auto state = StateFromBytes(StateToBytes(states[i]));
-    REQUIRE(state.ok());
-    TrainOptions rest = Options();
-    rest.threads = 2;
-    rest.resume = &*state;
-    const auto resumed = Train(rest, InitialCheckpoint(Small(), 2), Text(), {});
-    REQUIRE(resumed.ok());
-    CHECK(resumed->steps == 60);
-    CHECK(resumed->validation_loss == whole->validation_loss);
-    for (const auto& [key, tensor] : whole->checkpoint.tensors) {
-      CHECK(resumed->checkpoint.tensors.at(key).values == tensor.values);
-    }
-  }
-  TrainingState other = states[0];
-  other.weights.pop_back();
-  TrainOptions rest = Options();
-  rest.resume = &other;
-  CHECK_FALSE(Train(rest, initial, Text(), {}).ok());
 }
 
 TEST_CASE("train: by minutes") {

@@ -3,15 +3,22 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <map>
 #include <string>
+#include <vector>
 
+#include "converter/train/train.h"
 #include "support/file_tools.h"
+#include "tests/converter/small_training.h"
 
 namespace cllm {
 namespace {
 
+using testing::Options;
 using testing::ReadBytes;
+using testing::Small;
 using testing::TemporaryDirectory;
+using testing::Text;
 using testing::WriteBytes;
 
 TrainingState State(uint32_t step) {
@@ -25,14 +32,18 @@ TrainingState State(uint32_t step) {
     state.weights.push_back(0.1f * static_cast<float>(i));
     state.first_moments.push_back(-1e-30f * static_cast<float>(i));
     state.second_moments.push_back(1e20f * static_cast<float>(i));
+    if (step % 2 == 1) state.best_weights.push_back(static_cast<float>(i));
   }
+  state.best_step = step / 2;
+  state.best_loss = 1.0 / 3;
   return state;
 }
 
 bool Same(const TrainingState& a, const TrainingState& b) {
   return a.run == b.run && a.step == b.step && a.seconds == b.seconds && a.beta1_power == b.beta1_power &&
          a.beta2_power == b.beta2_power && a.weights == b.weights && a.first_moments == b.first_moments &&
-         a.second_moments == b.second_moments;
+         a.second_moments == b.second_moments && a.best_step == b.best_step && a.best_loss == b.best_loss &&
+         a.best_weights == b.best_weights;
 }
 
 std::string Name(const std::string& folder, uint32_t step) {
@@ -96,6 +107,81 @@ TEST_CASE("training state: a folder that cannot be made") {
   const TemporaryDirectory folder;
   WriteBytes(folder.path() + "/file", "x");
   CHECK_FALSE(WriteState(folder.path() + "/file/states", State(1), 3).ok());
+}
+
+TEST_CASE("train: a run resumed from any checkpoint ends with the same weights") {
+  TrainOptions options = Options();
+  const Checkpoint initial = InitialCheckpoint(Small(), 1);
+  std::vector<TrainingState> states;
+  options.checkpoint_interval = 7;
+  options.checkpoint = [&](const TrainingState& state) { states.push_back(state); };
+  const auto whole = Train(options, initial, Text(), {});
+  REQUIRE(whole.ok());
+  REQUIRE(states.size() == 8);
+  CHECK(states[2].step == 21);
+  for (const size_t i : {size_t{0}, size_t{5}, size_t{7}}) {
+    // The state goes through its bytes, and the initial weights play no part any more.
+    const auto state = StateFromBytes(StateToBytes(states[i]));
+    REQUIRE(state.ok());
+    TrainOptions rest = Options();
+    rest.threads = 2;
+    rest.resume = &*state;
+    const auto resumed = Train(rest, InitialCheckpoint(Small(), 2), Text(), {});
+    REQUIRE(resumed.ok());
+    CHECK(resumed->steps == 60);
+    CHECK(resumed->validation_loss == whole->validation_loss);
+    for (const auto& [key, tensor] : whole->checkpoint.tensors) {
+      CHECK(resumed->checkpoint.tensors.at(key).values == tensor.values);
+    }
+  }
+  TrainingState other = states[0];
+  other.weights.pop_back();
+  TrainOptions rest = Options();
+  rest.resume = &other;
+  CHECK_FALSE(Train(rest, initial, Text(), {}).ok());
+}
+
+TEST_CASE(
+    "train: the best weights are kept, training ends when patience does, and both survive a resumption") {
+  // The validation part follows another rule than the training part: soon every step makes it worse.
+  std::vector<uint32_t> tokens = Text();
+  for (size_t i = 1350; i < 1500; ++i) tokens[i] = (i * i + i / 7) % 11;
+  TrainOptions options = Options();
+  options.recipe.steps = 200;
+  options.evaluation_interval = 5;
+  options.patience = 3;
+  std::vector<TrainingState> states;
+  options.checkpoint_interval = 7;
+  options.checkpoint = [&](const TrainingState& state) { states.push_back(state); };
+  std::map<uint32_t, double> losses;
+  const Checkpoint initial = InitialCheckpoint(Small(), 1);
+  const auto result = Train(options, initial, tokens, [&](const TrainProgress& p) {
+    if (p.evaluated) losses[p.step] = p.validation_loss;
+  });
+  REQUIRE(result.ok());
+  CHECK(result->steps < 200);
+  CHECK(result->steps == result->best_step + 15);
+  for (const auto& [step, loss] : losses) CHECK(loss >= losses.at(result->best_step));
+  CHECK(result->validation_loss == losses.at(result->best_step));
+  // The weights are those of that step.
+  TrainOptions shorter = Options();
+  shorter.recipe.steps = 200;
+  shorter.recipe.learning_rate = options.recipe.learning_rate;
+  shorter.validation_fraction = 0.1;
+  shorter.evaluation_interval = result->best_step;
+  shorter.patience = 1;
+  const auto best = Train(shorter, initial, tokens, {});
+  REQUIRE(best.ok());
+  CHECK(best->best_step == result->best_step);
+  const TensorKey key = {Role::kGateUp, 0};
+  CHECK(best->checkpoint.tensors.at(key).values == result->checkpoint.tensors.at(key).values);
+
+  options.checkpoint_interval = 0;
+  options.resume = &states.back();
+  const auto resumed = Train(options, initial, tokens, {});
+  REQUIRE(resumed.ok());
+  CHECK(resumed->steps == result->steps);
+  CHECK(resumed->checkpoint.tensors.at(key).values == result->checkpoint.tensors.at(key).values);
 }
 
 }  // namespace

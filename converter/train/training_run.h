@@ -1,0 +1,70 @@
+// Room: converter/train. One training run, for Train: the model, its trainer in a room of its own, and where
+// the run is.
+#ifndef CLLM_CONVERTER_TRAIN_TRAINING_RUN_H_
+#define CLLM_CONVERTER_TRAIN_TRAINING_RUN_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "cllm/cllm.h"
+#include "converter/import/model_file.h"
+#include "converter/train/train.h"
+#include "posix/thread_pool.h"
+
+namespace cllm {
+
+class TrainingRun {
+ public:
+  TrainingRun(const TrainOptions& options, ModelFile file)
+      : options_(options), file_(std::move(file)), pool_(options.threads) {}
+
+  absl::Status Start(absl::Span<const uint32_t> tokens);
+  absl::Status Steps(const std::function<void(const TrainProgress&)>& progress);
+  absl::Status EvaluateAll(double* loss, uint64_t* counted);
+  bool Stopped() const { return options_.stop != nullptr && options_.stop->load(); }
+  void TakeBest(double* loss);
+  TrainResult Result(const Checkpoint& initial);
+
+ private:
+  struct AlignedDelete {
+    void operator()(uint8_t* bytes) const { ::operator delete[](bytes, std::align_val_t{CLLM_ALIGNMENT}); }
+  };
+
+  static double Now();  // seconds
+  absl::Status Step(float* loss);
+  bool Finished() const;
+  double ScheduleStep() const;
+  double Elapsed() const { return Now() - start_ - evaluation_seconds_; }
+  void Report(const std::function<void(const TrainProgress&)>& progress);
+  absl::Status Resume(const TrainingState& state);
+  void MakeCheckpoint();
+  absl::Span<float> Part(cllm_trainer_part part);
+  void NoteEvaluation(double loss);
+
+  const TrainOptions& options_;
+  ModelFile file_;
+  ThreadPool pool_;
+  std::unique_ptr<uint8_t[], AlignedDelete> room_;
+  uint64_t room_bytes_ = 0;
+  cllm_trainer* trainer_ = nullptr;
+  absl::Span<const uint32_t> training_, validation_;
+  double start_ = 0, evaluation_seconds_ = 0;
+  uint32_t begin_token_ = CLLM_NO_TOKEN;
+  uint32_t step_ = 0;
+  uint32_t best_step_ = 0;  // of the evaluations
+  double best_loss_ = 0;
+  std::vector<float> best_weights_;
+  TrainProgress report_;
+  double loss_sum_ = 0;  // since the last report
+  uint32_t loss_count_ = 0;
+};
+
+}  // namespace cllm
+
+#endif  // CLLM_CONVERTER_TRAIN_TRAINING_RUN_H_
