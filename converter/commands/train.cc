@@ -79,14 +79,13 @@ TrainOptions MakeTrainOptions(const Options& options, const Configuration& confi
                               const TrainingState* state) {
   TrainOptions train;
   train.recipe = configuration.recipe;
-  if (options.steps != 0) train.recipe.steps = options.steps;
+  ApplyTo(options, &train.recipe);
   train.minutes = options.minutes;
   train.threads = options.threads;
   train.seed = options.seed;
   train.validation_fraction = options.validation_fraction;
   train.evaluation_interval = options.evaluate_every;
   train.patience = options.patience;
-  if (options.rate > 0) train.recipe.learning_rate = static_cast<float>(options.rate);
   train.stop = &stop_asked;
   train.resume = state;
   return train;
@@ -263,6 +262,11 @@ Command AddTrain(CLI::App& program) {
                   "start from this model: its shape, vocabulary and weights, and the recipe of --config")
       ->type_name("MODEL");
   AddNumber(app, "--rate", &options->rate, {1e-9, 1}, "the highest learning rate", "the configuration's");
+  AddChoice(app, "--schedule", &options->schedule, ScheduleNames(),
+            "how the rate falls after the warm-up; wsd: only in the last fifth of the steps");
+  AddCount(app, "--batch", &options->batch, 1, 1u << 16, "sequences at once", "the configuration's");
+  AddCount(app, "--accumulate", &options->accumulate, 1, 1u << 16,
+           "batches a step: a larger batch in the memory of a small one");
   AddCount(app, "--evaluate-every", &options->evaluate_every, 1, 1u << 30,
            "steps between evaluations; the model written is then the best of them", "only at the end");
   AddCount(app, "--patience", &options->patience, 1, 1u << 20,

@@ -38,6 +38,9 @@ std::string RunDescription(const TrainCommandOptions& options, const std::vector
                                       {"evaluate_every", options.evaluate_every},
                                       {"patience", options.patience},
                                       {"rate", options.rate},
+                                      {"schedule", options.schedule},
+                                      {"batch", options.batch},
+                                      {"accumulate", options.accumulate},
                                       {"init", Absolute(options.init)},
                                       {"log", Absolute(options.log)}};
   return run.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -64,6 +67,9 @@ absl::Status ReadRunDescription(absl::string_view json, TrainCommandOptions* opt
     run.at("evaluate_every").get_to(options->evaluate_every);
     run.at("patience").get_to(options->patience);
     run.at("rate").get_to(options->rate);
+    run.at("schedule").get_to(options->schedule);
+    run.at("batch").get_to(options->batch);
+    run.at("accumulate").get_to(options->accumulate);
     run.at("init").get_to(options->init);
     run.at("log").get_to(options->log);
   } catch (const std::exception& error) {
@@ -100,6 +106,9 @@ Provenance MakeProvenance(const TrainCommandOptions& options, uint32_t steps, co
                                    {"seed", options.seed},
                                    {"validation_fraction", options.validation_fraction}};
   if (options.rate > 0) recipe["rate"] = options.rate;
+  if (options.batch > 0) recipe["batch"] = options.batch;
+  if (options.accumulate > 1) recipe["accumulate"] = options.accumulate;
+  if (options.schedule != "cosine") recipe["schedule"] = options.schedule;
   if (options.minutes > 0) {
     recipe["minutes"] = options.minutes;
   } else {
@@ -114,6 +123,21 @@ Provenance MakeProvenance(const TrainCommandOptions& options, uint32_t steps, co
   }
   provenance.recipe = recipe.dump();
   return provenance;
+}
+
+void ApplyTo(const TrainCommandOptions& options, Recipe* recipe) {
+  if (options.steps != 0) recipe->steps = options.steps;
+  if (options.rate > 0) recipe->learning_rate = static_cast<float>(options.rate);
+  if (options.batch > 0) recipe->batch = options.batch;
+  recipe->accumulate = options.accumulate;
+  for (size_t i = 0; i < ScheduleNames().size(); ++i) {
+    if (options.schedule == ScheduleNames()[i]) recipe->schedule = static_cast<Schedule>(i);
+  }
+}
+
+const std::vector<std::string>& ScheduleNames() {
+  static const auto* const names = new std::vector<std::string>{"cosine", "linear", "constant", "wsd"};
+  return *names;
 }
 
 }  // namespace cllm

@@ -19,12 +19,17 @@ struct Initialization {
   float final_norm = 1.0f;
 };
 
+// How the learning rate falls after the warm-up, see LearningRate in schedule.h.
+enum class Schedule { kCosine, kLinear, kConstant, kWarmupStableDecay };
+
 // How a model is trained, without what depends on the run (seed, threads, data).
 struct Recipe {
-  uint32_t batch = 12;   // sequences a step
-  uint32_t length = 64;  // tokens a sequence, at most the context
+  uint32_t batch = 12;      // sequences at once
+  uint32_t accumulate = 1;  // batches a step
+  uint32_t length = 64;     // tokens a sequence, at most the context
   uint32_t steps = 2000;
-  uint32_t warmup_steps = 100;       // the rate rises linearly, then falls on a cosine
+  uint32_t warmup_steps = 100;  // the rate rises linearly
+  Schedule schedule = Schedule::kCosine;
   float learning_rate = 1e-3f;       // highest
   float final_rate_fraction = 0.1f;  // of the highest, at the last step
   float beta1 = 0.9f;

@@ -8,6 +8,8 @@
 namespace cllm {
 namespace {
 
+constexpr double kDecayFraction = 0.2;  // of all steps
+
 // Cosine of `turns` half turns, 0 <= turns <= 1, by its power series.
 double HalfTurnCosine(double turns) {
   if (turns > 0.5) return -HalfTurnCosine(1.0 - turns);
@@ -15,6 +17,20 @@ double HalfTurnCosine(double turns) {
   double sum = 0.0;
   for (int term = 20; term > 0; term -= 2) sum = (1.0 - sum) * square / (term * (term - 1));
   return 1.0 - sum;
+}
+
+// How far the rate is above the lowest, from 1 to 0, when `done` of what follows the warm-up is done.
+double HeightAbove(const Recipe& recipe, double step, double done) {
+  switch (recipe.schedule) {
+    case Schedule::kConstant: return 1.0;
+    case Schedule::kLinear: return 1.0 - done;
+    case Schedule::kWarmupStableDecay: {
+      const double left = (recipe.steps - step) / recipe.steps;
+      return std::clamp(left / kDecayFraction, 0.0, 1.0);
+    }
+    case Schedule::kCosine: break;
+  }
+  return 0.5 * (1.0 + HalfTurnCosine(done));
 }
 
 // The last begin token less than `length` before `offset`, or else `offset`.
@@ -35,14 +51,14 @@ float LearningRate(const Recipe& recipe, double step) {
   const double lowest = highest * recipe.final_rate_fraction;
   const double length = recipe.steps > recipe.warmup_steps ? recipe.steps - recipe.warmup_steps : 1;
   const double done = std::min(1.0, (step - recipe.warmup_steps) / length);
-  return static_cast<float>(lowest + 0.5 * (1.0 + HalfTurnCosine(done)) * (highest - lowest));
+  return static_cast<float>(lowest + HeightAbove(recipe, step, done) * (highest - lowest));
 }
 
 Batch RandomBatch(const Recipe& recipe, absl::Span<const uint32_t> tokens, uint32_t begin_token,
-                  uint64_t seed, uint64_t step) {
+                  uint64_t seed, uint64_t number) {
   Batch batch;
   for (uint64_t s = 0; s < recipe.batch; ++s) {
-    const uint64_t random = Random(seed, RandomStream::kBatches, step * recipe.batch + s);
+    const uint64_t random = Random(seed, RandomStream::kBatches, number * recipe.batch + s);
     const uint64_t offset = random % (tokens.size() - recipe.length);
     const absl::Span<const uint32_t> window =
         tokens.subspan(DocumentBegin(tokens, begin_token, offset, recipe.length));

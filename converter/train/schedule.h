@@ -10,9 +10,10 @@
 
 namespace cllm {
 
-// The learning rate of step `step` (from 0, may be fractional) of recipe.steps: up linearly, then down on a
-// cosine to final_rate_fraction of the highest (Loshchilov and Hutter, arXiv 1608.03983). Computed without
-// libm: the same on every host.
+// The learning rate of step `step` (from 0, may be fractional) of recipe.steps: up linearly, then down to
+// final_rate_fraction of the highest: on a cosine (Loshchilov and Hutter, arXiv 1608.03983), on a line, not
+// at all, or on a line in the last fifth of the steps (Hu et al., MiniCPM, arXiv 2404.06395). Computed
+// without libm: the same on every host.
 float LearningRate(const Recipe& recipe, double step);
 
 // [sequences][length] inputs and their next tokens; CLLM_NO_TOKEN where there is none.
@@ -23,12 +24,13 @@ struct Batch {
   uint32_t counted = 0;  // targets that are not CLLM_NO_TOKEN
 };
 
-// Windows at uniform random offsets: draws recipe.batch * step and following of the seed's stream for
-// batches. tokens must be longer than recipe.length. A window that would begin less than its length behind a
-// begin_token begins there instead: a document is read from its beginning, as in use, and all but the
-// first part of a long one from anywhere. CLLM_NO_TOKEN: there is none.
+// Windows at uniform random offsets: draws recipe.batch * number and following of the seed's stream for
+// batches, so that a step of several batches sees what one of a larger batch would. tokens must be longer
+// than recipe.length. A window that would begin less than its length behind a begin_token begins there
+// instead: a document is read from its beginning, as in use, and all but the first part of a long one from
+// anywhere. CLLM_NO_TOKEN: there is none.
 Batch RandomBatch(const Recipe& recipe, absl::Span<const uint32_t> tokens, uint32_t begin_token,
-                  uint64_t seed, uint64_t step);
+                  uint64_t seed, uint64_t number);
 
 // The next recipe.batch windows of those that cover all tokens without overlap, from *position on, which
 // moves behind them; sequences is 0 at the end. A window ends where the next document begins.

@@ -70,14 +70,22 @@ double TrainingRun::ScheduleStep() const {
 
 absl::Status TrainingRun::Step(float* loss) {
   const Recipe& recipe = options_.recipe;
-  const Batch batch = RandomBatch(recipe, training_, begin_token_, options_.seed, step_);
-  cllm_status status = cllm_trainer_accumulate(trainer_, batch.inputs.data(), batch.targets.data(),
-                                               batch.sequences, recipe.length, 1.0f, loss);
-  if (status != CLLM_OK) return ExplainStatus(status, "training step");
+  const float weight = 1.0f / static_cast<float>(recipe.accumulate);
+  double sum = 0;
+  for (uint32_t i = 0; i < recipe.accumulate; ++i) {
+    const uint64_t number = uint64_t{step_} * recipe.accumulate + i;
+    const Batch batch = RandomBatch(recipe, training_, begin_token_, options_.seed, number);
+    float part = 0;
+    const cllm_status status = cllm_trainer_accumulate(trainer_, batch.inputs.data(), batch.targets.data(),
+                                                       batch.sequences, recipe.length, weight, &part);
+    if (status != CLLM_OK) return ExplainStatus(status, "training step");
+    sum += part;
+  }
+  *loss = static_cast<float>(sum / recipe.accumulate);
   report_.learning_rate = LearningRate(recipe, ScheduleStep());
   const cllm_adamw adamw = {sizeof(adamw),  report_.learning_rate, recipe.beta1, recipe.beta2,
                             recipe.epsilon, recipe.weight_decay,   recipe.clip};
-  status = cllm_trainer_update(trainer_, &adamw, &report_.gradient_norm);
+  const cllm_status status = cllm_trainer_update(trainer_, &adamw, &report_.gradient_norm);
   if (status != CLLM_OK) return ExplainStatus(status, "the training recipe");
   ++step_;
   if (!std::isfinite(*loss)) {
@@ -119,7 +127,7 @@ void TrainingRun::Report(const std::function<void(const TrainProgress&)>& progre
     report_.steps = recipe.steps;
     report_.seconds_left = per_step * (recipe.steps - step_);
   }
-  report_.tokens_per_second = elapsed > 0 ? double(step_) * recipe.batch * recipe.length / elapsed : 0;
+  report_.tokens_per_second = elapsed > 0 ? double(step_) * StepTokens() / elapsed : 0;
   if (loss_count_ != 0) report_.loss = static_cast<float>(loss_sum_ / loss_count_);
   loss_sum_ = 0;
   loss_count_ = 0;
@@ -156,7 +164,7 @@ TrainResult TrainingRun::Result(const Checkpoint& initial) {
   result.steps = step_;
   result.best_step = best_step_ != 0 ? best_step_ : step_;
   result.training_loss = report_.loss;
-  result.training_tokens = uint64_t{step_} * options_.recipe.batch * options_.recipe.length;
+  result.training_tokens = step_ * StepTokens();
   result.seconds = Now() - start_;
   const double elapsed = Elapsed();
   result.tokens_per_second = elapsed > 0 ? static_cast<double>(result.training_tokens) / elapsed : 0;
@@ -180,7 +188,8 @@ namespace {
 absl::Status CheckOptions(const TrainOptions& options, const Checkpoint& initial,
                           absl::Span<const uint32_t> tokens) {
   const Recipe& recipe = options.recipe;
-  if (recipe.batch == 0 || recipe.length == 0 || recipe.length > initial.architecture.context) {
+  if (recipe.batch == 0 || recipe.accumulate == 0 || recipe.length == 0 ||
+      recipe.length > initial.architecture.context) {
     return absl::InvalidArgumentError(
         absl::StrCat("batches of ", recipe.batch, " windows of ", recipe.length,
                      " tokens: both must be positive, and a window at most the context of ",

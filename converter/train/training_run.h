@@ -40,6 +40,9 @@ class TrainingRun {
   absl::Status Step(float* loss);
   bool Finished() const;
   double ScheduleStep() const;
+  uint64_t StepTokens() const {
+    return uint64_t{options_.recipe.batch} * options_.recipe.accumulate * options_.recipe.length;
+  }
   double Elapsed() const { return Now() - start_ - evaluation_seconds_; }
   void Report(const std::function<void(const TrainProgress&)>& progress);
   absl::Status Resume(const TrainingState& state);

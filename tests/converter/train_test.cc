@@ -113,6 +113,27 @@ TEST_CASE("learning rate: up linearly, down on a cosine") {
   CHECK(LearningRate(recipe, 5000) == doctest::Approx(0.05));
 }
 
+TEST_CASE("learning rate: on a line, not at all, and in the last fifth") {
+  Recipe recipe;
+  recipe.steps = 1000;
+  recipe.warmup_steps = 100;
+  recipe.learning_rate = 0.5f;
+  recipe.final_rate_fraction = 0.1f;
+  for (const Schedule schedule : {Schedule::kLinear, Schedule::kConstant, Schedule::kWarmupStableDecay}) {
+    recipe.schedule = schedule;
+    CHECK(LearningRate(recipe, 49) == doctest::Approx(0.5 * 50 / 101));
+    CHECK(LearningRate(recipe, 100) == doctest::Approx(0.5));
+  }
+  CHECK(LearningRate(recipe, 800) == doctest::Approx(0.5));
+  CHECK(LearningRate(recipe, 900) == doctest::Approx(0.275));
+  CHECK(LearningRate(recipe, 1000) == doctest::Approx(0.05));
+  recipe.schedule = Schedule::kLinear;
+  CHECK(LearningRate(recipe, 550) == doctest::Approx(0.275));
+  CHECK(LearningRate(recipe, 2000) == doctest::Approx(0.05));
+  recipe.schedule = Schedule::kConstant;
+  CHECK(LearningRate(recipe, 1000) == doctest::Approx(0.5));
+}
+
 TEST_CASE("random batches: windows of the text and the tokens that follow, by seed and step") {
   Recipe recipe;
   recipe.batch = 50;
