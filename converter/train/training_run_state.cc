@@ -19,7 +19,7 @@ absl::Span<float> TrainingRun::Part(cllm_trainer_part part) {
     if (i == 0) first = data;
     sum += count;
   }
-  return {first, sum};
+  return {first, static_cast<size_t>(sum)};
 }
 
 void TrainingRun::NoteEvaluation(double loss) {
