@@ -1,5 +1,6 @@
 // `cllm import`: checkpoints by others.
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include "converter/commands/options.h"
 #include "converter/export/write_model.h"
 #include "converter/import/gguf.h"
+#include "converter/import/hugging_face.h"
 #include "converter/import/llama2c.h"
 
 namespace cllm {
@@ -20,9 +22,10 @@ struct Options {
 };
 
 // What stands at the start of a .cllm file, after a size and an offset, and of a GGUF file.
-enum class FileKind { kCllm, kGguf, kOther };
+enum class FileKind { kCllm, kGguf, kFolder, kOther };
 
 FileKind KindOf(const std::string& path) {
+  if (std::filesystem::is_directory(path)) return FileKind::kFolder;
   char start[12] = {};
   std::ifstream(path, std::ios::binary).read(start, sizeof(start));
   const std::string_view bytes(start, sizeof(start));
@@ -30,14 +33,16 @@ FileKind KindOf(const std::string& path) {
 }
 
 absl::StatusOr<Checkpoint> Import(const Options& options) {
-  switch (KindOf(options.source)) {
+  const FileKind kind = KindOf(options.source);
+  switch (kind) {
     case FileKind::kCllm:
       return absl::InvalidArgumentError(options.source +
                                         ": is a .cllm file already; all other commands take it");
     case FileKind::kGguf:
-      if (options.tokenizer.empty()) return ImportGguf(options.source);
-      return absl::InvalidArgumentError(options.source +
-                                        ": a GGUF file brings its own tokenizer; leave --tokenizer");
+    case FileKind::kFolder:
+      if (!options.tokenizer.empty())
+        return absl::InvalidArgumentError(options.source + ": brings its own tokenizer; leave --tokenizer");
+      return kind == FileKind::kGguf ? ImportGguf(options.source) : ImportHuggingFace(options.source);
     case FileKind::kOther: break;
   }
   return ImportLlama2c(options.source, options.tokenizer);
@@ -65,14 +70,16 @@ Command AddImport(CLI::App& program) {
   CLI::App* app = program.add_subcommand("import", "turns a checkpoint by others into a .cllm file");
   app->add_option(
          "SRC", options->source,
-         "a checkpoint of karpathy/llama2.c (a .bin file of format version 0), or a GGUF file of llama.cpp\n"
-         "(architecture llama, weights of any type but the IQ ones)")
+         "a GGUF file of llama.cpp (architecture llama, weights of any type but the IQ ones), a folder of\n"
+         "Hugging Face (config.json of a llama or mistral, safetensors), or a checkpoint of "
+         "karpathy/llama2.c\n"
+         "(a .bin file of format version 0)")
       ->required()
       ->type_name("");
   app->add_option(
          "--tokenizer", options->tokenizer,
-         "llama2.c's tokenizer.bin (tok512.bin and the like); without it the model has none. GGUF files\n"
-         "bring theirs")
+         "llama2.c's tokenizer.bin (tok512.bin and the like); without it the model has none. The others\n"
+         "bring theirs, where it is of SentencePiece's kind")
       ->type_name("FILE");
   AddOutput(app, &options->out);
   app->footer(
@@ -80,7 +87,8 @@ Command AddImport(CLI::App& program) {
       "nothing on stdout.\n\n"
       "Examples:\n"
       "  cllm import stories260K.bin --tokenizer tok512.bin -o stories.cllm\n"
-      "  cllm import stories.gguf -o stories.cllm");
+      "  cllm import stories.gguf -o stories.cllm\n"
+      "  cllm import TinyLlama-1.1B/ -o tinyllama.cllm");
   return {app, [options] { return Run(*options); }};
 }
 

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <set>
-#include <utility>
+#include <map>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "converter/import/llama_tensors.h"
 #include "converter/import/mapped_file.h"
 
 namespace cllm {
@@ -84,7 +84,7 @@ absl::Status TakeRope(const GgufContents& contents, Architecture* a) {
   if (stored != contents.tensors.end()) {
     if (stored->second.rows * stored->second.columns != factors.size())
       return Wrong("tensor rope_freqs.weight does not have ", factors.size(), " elements");
-    factors = DequantizeGguf(stored->second);
+    factors = Dequantize(stored->second);
   }
   a->rope_turns = RopeTurns(a->rope_theta, a->head_size);
   for (size_t i = 0; i < factors.size(); ++i) {
@@ -96,58 +96,18 @@ absl::Status TakeRope(const GgufContents& contents, Architecture* a) {
   return absl::OkStatus();
 }
 
-// Where a tensor of the file goes: rows from `first` on of a tensor of the checkpoint.
-struct Part {
-  TensorKey key;
-  uint32_t first, rows;
-};
-
-std::map<std::string, Part> Parts(const Architecture& a) {
-  const uint32_t queries = a.heads * a.head_size, keys = a.kv_heads * a.head_size;
-  std::map<std::string, Part> parts = {
-      {"token_embd.weight", {{Role::kTokenEmbedding, 0}, 0, a.vocabulary_size}},
-      {"output_norm.weight", {{Role::kFinalNorm, 0}, 0, 1}}};
-  if (!a.tied_head) parts["output.weight"] = {{Role::kHead, 0}, 0, a.vocabulary_size};
-  for (uint32_t layer = 0; layer < a.layers; ++layer) {
-    const TensorKey attention(Role::kQueryKeyValue, layer), gate_up(Role::kGateUp, layer);
-    const std::pair<const char*, Part> names[] = {
-        {"attn_norm", {{Role::kAttentionNorm, layer}, 0, 1}},
-        {"attn_q", {attention, 0, queries}},
-        {"attn_k", {attention, queries, keys}},
-        {"attn_v", {attention, queries + keys, keys}},
-        {"attn_output", {{Role::kAttentionOutput, layer}, 0, a.width}},
-        {"ffn_norm", {{Role::kFeedForwardNorm, layer}, 0, 1}},
-        {"ffn_gate", {gate_up, 0, a.hidden}},
-        {"ffn_up", {gate_up, a.hidden, a.hidden}},
-        {"ffn_down", {{Role::kDown, layer}, 0, a.width}}};
-    for (const auto& [name, part] : names) parts[absl::StrCat("blk.", layer, ".", name, ".weight")] = part;
-  }
-  return parts;
-}
-
 absl::Status TakeTensors(const GgufContents& contents, Checkpoint* checkpoint) {
-  const std::map<std::string, Part> parts = Parts(checkpoint->architecture);
+  const std::map<std::string, LlamaPart> parts = LlamaParts(checkpoint->architecture, kGgufNames);
   for (const auto& [name, tensor] : contents.tensors) {
     if (!parts.contains(name) && name != "rope_freqs.weight")
       return Wrong("tensor ", name, " has no place in the architectures that are supported");
   }
-  const auto shapes = TensorShapes(checkpoint->architecture);
   for (const auto& [name, part] : parts) {
     const auto found = contents.tensors.find(name);
     if (found == contents.tensors.end()) return Wrong("tensor ", name, " is missing");
-    const GgufTensor& from = found->second;
-    const auto [rows, columns] = shapes.at(part.key);
-    if (from.rows != part.rows || from.columns != columns) {
-      return Wrong("tensor ", name, " is ", from.rows, " x ", from.columns, "; its configuration calls for ",
-                   part.rows, " x ", columns);
-    }
-    FloatTensor& to = checkpoint->tensors[part.key];
-    to.rows = rows;
-    to.columns = columns;
-    to.values.resize(uint64_t{rows} * columns);
-    const std::vector<float> values = DequantizeGguf(from);
-    std::copy(values.begin(), values.end(),
-              to.values.begin() + static_cast<int64_t>(uint64_t{part.first} * columns));
+    const StoredTensor& from = found->second;
+    absl::Status status = PlaceTensor(name, part, from.rows, from.columns, Dequantize(from), checkpoint);
+    if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }

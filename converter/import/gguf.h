@@ -12,7 +12,7 @@
 namespace cllm {
 
 // Architecture "llama" (Llama 1 to 3, Mistral without a sliding window, SmolLM2 and others of that form),
-// with its frequencies scaled linearly or by factors; weights in any type of FindGgufType. Tokenizer: the
+// with its frequencies scaled linearly or by factors; weights in any type of FindStoredType. Tokenizer: the
 // model "llama" becomes scored_merges; for others the checkpoint has none. Errors name the file, and the
 // value or tensor that is missing, out of range or not supported.
 absl::StatusOr<Checkpoint> ImportGguf(const std::string& path);

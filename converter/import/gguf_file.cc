@@ -151,12 +151,12 @@ absl::Status TakeValue(Cursor* cursor, GgufValue* value) {
 }
 
 struct Place {
-  GgufTensor tensor;
+  StoredTensor tensor;
   uint64_t offset = 0, bytes = 0;
 };
 
 // Two to four dimensions are rows, one dimension is a single row. Sizes are below 2^32, each and multiplied.
-absl::Status TakeShape(Cursor* cursor, const std::string& name, GgufTensor* tensor) {
+absl::Status TakeShape(Cursor* cursor, const std::string& name, StoredTensor* tensor) {
   constexpr uint64_t kMaxSize = std::numeric_limits<uint32_t>::max();
   uint32_t dimensions = 0;
   if (absl::Status status = cursor->Take("a tensor's shape", &dimensions); !status.ok()) return status;
@@ -178,12 +178,12 @@ absl::Status TakeTensor(Cursor* cursor, std::string* name, Place* place) {
   std::string_view text;
   if (absl::Status status = cursor->TakeText("a tensor's name", &text); !status.ok()) return status;
   *name = std::string(text);
-  GgufTensor& tensor = place->tensor;
+  StoredTensor& tensor = place->tensor;
   if (absl::Status status = TakeShape(cursor, *name, &tensor); !status.ok()) return status;
   uint32_t type = 0;
   if (absl::Status status = cursor->Take("a tensor's type", &type); !status.ok()) return status;
   if (absl::Status status = cursor->Take("a tensor's offset", &place->offset); !status.ok()) return status;
-  tensor.type = FindGgufType(type);
+  tensor.type = FindStoredType(type);
   if (tensor.type == nullptr) {
     return cursor->Error(absl::StrCat("tensor ", *name, " is of type ", type,
                                       ", which cannot be read; llama-quantize can make it F16 or Q8_0"));

@@ -11,27 +11,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "converter/import/stored_tensor.h"
 
 namespace cllm {
-
-// How a type of tensor is stored: blocks of so many elements, in so many bytes.
-struct GgufType {
-  uint32_t number;
-  const char* name;
-  uint32_t block_elements;
-  uint32_t block_bytes;
-};
-
-// nullptr for a type that cannot be read.
-const GgufType* FindGgufType(uint32_t number);
-
-// Matrices are [rows][columns], a vector one row. The bytes are those of rows * columns elements.
-struct GgufTensor {
-  uint64_t rows = 0;
-  uint64_t columns = 0;
-  const GgufType* type = nullptr;
-  std::string_view bytes;
-};
 
 // Numbers keep their kind; arrays of numbers become doubles, which hold all that a tokenizer needs.
 using GgufValue = std::variant<uint64_t, int64_t, double, bool, std::string_view,
@@ -40,7 +22,7 @@ using GgufValue = std::variant<uint64_t, int64_t, double, bool, std::string_view
 // Views into the file's bytes, which must outlive it.
 struct GgufContents {
   std::map<std::string, GgufValue, std::less<>> values;
-  std::map<std::string, GgufTensor, std::less<>> tensors;
+  std::map<std::string, StoredTensor, std::less<>> tensors;
 };
 
 bool IsGguf(std::string_view bytes);
@@ -54,9 +36,6 @@ const T* FindGguf(const GgufContents& contents, std::string_view key) {
   const auto found = contents.values.find(key);
   return found == contents.values.end() ? nullptr : std::get_if<T>(&found->second);
 }
-
-// A tensor's elements as floats, each exactly what llama.cpp makes of it.
-std::vector<float> DequantizeGguf(const GgufTensor& tensor);
 
 }  // namespace cllm
 

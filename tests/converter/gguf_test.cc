@@ -55,7 +55,7 @@ TokenizerTables ScoredTables() {
 
 // Bytes of a linear congruential generator, in blocks whose half floats (`halves` says where) are between
 // 2^-7 and 2^-5 or the negatives of that.
-std::string RandomBlocks(const GgufType& type, const std::vector<size_t>& halves, size_t elements) {
+std::string RandomBlocks(const StoredType& type, const std::vector<size_t>& halves, size_t elements) {
   std::string bytes;
   uint32_t state = 1;
   for (size_t block = 0; block < elements / type.block_elements; ++block) {
@@ -92,11 +92,11 @@ TEST_CASE("each format gives the very floats that llama.cpp makes of the same bl
                {13, {0, 2}, "48f2a48102df31625b091f343087c53c6348a5e34406d41a98422db61f21cdc5"},
                {14, {208}, "1a01f1cf6b0ad15bd50ad7c5fe0f8cd7080c7f43077928526fa6a895fb78a8de"}};
   for (const auto& c : cases) {
-    const GgufType* type = FindGgufType(c.type);
+    const StoredType* type = FindStoredType(c.type);
     REQUIRE(type != nullptr);
     CAPTURE(type->name);
     const std::string blocks = RandomBlocks(*type, c.halves, 16384);
-    const std::vector<float> values = DequantizeGguf({64, 256, type, blocks});
+    const std::vector<float> values = Dequantize({64, 256, type, blocks});
     const auto* bytes = reinterpret_cast<const char*>(values.data());
     CHECK(Hexadecimal(Sha256({bytes, values.size() * sizeof(float)})) == c.sha256);
   }
@@ -105,7 +105,7 @@ TEST_CASE("each format gives the very floats that llama.cpp makes of the same bl
 TEST_CASE("half floats of every kind") {
   const auto float_of = [](uint16_t half) {
     const std::string bytes{static_cast<char>(half & 255), static_cast<char>(half >> 8)};
-    return DequantizeGguf({1, 1, FindGgufType(1), bytes})[0];
+    return Dequantize({1, 1, FindStoredType(1), bytes})[0];
   };
   CHECK(float_of(0x0000) == 0.0f);
   CHECK(std::signbit(float_of(0x8000)));

@@ -1,13 +1,14 @@
-// Block formats of ggml (ggml-common.h names their fields): each element is what llama.cpp makes of it, with
-// the same roundings in the same order.
+#include "converter/import/stored_tensor.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
 
 #include "base/bf16.h"
-#include "converter/import/gguf_file.h"
 
+// The block formats are ggml's (ggml-common.h names their fields): each element is what llama.cpp makes of
+// it, with the same roundings in the same order.
 namespace cllm {
 namespace {
 
@@ -128,7 +129,7 @@ void Q6_K(const uint8_t* b, float* y) {
 }
 
 struct Format {
-  GgufType type;
+  StoredType type;
   void (*block)(const uint8_t* bytes, float* out);
 };
 constexpr std::array<Format, 13> kFormats = {{{{0, "F32", 1, 4}, F32},
@@ -153,12 +154,12 @@ const Format* FindFormat(uint32_t number) {
 
 }  // namespace
 
-const GgufType* FindGgufType(uint32_t number) {
+const StoredType* FindStoredType(uint32_t number) {
   const Format* format = FindFormat(number);
   return format == nullptr ? nullptr : &format->type;
 }
 
-std::vector<float> DequantizeGguf(const GgufTensor& tensor) {
+std::vector<float> Dequantize(const StoredTensor& tensor) {
   const auto block = FindFormat(tensor.type->number)->block;
   const uint32_t elements = tensor.type->block_elements, bytes = tensor.type->block_bytes;
   std::vector<float> values(tensor.rows * tensor.columns);

@@ -1,0 +1,27 @@
+// Room: converter/import. Folders of transformers: config.json, safetensors, tokenizer.json.
+#ifndef CLLM_CONVERTER_IMPORT_HUGGING_FACE_H_
+#define CLLM_CONVERTER_IMPORT_HUGGING_FACE_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "converter/checkpoint/checkpoint.h"
+#include "nlohmann/json.hpp"
+
+namespace cllm {
+
+// model_type "llama" or "mistral" (Llama 1 to 3, TinyLlama, SmolLM2, Mistral without a sliding window), RoPE
+// plain, linear or of Llama 3; weights F32, F16 or BF16 in model.safetensors or in the shards that
+// model.safetensors.index.json names. The tokenizer where it is a BPE with byte fallback, as SentencePiece's
+// are; otherwise the checkpoint has none. Errors name the file and what is missing or not supported.
+absl::StatusOr<Checkpoint> ImportHuggingFace(const std::string& folder);
+
+// tokenizer.json of such a kind, and the special tokens of tokenizer_config.json (null if there is no such
+// file). kNone for tokenizers of other kinds. Errors name what is wrong.
+absl::StatusOr<TokenizerTables> ImportHuggingFaceTokenizer(const nlohmann::json& tokenizer,
+                                                           const nlohmann::json& tokenizer_config,
+                                                           uint32_t vocabulary_size);
+
+}  // namespace cllm
+
+#endif  // CLLM_CONVERTER_IMPORT_HUGGING_FACE_H_

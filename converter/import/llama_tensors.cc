@@ -1,0 +1,68 @@
+#include "converter/import/llama_tensors.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace cllm {
+
+const LlamaNames kGgufNames = {"token_embd.weight",  "output_norm.weight", "output.weight",   "blk.",
+                               "attn_norm.weight",   "attn_q.weight",      "attn_k.weight",   "attn_v.weight",
+                               "attn_output.weight", "ffn_norm.weight",    "ffn_gate.weight", "ffn_up.weight",
+                               "ffn_down.weight"};
+
+const LlamaNames kHuggingFaceNames = {"model.embed_tokens.weight",
+                                      "model.norm.weight",
+                                      "lm_head.weight",
+                                      "model.layers.",
+                                      "input_layernorm.weight",
+                                      "self_attn.q_proj.weight",
+                                      "self_attn.k_proj.weight",
+                                      "self_attn.v_proj.weight",
+                                      "self_attn.o_proj.weight",
+                                      "post_attention_layernorm.weight",
+                                      "mlp.gate_proj.weight",
+                                      "mlp.up_proj.weight",
+                                      "mlp.down_proj.weight"};
+
+std::map<std::string, LlamaPart> LlamaParts(const Architecture& a, const LlamaNames& names) {
+  const uint32_t queries = a.heads * a.head_size, keys = a.kv_heads * a.head_size;
+  std::map<std::string, LlamaPart> parts = {
+      {names.embedding, {{Role::kTokenEmbedding, 0}, 0, a.vocabulary_size}},
+      {names.final_norm, {{Role::kFinalNorm, 0}, 0, 1}}};
+  if (!a.tied_head) parts[names.head] = {{Role::kHead, 0}, 0, a.vocabulary_size};
+  for (uint32_t layer = 0; layer < a.layers; ++layer) {
+    const TensorKey attention(Role::kQueryKeyValue, layer), gate_up(Role::kGateUp, layer);
+    const std::pair<const char*, LlamaPart> of_layer[] = {
+        {names.attention_norm, {{Role::kAttentionNorm, layer}, 0, 1}},
+        {names.query, {attention, 0, queries}},
+        {names.key, {attention, queries, keys}},
+        {names.value, {attention, queries + keys, keys}},
+        {names.attention_output, {{Role::kAttentionOutput, layer}, 0, a.width}},
+        {names.feed_forward_norm, {{Role::kFeedForwardNorm, layer}, 0, 1}},
+        {names.gate, {gate_up, 0, a.hidden}},
+        {names.up, {gate_up, a.hidden, a.hidden}},
+        {names.down, {{Role::kDown, layer}, 0, a.width}}};
+    for (const auto& [name, part] : of_layer) parts[absl::StrCat(names.layer, layer, ".", name)] = part;
+  }
+  return parts;
+}
+
+absl::Status PlaceTensor(const std::string& name, const LlamaPart& part, uint64_t rows, uint64_t columns,
+                         const std::vector<float>& values, Checkpoint* checkpoint) {
+  const auto [all_rows, all_columns] = TensorShapes(checkpoint->architecture).at(part.key);
+  if (rows != part.rows || columns != all_columns) {
+    return absl::InvalidArgumentError(absl::StrCat("tensor ", name, " is ", rows, " x ", columns,
+                                                   "; its configuration calls for ", part.rows, " x ",
+                                                   all_columns));
+  }
+  FloatTensor& to = checkpoint->tensors[part.key];
+  to.rows = all_rows;
+  to.columns = all_columns;
+  to.values.resize(uint64_t{all_rows} * all_columns);
+  std::copy(values.begin(), values.end(), to.values.begin() + static_cast<int64_t>(part.first * columns));
+  return absl::OkStatus();
+}
+
+}  // namespace cllm

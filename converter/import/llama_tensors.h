@@ -1,0 +1,40 @@
+// Room: converter/import. The tensors of a Llama-family checkpoint under other people's names.
+#ifndef CLLM_CONVERTER_IMPORT_LLAMA_TENSORS_H_
+#define CLLM_CONVERTER_IMPORT_LLAMA_TENSORS_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "converter/checkpoint/checkpoint.h"
+
+namespace cllm {
+
+// How a format names them; those of a layer follow `layer`, the layer's number and a dot.
+struct LlamaNames {
+  const char *embedding, *final_norm, *head, *layer;
+  const char *attention_norm, *query, *key, *value, *attention_output;
+  const char *feed_forward_norm, *gate, *up, *down;
+};
+extern const LlamaNames kGgufNames;         // llama.cpp
+extern const LlamaNames kHuggingFaceNames;  // transformers' LlamaForCausalLM
+
+// Where a tensor goes: `rows` rows, from `first` on, of a tensor of the checkpoint.
+struct LlamaPart {
+  TensorKey key;
+  uint32_t first, rows;
+};
+
+// By the format's name. Without the head if it is tied.
+std::map<std::string, LlamaPart> LlamaParts(const Architecture& architecture, const LlamaNames& names);
+
+// Puts the values [rows][columns] of the tensor `name` into its place. Errors name the tensor and both
+// shapes.
+absl::Status PlaceTensor(const std::string& name, const LlamaPart& part, uint64_t rows, uint64_t columns,
+                         const std::vector<float>& values, Checkpoint* checkpoint);
+
+}  // namespace cllm
+
+#endif  // CLLM_CONVERTER_IMPORT_LLAMA_TENSORS_H_
