@@ -200,12 +200,13 @@ TEST_CASE("few heroes, each of one kind and with one friend") {
     kinds[names[0]].insert(words[words.size() - back]);
   }
   CHECK(heroes.size() == 14);
-  for (const auto& [hero, count] : heroes) {
+  for (const auto& entry : heroes) {
+    const std::string& hero = entry.first;
     CAPTURE(hero);
-    CHECK(count > kStories / 50);
+    CHECK(entry.second > kStories / 50);
     CHECK(friends[hero].size() == 1);
     CHECK(kinds[hero].size() == 1);
-    CHECK(heroes.count(*friends[hero].begin()) == 0);
+    CHECK(!heroes.contains(*friends[hero].begin()));
   }
 }
 
