@@ -143,7 +143,7 @@ absl::StatusOr<std::vector<std::string>> WeightFiles(const std::string& folder) 
     const std::string name = file.is_string() ? file.get<std::string>() : "";
     if (name.empty() || name.find('/') != std::string::npos)
       return Wrong(index, " names no file for ", tensor);
-    names.insert(folder + "/" + name);
+    names.insert(absl::StrCat(folder, "/", name));
   }
   if (names.empty()) return Wrong(index, " has no weight_map");
   return std::vector<std::string>(names.begin(), names.end());

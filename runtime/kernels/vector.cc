@@ -21,24 +21,7 @@ void Add(const float* x, size_t n, float* y) {
   }
 }
 
-void Scale(float factor, size_t n, float* y) {
-  const RowTag d;
-  const RowVector factors = hn::Set(d, factor);
-  for (size_t k = 0; k < n; k += hn::Lanes(d)) {
-    hn::StoreU(hn::Mul(hn::LoadU(d, y + k), factors), d, y + k);
-  }
-}
-
 float SumOfSquares(const float* x, size_t n) { return Reduce<SumOf>(RowTag(), n, SquareTerm{x}); }
-
-bool AllFinite(const float* x, size_t n) {
-  const RowTag d;
-  const RowVector largest = hn::Set(d, 3.40282347e38f);
-  for (size_t k = 0; k < n; k += hn::Lanes(d)) {
-    if (!hn::AllTrue(d, hn::Le(hn::Abs(hn::LoadU(d, x + k)), largest))) return false;
-  }
-  return true;
-}
 
 void AdamW(const AdamWStep& step, size_t n, float* p, float* gradient, float* m, float* v) {
   const RowTag d;
@@ -68,18 +51,12 @@ HWY_AFTER_NAMESPACE();
 namespace cllm {
 
 HWY_EXPORT(Add);
-HWY_EXPORT(Scale);
 HWY_EXPORT(SumOfSquares);
-HWY_EXPORT(AllFinite);
 HWY_EXPORT(AdamW);
 
 void Add(const float* x, size_t n, float* y) { HWY_DYNAMIC_DISPATCH(Add)(x, n, y); }
 
-void Scale(float factor, size_t n, float* y) { HWY_DYNAMIC_DISPATCH(Scale)(factor, n, y); }
-
 float SumOfSquares(const float* x, size_t n) { return HWY_DYNAMIC_DISPATCH(SumOfSquares)(x, n); }
-
-bool AllFinite(const float* x, size_t n) { return HWY_DYNAMIC_DISPATCH(AllFinite)(x, n); }
 
 void AdamW(const AdamWStep& step, size_t n, float* p, float* gradient, float* m, float* v) {
   HWY_DYNAMIC_DISPATCH(AdamW)(step, n, p, gradient, m, v);

@@ -7,9 +7,7 @@
 namespace cllm {
 
 void Add(const float* x, size_t n, float* y);  // y += x
-void Scale(float factor, size_t n, float* y);  // y *= factor
 float SumOfSquares(const float* x, size_t n);  // 16 lanes, fixed tree
-bool AllFinite(const float* x, size_t n);
 
 // Row `row` of f32 panels [rows/16][columns][16]: read into out (zeros to PaddedRow), or add to.
 void GatherRow(const float* panels, size_t columns, size_t row, float* out);

@@ -208,16 +208,13 @@ TEST_CASE("tokenizers of SentencePiece's kind") {
     vocabulary[piece] = 3 + byte;
   }
   int id = 259;
-  for (const char* piece : {"a", "b", "\xE2\x96\x81", "ab",
-                            "\xE2\x96\x81"
-                            "ab"})
-    vocabulary[piece] = id++;
+  for (const char* piece : {"a", "b", "\u2581", "ab", "\u2581ab"}) vocabulary[piece] = id++;
   Json tokenizer = {{"model",
                      {{"type", "BPE"},
                       {"byte_fallback", true},
                       {"unk_token", "<unk>"},
                       {"vocab", vocabulary},
-                      {"merges", {"a b", "\xE2\x96\x81 ab"}}}},
+                      {"merges", {"a b", "\u2581 ab"}}}},
                     {"normalizer", {{"type", "Sequence"}, {"normalizers", {{{"type", "Prepend"}}}}}},
                     {"added_tokens", {{{"id", 264}, {"content", "<extra>"}}}}};
   const Json config = {{"bos_token", {{"content", "<s>"}}}, {"eos_token", "</s>"}};
@@ -235,7 +232,7 @@ TEST_CASE("tokenizers of SentencePiece's kind") {
   CHECK(tables->pieces[264] == "<extra>");
   CHECK(tables->scores[262] > tables->scores[263]);
   CHECK(tables->scores[264] < -1e10f);
-  tokenizer["model"]["merges"] = Json::array({Json::array({"a", "b"}), "\xE2\x96\x81 ab", "a b"});
+  tokenizer["model"]["merges"] = Json::array({Json::array({"a", "b"}), "\u2581 ab", "a b"});
   CHECK(!ImportHuggingFaceTokenizer(tokenizer, config, 265).ok());
   tokenizer["model"]["merges"] = {"a c"};
   CHECK(!ImportHuggingFaceTokenizer(tokenizer, config, 265).ok());
