@@ -6,13 +6,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "converter/tokenizer/sentencepiece.h"
 
 namespace cllm {
 namespace {
 
 // The format's kinds of tokens.
 constexpr int32_t kNormal = 1, kUnknown = 2, kControl = 3, kByte = 6;
-constexpr char kSpace[] = "\xE2\x96\x81";  // U+2581, which stands for a space
 
 std::string Utf8(uint32_t below_2048) {
   if (below_2048 < 0x80) return std::string(1, static_cast<char>(below_2048));
@@ -46,14 +46,10 @@ void SetScoredMerges(const TokenizerTables& tokenizer, GgufFile* file) {
       pieces.emplace_back("<unk>");
       kinds.push_back(kUnknown);
     } else if (IsByte(tokenizer, token)) {
-      pieces.push_back(
-          absl::StrCat("<0x", absl::Hex(token - tokenizer.byte_token_base, absl::kZeroPad2), ">"));
-      for (char& c : pieces.back()) {
-        if (c >= 'a' && c <= 'f') c = static_cast<char>(c - 'a' + 'A');
-      }
+      pieces.push_back(BytePiece(token - tokenizer.byte_token_base));
       kinds.push_back(kByte);
     } else {
-      pieces.push_back(absl::StrReplaceAll(tokenizer.pieces[token], {{" ", kSpace}}));
+      pieces.push_back(absl::StrReplaceAll(tokenizer.pieces[token], {{" ", kSpacePiece}}));
       kinds.push_back(kNormal);
     }
   }

@@ -2,9 +2,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "converter/import/gguf.h"
+#include "converter/tokenizer/sentencepiece.h"
 
 namespace cllm {
 namespace {
@@ -32,8 +32,7 @@ uint32_t ByteBase(const std::vector<std::string_view>& tokens, const std::vector
   while (base < tokens.size() && tokens[base] != "<0x00>") ++base;
   if (base + 256 > tokens.size()) return CLLM_NO_TOKEN;
   for (uint32_t byte = 0; byte < 256; ++byte) {
-    if (kinds[base + byte] != kByteKind || tokens[base + byte] != absl::StrFormat("<0x%02X>", byte))
-      return CLLM_NO_TOKEN;
+    if (kinds[base + byte] != kByteKind || tokens[base + byte] != BytePiece(byte)) return CLLM_NO_TOKEN;
   }
   return base;
 }
@@ -51,7 +50,7 @@ absl::StatusOr<TokenizerTables> ImportGgufTokenizer(const GgufContents& contents
   TokenizerTables tables;
   tables.kind = TokenizerKind::kScoredMerges;
   for (const std::string_view token : *tokens)
-    tables.pieces.push_back(absl::StrReplaceAll(std::string(token), {{"\xE2\x96\x81", " "}}));
+    tables.pieces.push_back(absl::StrReplaceAll(std::string(token), {{kSpacePiece, " "}}));
   for (const double score : *scores) tables.scores.push_back(static_cast<float>(score));
   const bool* prefix = FindGguf<bool>(contents, "tokenizer.ggml.add_space_prefix");
   tables.prefix_space = prefix == nullptr || *prefix;

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "converter/import/hugging_face.h"
+#include "converter/tokenizer/sentencepiece.h"
 
 namespace cllm {
 namespace {
@@ -18,9 +18,7 @@ constexpr float kNeverMerged = -2e10f;  // the runtime's limit is -1e10
 
 absl::Status Wrong(const std::string& what) { return absl::InvalidArgumentError(what); }
 
-std::string WithSpaces(const std::string& piece) {
-  return absl::StrReplaceAll(piece, {{"\xE2\x96\x81", " "}});
-}
+std::string WithSpaces(const std::string& piece) { return absl::StrReplaceAll(piece, {{kSpacePiece, " "}}); }
 
 // "a b", or ["a", "b"] in newer files.
 bool SplitMerge(const Json& merge, std::pair<std::string, std::string>* halves) {
@@ -95,7 +93,7 @@ class Reader {
   absl::Status Bytes() {
     const auto first = ids_.find("<0x00>");
     for (uint32_t byte = 0; byte < 256; ++byte) {
-      const auto found = ids_.find(absl::StrFormat("<0x%02X>", byte));
+      const auto found = ids_.find(BytePiece(byte));
       if (found == ids_.end() || found->second != first->second + byte)
         return Wrong("the vocabulary has no bytes <0x00> to <0xFF> in a row");
     }

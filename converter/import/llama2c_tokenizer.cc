@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
+#include "converter/tokenizer/sentencepiece.h"
 
 namespace cllm {
 namespace {
@@ -29,8 +29,8 @@ bool Take(std::string_view* bytes, T* value) {
 
 bool HasByteTokens(const TokenizerTables& tables) {
   if (tables.pieces.size() < kByteBase + 256) return false;
-  for (int byte = 0; byte < 256; ++byte) {
-    if (tables.pieces[kByteBase + byte] != absl::StrFormat("<0x%02X>", byte)) return false;
+  for (uint32_t byte = 0; byte < 256; ++byte) {
+    if (tables.pieces[kByteBase + byte] != BytePiece(byte)) return false;
   }
   return true;
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/tensors.h"
 
 namespace cllm {
 
@@ -51,7 +52,7 @@ std::map<std::string, LlamaPart> LlamaParts(const Architecture& a, const LlamaNa
 
 absl::Status PlaceTensor(const std::string& name, const LlamaPart& part, uint64_t rows, uint64_t columns,
                          const std::vector<float>& values, Checkpoint* checkpoint) {
-  const auto [all_rows, all_columns] = TensorShapes(checkpoint->architecture).at(part.key);
+  const auto [all_rows, all_columns] = ShapeOf(ToConfig(checkpoint->architecture), part.key.first);
   if (rows != part.rows || columns != all_columns) {
     return absl::InvalidArgumentError(absl::StrCat("tensor ", name, " is ", rows, " x ", columns,
                                                    "; its configuration calls for ", part.rows, " x ",

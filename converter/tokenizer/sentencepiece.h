@@ -1,0 +1,20 @@
+// Room: converter/tokenizer. How SentencePiece's vocabularies, and those that follow them, spell bytes and
+// spaces.
+#ifndef CLLM_CONVERTER_TOKENIZER_SENTENCEPIECE_H_
+#define CLLM_CONVERTER_TOKENIZER_SENTENCEPIECE_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/str_format.h"
+
+namespace cllm {
+
+inline constexpr char kSpacePiece[] = "\xE2\x96\x81";  // U+2581, which stands for a space
+
+// "<0x0A>" for 10.
+inline std::string BytePiece(uint32_t byte) { return absl::StrFormat("<0x%02X>", byte); }
+
+}  // namespace cllm
+
+#endif  // CLLM_CONVERTER_TOKENIZER_SENTENCEPIECE_H_
