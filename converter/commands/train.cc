@@ -261,12 +261,7 @@ Command AddTrain(CLI::App& program) {
   app->add_option("--init", options->init,
                   "start from this model: its shape, vocabulary and weights, and the recipe of --config")
       ->type_name("MODEL");
-  AddNumber(app, "--rate", &options->rate, {1e-9, 1}, "the highest learning rate", "the configuration's");
-  AddChoice(app, "--schedule", &options->schedule, ScheduleNames(),
-            "how the rate falls after the warm-up; wsd: only in the last fifth of the steps");
-  AddCount(app, "--batch", &options->batch, 1, 1u << 16, "sequences at once", "the configuration's");
-  AddCount(app, "--accumulate", &options->accumulate, 1, 1u << 16,
-           "batches a step: a larger batch in the memory of a small one");
+  AddRecipeOptions(app, &options->recipe);
   AddCount(app, "--evaluate-every", &options->evaluate_every, 1, 1u << 30,
            "steps between evaluations; the model written is then the best of them", "only at the end");
   AddCount(app, "--patience", &options->patience, 1, 1u << 20,

@@ -37,10 +37,7 @@ std::string RunDescription(const TrainCommandOptions& options, const std::vector
                                       {"keep", options.keep},
                                       {"evaluate_every", options.evaluate_every},
                                       {"patience", options.patience},
-                                      {"rate", options.rate},
-                                      {"schedule", options.schedule},
-                                      {"batch", options.batch},
-                                      {"accumulate", options.accumulate},
+                                      {"recipe", RecipeJson(options.recipe)},
                                       {"init", Absolute(options.init)},
                                       {"log", Absolute(options.log)}};
   return run.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -66,10 +63,7 @@ absl::Status ReadRunDescription(absl::string_view json, TrainCommandOptions* opt
     run.at("keep").get_to(options->keep);
     run.at("evaluate_every").get_to(options->evaluate_every);
     run.at("patience").get_to(options->patience);
-    run.at("rate").get_to(options->rate);
-    run.at("schedule").get_to(options->schedule);
-    run.at("batch").get_to(options->batch);
-    run.at("accumulate").get_to(options->accumulate);
+    ReadRecipeJson(run.at("recipe"), &options->recipe);
     run.at("init").get_to(options->init);
     run.at("log").get_to(options->log);
   } catch (const std::exception& error) {
@@ -105,10 +99,7 @@ Provenance MakeProvenance(const TrainCommandOptions& options, uint32_t steps, co
                                    {"documents", options.documents},
                                    {"seed", options.seed},
                                    {"validation_fraction", options.validation_fraction}};
-  if (options.rate > 0) recipe["rate"] = options.rate;
-  if (options.batch > 0) recipe["batch"] = options.batch;
-  if (options.accumulate > 1) recipe["accumulate"] = options.accumulate;
-  if (options.schedule != "cosine") recipe["schedule"] = options.schedule;
+  recipe.update(RecipeJson(options.recipe));
   if (options.minutes > 0) {
     recipe["minutes"] = options.minutes;
   } else {
@@ -127,17 +118,7 @@ Provenance MakeProvenance(const TrainCommandOptions& options, uint32_t steps, co
 
 void ApplyTo(const TrainCommandOptions& options, Recipe* recipe) {
   if (options.steps != 0) recipe->steps = options.steps;
-  if (options.rate > 0) recipe->learning_rate = static_cast<float>(options.rate);
-  if (options.batch > 0) recipe->batch = options.batch;
-  recipe->accumulate = options.accumulate;
-  for (size_t i = 0; i < ScheduleNames().size(); ++i) {
-    if (options.schedule == ScheduleNames()[i]) recipe->schedule = static_cast<Schedule>(i);
-  }
-}
-
-const std::vector<std::string>& ScheduleNames() {
-  static const auto* const names = new std::vector<std::string>{"cosine", "linear", "constant", "wsd"};
-  return *names;
+  ApplyTo(options.recipe, recipe);
 }
 
 }  // namespace cllm

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "converter/checkpoint/checkpoint.h"
+#include "converter/commands/train_recipe.h"
 #include "converter/train/configurations.h"
 
 namespace cllm {
@@ -25,9 +26,7 @@ struct TrainCommandOptions {
   std::string checkpoints, resume;  // folders
   uint32_t every = 500, keep = 3;
   uint32_t evaluate_every = 0, patience = 0;
-  uint32_t batch = 0, accumulate = 1;  // batch 0: the configuration's
-  std::string schedule = "cosine";
-  double rate = 0;   // 0: the configuration's
+  RecipeOptions recipe;
   std::string init;  // a model to start from
   std::string log;   // JSON lines
 };
@@ -52,9 +51,6 @@ Provenance MakeProvenance(const TrainCommandOptions& options, uint32_t steps, co
 
 // What the options say over the configuration's recipe.
 void ApplyTo(const TrainCommandOptions& options, Recipe* recipe);
-
-// In the order of Schedule.
-const std::vector<std::string>& ScheduleNames();
 
 }  // namespace cllm
 

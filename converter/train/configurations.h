@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "absl/types/span.h"
+#include "cllm/cllm.h"
 #include "converter/checkpoint/checkpoint.h"
 
 namespace cllm {
@@ -35,8 +36,11 @@ struct Recipe {
   float beta1 = 0.9f;
   float beta2 = 0.99f;
   float epsilon = 1e-8f;
-  float weight_decay = 0.1f;
-  float clip = 1.0f;  // global gradient norm
+  cllm_method method = CLLM_ADAMW;
+  float momentum = 0.95f;        // of SGD and Muon
+  float weight_decay = 0.1f;     // of the layers' matrices
+  float embedding_decay = 0.1f;  // of embedding and head; norms have none
+  float clip = 1.0f;             // global gradient norm
   Initialization initial;
 };
 

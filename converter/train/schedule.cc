@@ -54,6 +54,20 @@ float LearningRate(const Recipe& recipe, double step) {
   return static_cast<float>(lowest + HeightAbove(recipe, step, done) * (highest - lowest));
 }
 
+cllm_optimizer OptimizerAt(const Recipe& recipe, float rate) {
+  cllm_optimizer optimizer = {};
+  optimizer.struct_size = sizeof(optimizer);
+  optimizer.clip = recipe.clip;
+  optimizer.beta1 = recipe.beta1;
+  optimizer.beta2 = recipe.beta2;
+  optimizer.epsilon = recipe.epsilon;
+  optimizer.momentum = recipe.momentum;
+  optimizer.matrices = {rate, recipe.weight_decay};
+  optimizer.embeddings = {rate, recipe.embedding_decay};
+  optimizer.norms = {rate, 0.0f};
+  return optimizer;
+}
+
 Batch RandomBatch(const Recipe& recipe, absl::Span<const uint32_t> tokens, uint32_t begin_token,
                   uint64_t seed, uint64_t number) {
   Batch batch;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "cllm/cllm.h"
 #include "converter/train/configurations.h"
 
 namespace cllm {
@@ -15,6 +16,9 @@ namespace cllm {
 // at all, or on a line in the last fifth of the steps (Hu et al., MiniCPM, arXiv 2404.06395). Computed
 // without libm: the same on every host.
 float LearningRate(const Recipe& recipe, double step);
+
+// The recipe's optimiser at a learning rate, for cllm_trainer_update.
+cllm_optimizer OptimizerAt(const Recipe& recipe, float rate);
 
 // [sequences][length] inputs and their next tokens; CLLM_NO_TOKEN where there is none.
 struct Batch {

@@ -37,7 +37,8 @@ absl::Status TrainingRun::Start(absl::Span<const uint32_t> tokens) {
         absl::StrCat("the training text has ", training_.size(), " tokens; a window needs ",
                      recipe.length + 1, ". Give more text, or a configuration with shorter windows."));
   }
-  const cllm_trainer_limits limits = {sizeof(limits), recipe.batch, recipe.length};
+  const cllm_trainer_limits limits = {sizeof(limits), recipe.batch, recipe.length,
+                                      static_cast<uint32_t>(recipe.method)};
   absl::Status status =
       ExplainStatus(cllm_trainer_measure(file_.handle(), &limits, &room_bytes_), "the training recipe");
   if (!status.ok()) return status;
@@ -83,9 +84,8 @@ absl::Status TrainingRun::Step(float* loss) {
   }
   *loss = static_cast<float>(sum / recipe.accumulate);
   report_.learning_rate = LearningRate(recipe, ScheduleStep());
-  const cllm_adamw adamw = {sizeof(adamw),  report_.learning_rate, recipe.beta1, recipe.beta2,
-                            recipe.epsilon, recipe.weight_decay,   recipe.clip};
-  const cllm_status status = cllm_trainer_update(trainer_, &adamw, &report_.gradient_norm);
+  const cllm_optimizer optimizer = OptimizerAt(recipe, report_.learning_rate);
+  const cllm_status status = cllm_trainer_update(trainer_, &optimizer, &report_.gradient_norm);
   if (status != CLLM_OK) return ExplainStatus(status, "the training recipe");
   ++step_;
   if (!std::isfinite(*loss)) {

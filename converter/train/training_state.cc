@@ -68,6 +68,7 @@ std::string StateToBytes(const TrainingState& state) {
                                {"best_step", state.best_step},
                                {"best_loss", state.best_loss},
                                {"floats", state.weights.size()},
+                               {"second_floats", state.second_moments.size()},
                                {"best_floats", state.best_weights.size()}};
   const std::string text = head.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   const uint64_t length = text.size();
@@ -107,13 +108,15 @@ absl::StatusOr<TrainingState> StateFromBytes(std::string_view bytes) {
   state.best_step = head.value("best_step", uint32_t{0});
   state.best_loss = head.value("best_loss", 0.0);
   const uint64_t floats = head.value("floats", uint64_t{0}), best = head.value("best_floats", uint64_t{0});
+  const uint64_t second = head.value("second_floats", floats);
   const uint64_t stored = bytes.size() / sizeof(float);
-  if (bytes.size() % sizeof(float) != 0 || floats > stored / 3 || best != stored - 3 * floats) {
+  if (bytes.size() % sizeof(float) != 0 || floats > stored / 2 || second > floats ||
+      second > stored - 2 * floats || best != stored - 2 * floats - second) {
     return Damaged("it has another number of weights than its head says");
   }
   state.weights = TakeFloats(&bytes, floats);
   state.first_moments = TakeFloats(&bytes, floats);
-  state.second_moments = TakeFloats(&bytes, floats);
+  state.second_moments = TakeFloats(&bytes, second);
   state.best_weights = TakeFloats(&bytes, best);
   return state;
 }

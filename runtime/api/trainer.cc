@@ -46,9 +46,10 @@ cllm_status cllm_trainer_evaluate(cllm_trainer* trainer, const uint32_t* inputs,
   return View(trainer)->Evaluate(inputs, targets, sequences, length, loss);
 }
 
-cllm_status cllm_trainer_update(cllm_trainer* trainer, const cllm_adamw* adamw, float* gradient_norm) {
-  if (cllm::AnyNull(trainer, adamw)) return CLLM_NULL_ARGUMENT;
-  return View(trainer)->Update(*adamw, gradient_norm);
+cllm_status cllm_trainer_update(cllm_trainer* trainer, const cllm_optimizer* optimizer,
+                                float* gradient_norm) {
+  if (cllm::AnyNull(trainer, optimizer)) return CLLM_NULL_ARGUMENT;
+  return View(trainer)->Update(*optimizer, gradient_norm);
 }
 
 cllm_status cllm_trainer_tensor(cllm_trainer* trainer, uint32_t index, cllm_trainer_part part, float** data,

@@ -13,17 +13,6 @@ float SumOfSquares(const float* x, size_t n);  // 16 lanes, fixed tree
 void GatherRow(const float* panels, size_t columns, size_t row, float* out);
 void ScatterAddRow(const float* x, size_t columns, size_t row, float* panels);
 
-// A step of AdamW for n parameters: all of p, gradient, m, v in place; gradient is zeroed.
-struct AdamWStep {
-  float rate;   // learning rate / (1 - beta1^t)
-  float decay;  // 1 - learning rate * weight decay
-  float beta1, beta2;
-  float inverse_correction2;  // 1 / (1 - beta2^t)
-  float epsilon;
-  float gradient_scale;  // clipping
-};
-void AdamW(const AdamWStep& step, size_t n, float* p, float* gradient, float* m, float* v);
-
 }  // namespace cllm
 
 #endif  // CLLM_KERNELS_VECTOR_H_

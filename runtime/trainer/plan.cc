@@ -3,6 +3,7 @@
 #include "base/layout.h"
 #include "plan/room.h"
 #include "plan/session_plan.h"
+#include "trainer/muon.h"
 
 namespace cllm {
 namespace {
@@ -17,13 +18,27 @@ uint64_t LogitsRows(uint64_t rows, uint64_t vocabulary) {
   return most == 0 ? kPanel : (rows < most ? rows : most);
 }
 
+uint64_t AdamWFloats(const Model& model, cllm_method method) {
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < model.tensor_count; ++i) {
+    const TableEntry entry = TensorAt(model, i);
+    if (HasSecondMoment(method, entry.role)) bytes += entry.bytes;
+  }
+  return bytes / sizeof(float);
+}
+
 }  // namespace
+
+bool HasSecondMoment(cllm_method method, Role role) {
+  return method == CLLM_ADAMW || (method == CLLM_MUON && !IsLayerMatrix(role));
+}
 
 Status PlanTrainer(const Model& model, const cllm_trainer_limits& limits, TrainerPlan* plan) {
   const Config& config = model.config;
   if (limits.struct_size != sizeof(cllm_trainer_limits)) return CLLM_STRUCT_SIZE;
   const uint64_t rows = uint64_t{limits.sequences} * limits.length;
   if (rows == 0 || rows > kMaxRows || limits.length > config.context) return CLLM_LIMIT_LENGTH;
+  if (limits.method > CLLM_MUON) return CLLM_LIMIT_METHOD;
   if (config.weights != Dtype::kF32) return CLLM_NOT_TRAINABLE;
 
   const uint64_t layers = config.layers;
@@ -35,18 +50,25 @@ Status PlanTrainer(const Model& model, const cllm_trainer_limits& limits, Traine
   plan->sequences = limits.sequences;
   plan->length = limits.length;
   plan->logits_rows = static_cast<uint32_t>(LogitsRows(rows, vocabulary));
+  plan->method = static_cast<cllm_method>(limits.method);
   plan->weight_floats = model.weight_bytes / sizeof(float);
+  plan->adamw_floats = AdamWFloats(model, plan->method);
+  plan->muon_floats = plan->method == CLLM_MUON ? MuonFloats(config) : 0;
   plan->head_floats = PaddedRow(limits.length) * config.head_size;
 
   RoomPlan room;
   room.Take(kTrainerBytes);
   plan->layers = room.Take(layers * kLayerWeightsBytes);
   plan->tensor_offsets = room.Take((uint64_t{model.tensor_count} + 1) * sizeof(uint64_t));
+  plan->adamw_offsets = room.Take((uint64_t{model.tensor_count} + 1) * sizeof(uint64_t));
   plan->weights = room.TakeFloats(plan->weight_floats);
   plan->gradients = room.TakeFloats(plan->weight_floats);
   plan->first_moments = room.TakeFloats(plan->weight_floats);
-  plan->second_moments = room.TakeFloats(plan->weight_floats);
+  plan->second_moments = room.TakeFloats(plan->adamw_floats);
   plan->segment_sums = room.TakeFloats(RoundUp(plan->weight_floats, kNormSegment) / kNormSegment);
+  plan->angles = room.TakeFloats(uint64_t{limits.length} * config.head_size);
+  RoomPlan muon = room;
+  plan->muon = muon.TakeFloats(plan->muon_floats);
 
   plan->residuals = room.TakeFloats((2 * layers + 1) * rows * width);
   plan->inverses = room.TakeFloats((2 * layers + 1) * rows);
@@ -55,7 +77,6 @@ Status PlanTrainer(const Model& model, const cllm_trainer_limits& limits, Traine
   plan->log_sum_exp = room.TakeFloats(layers * rows * config.heads);
   plan->gate_up = room.TakeFloats(layers * rows * 2 * hidden);
 
-  plan->angles = room.TakeFloats(uint64_t{limits.length} * config.head_size);
   plan->normed = room.TakeFloats(rows * width);
   plan->d_residual = room.TakeFloats(rows * width);
   plan->d_normed = room.TakeFloats(rows * width);
@@ -72,7 +93,7 @@ Status PlanTrainer(const Model& model, const cllm_trainer_limits& limits, Traine
   plan->values = attention.TakeFloats(uint64_t{limits.sequences} * config.kv_heads * plan->head_floats);
   plan->d_query_key_value = attention.TakeFloats(rows * qkv);
   plan->d_attended = attention.TakeFloats(rows * query);
-  plan->room_bytes = Max(Max(feed_forward.bytes(), attention.bytes()), head.bytes());
+  plan->room_bytes = Max(Max(feed_forward.bytes(), attention.bytes()), Max(head.bytes(), muon.bytes()));
   return CLLM_OK;
 }
 

@@ -26,16 +26,25 @@ inline constexpr uint64_t kLogitsFloats = uint64_t{1} << 22;
 struct TrainerPlan {
   uint32_t sequences, length;  // the limits
   uint32_t logits_rows;        // in a chunk
-  uint64_t weight_floats;      // of all tensors as stored
-  uint64_t head_floats;        // of one head's keys in one sequence
+  cllm_method method;
+  uint64_t weight_floats;  // of all tensors as stored
+  uint64_t adamw_floats;   // of those that have second moments
+  uint64_t head_floats;    // of one head's keys in one sequence
 
   uint64_t layers;          // LayerWeights [layers]
   uint64_t tensor_offsets;  // uint64 [tensors + 1], floats from the start of the weights
-  uint64_t weights;         // float [weight_floats], and so the next three
+  uint64_t adamw_offsets;   // uint64 [tensors + 1], floats from the start of the second moments
+  uint64_t weights;         // float [weight_floats], and so the next two
   uint64_t gradients;
   uint64_t first_moments;
-  uint64_t second_moments;
-  uint64_t segment_sums;  // float [weight_floats / kNormSegment, rounded up]
+  uint64_t second_moments;  // float [adamw_floats]
+  uint64_t segment_sums;    // float [weight_floats / kNormSegment, rounded up]
+  uint64_t angles;          // float [length][head_size]
+
+  // From here on nothing outlives a batch: in an update Muon has these bytes for matrices, each in
+  // muon_floats floats.
+  uint64_t muon;
+  uint64_t muon_floats;
 
   // What the backward pass needs of every layer.
   uint64_t residuals;        // float [2 layers + 1][rows][width]: before each half, and at the end
@@ -46,7 +55,6 @@ struct TrainerPlan {
   uint64_t gate_up;          // float [layers][rows][2 hidden]
 
   // Shared by the layers.
-  uint64_t angles;      // float [length][head_size]
   uint64_t normed;      // float [rows][width]
   uint64_t d_residual;  // float [rows][width]
   uint64_t d_normed;    // float [rows][width]
@@ -64,7 +72,10 @@ struct TrainerPlan {
   uint64_t room_bytes;
 };
 
-// Errors: CLLM_STRUCT_SIZE, CLLM_LIMIT_LENGTH, CLLM_NOT_TRAINABLE.
+// Whether `method` keeps a second moment of each weight of such a tensor.
+bool HasSecondMoment(cllm_method method, Role role);
+
+// Errors: CLLM_STRUCT_SIZE, CLLM_LIMIT_LENGTH, CLLM_LIMIT_METHOD, CLLM_NOT_TRAINABLE.
 Status PlanTrainer(const Model& model, const cllm_trainer_limits& limits, TrainerPlan* plan);
 
 }  // namespace cllm

@@ -32,7 +32,7 @@ Trainer::Trainer(const Model& model, const TrainerPlan& plan, const cllm_workers
   const size_t weight_bytes = static_cast<size_t>(plan.weight_floats * sizeof(float));
   std::memset(At<void>(plan.gradients), 0, weight_bytes);
   std::memset(At<void>(plan.first_moments), 0, weight_bytes);
-  std::memset(At<void>(plan.second_moments), 0, weight_bytes);
+  std::memset(At<void>(plan.second_moments), 0, static_cast<size_t>(plan.adamw_floats * sizeof(float)));
   for (uint32_t t = 0; t < plan.length; ++t) {
     RopeAngles(model.config.rope_turns, shape_.head_size / 2, t, Floats(plan.angles) + t * shape_.head_size);
   }
@@ -40,13 +40,16 @@ Trainer::Trainer(const Model& model, const TrainerPlan& plan, const cllm_workers
 
 void Trainer::CopyWeights() {
   uint64_t* offsets = At<uint64_t>(plan_.tensor_offsets);
-  offsets[0] = 0;
+  uint64_t* adamw = At<uint64_t>(plan_.adamw_offsets);
+  offsets[0] = adamw[0] = 0;
   for (uint32_t i = 0; i < model_.tensor_count; ++i) {
     const TableEntry entry = TensorAt(model_, i);
     Tensor tensor = entry.tensor;
     tensor.data = Floats(plan_.weights) + offsets[i];
     std::memcpy(Floats(plan_.weights) + offsets[i], entry.tensor.data, entry.bytes);
-    offsets[i + 1] = offsets[i] + entry.bytes / sizeof(float);
+    const uint64_t floats = entry.bytes / sizeof(float);
+    offsets[i + 1] = offsets[i] + floats;
+    adamw[i + 1] = adamw[i] + (HasSecondMoment(plan_.method, entry.role) ? floats : 0);
     Place(entry, tensor);
   }
   if (model_.config.tied_head) head_ = embedding_;
@@ -98,7 +101,8 @@ Status Trainer::Part(uint32_t index, cllm_trainer_part part, float** data, uint6
   if (index >= model_.tensor_count) return CLLM_INDEX_RANGE;
   const uint64_t parts[] = {plan_.weights, plan_.gradients, plan_.first_moments, plan_.second_moments};
   if (static_cast<uint32_t>(part) >= 4) return CLLM_INDEX_RANGE;
-  const uint64_t* offsets = At<uint64_t>(plan_.tensor_offsets);
+  const uint64_t* offsets =
+      At<uint64_t>(part == CLLM_TRAINER_SECOND_MOMENT ? plan_.adamw_offsets : plan_.tensor_offsets);
   *data = Floats(parts[part]) + offsets[index];
   *count = offsets[index + 1] - offsets[index];
   return CLLM_OK;

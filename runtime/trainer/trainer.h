@@ -7,8 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/layout.h"
 #include "base/ranges.h"
 #include "base/status.h"
+#include "kernels/optimizer.h"
 #include "model/model.h"
 #include "session/layer.h"
 #include "trainer/plan.h"
@@ -47,7 +49,7 @@ class Trainer {
                     float weight, float* loss);
   Status Evaluate(const uint32_t* inputs, const uint32_t* targets, uint32_t sequences, uint32_t length,
                   float* loss);
-  Status Update(const cllm_adamw& adamw, float* gradient_norm);
+  Status Update(const cllm_optimizer& optimizer, float* gradient_norm);
   Status Part(uint32_t index, cllm_trainer_part part, float** data, uint64_t* count);
   Status GetState(cllm_trainer_state* state) const;
   Status SetState(const cllm_trainer_state& state);
@@ -108,7 +110,24 @@ class Trainer {
   }
   // update.cc
   float GradientNorm();
-  void Apply(const cllm_adamw& adamw, float gradient_scale);
+  AdamWStep NextAdamWStep(const cllm_optimizer& optimizer, float gradient_scale);
+  void Apply(const cllm_optimizer& optimizer, float gradient_scale);
+  // Cuts all weights for the workers: body(tensor, begin, end) for floats [begin, end) of the weights, which
+  // are of one tensor. A range may begin in one tensor and end in another.
+  template <class Body>
+  void ForWeights(const Body& body) const {
+    const uint64_t* offsets = At<uint64_t>(plan_.tensor_offsets);
+    const size_t panels = static_cast<size_t>(plan_.weight_floats) / kPanel;
+    ForRanges(workers(), panels, kPanel * 8, [&](size_t first, size_t last) {
+      for (uint32_t i = 0; i < model_.tensor_count; ++i) {
+        const uint64_t begin = offsets[i] > first * kPanel ? offsets[i] : first * kPanel;
+        const uint64_t end = offsets[i + 1] < last * kPanel ? offsets[i + 1] : last * kPanel;
+        if (begin < end) body(i, begin, end);
+      }
+    });
+  }
+  // muon.cc: directions of the layers' matrices, in place of their gradients, which hold momenta.
+  void Orthogonalize();
 
   template <class T>
   T* At(uint64_t offset) const {

@@ -1,6 +1,8 @@
 #include "base/layout.h"
 #include "base/ranges.h"
+#include "kernels/optimizer.h"
 #include "kernels/vector.h"
+#include "trainer/muon.h"
 #include "trainer/trainer.h"
 
 namespace cllm {
@@ -12,9 +14,17 @@ bool NotNegative(float x) { return x >= 0.0f && x <= kLargest; }
 bool Fraction(float x) { return x >= 0.0f && x < 1.0f; }
 bool Power(double x) { return x >= 0.0 && x <= 1.0; }
 
-bool IsNorm(Role role) {
-  return role == Role::kAttentionNorm || role == Role::kFeedForwardNorm || role == Role::kFinalNorm;
+bool InRange(const cllm_parameter_group& group) {
+  return NotNegative(group.learning_rate) && NotNegative(group.weight_decay);
 }
+
+const cllm_parameter_group& GroupOf(const cllm_optimizer& optimizer, Role role) {
+  if (IsLayerMatrix(role)) return optimizer.matrices;
+  return role == Role::kTokenEmbedding || role == Role::kHead ? optimizer.embeddings : optimizer.norms;
+}
+
+// What decay leaves of a weight.
+float Kept(const cllm_parameter_group& group) { return 1.0f - group.learning_rate * group.weight_decay; }
 
 }  // namespace
 
@@ -36,11 +46,11 @@ float Trainer::GradientNorm() {
   return __builtin_sqrtf(static_cast<float>(sum));
 }
 
-Status Trainer::Update(const cllm_adamw& adamw, float* gradient_norm) {
-  if (adamw.struct_size != sizeof(cllm_adamw)) return CLLM_STRUCT_SIZE;
-  if (!NotNegative(adamw.learning_rate) || !NotNegative(adamw.weight_decay) || !NotNegative(adamw.clip) ||
-      !NotNegative(adamw.epsilon) || adamw.epsilon == 0.0f || !Fraction(adamw.beta1) ||
-      !Fraction(adamw.beta2)) {
+Status Trainer::Update(const cllm_optimizer& optimizer, float* gradient_norm) {
+  if (optimizer.struct_size != sizeof(cllm_optimizer)) return CLLM_STRUCT_SIZE;
+  if (!InRange(optimizer.matrices) || !InRange(optimizer.embeddings) || !InRange(optimizer.norms) ||
+      !NotNegative(optimizer.clip) || !NotNegative(optimizer.epsilon) || optimizer.epsilon == 0.0f ||
+      !Fraction(optimizer.beta1) || !Fraction(optimizer.beta2) || !Fraction(optimizer.momentum)) {
     return CLLM_OPTIMIZER_RANGE;
   }
   const float norm = GradientNorm();
@@ -50,35 +60,56 @@ Status Trainer::Update(const cllm_adamw& adamw, float* gradient_norm) {
     for (uint64_t i = 0; i < plan_.weight_floats; ++i) gradients[i] = 0.0f;
     return CLLM_OK;
   }
-  Apply(adamw, adamw.clip > 0.0f && norm > adamw.clip ? adamw.clip / norm : 1.0f);
+  Apply(optimizer, optimizer.clip > 0.0f && norm > optimizer.clip ? optimizer.clip / norm : 1.0f);
   return CLLM_OK;
 }
 
-void Trainer::Apply(const cllm_adamw& adamw, float gradient_scale) {
-  beta1_power_ *= static_cast<double>(adamw.beta1);
-  beta2_power_ *= static_cast<double>(adamw.beta2);
-  AdamWStep step;
-  step.rate = static_cast<float>(static_cast<double>(adamw.learning_rate) / (1.0 - beta1_power_));
-  step.beta1 = adamw.beta1;
-  step.beta2 = adamw.beta2;
+// Without a group's rate and decay: `rate` is what a learning rate of 1 would make it.
+AdamWStep Trainer::NextAdamWStep(const cllm_optimizer& optimizer, float gradient_scale) {
+  beta1_power_ *= static_cast<double>(optimizer.beta1);
+  beta2_power_ *= static_cast<double>(optimizer.beta2);
+  AdamWStep step = {};
+  step.beta1 = optimizer.beta1;
+  step.beta2 = optimizer.beta2;
   step.inverse_correction2 = static_cast<float>(1.0 / (1.0 - beta2_power_));
-  step.epsilon = adamw.epsilon;
+  step.epsilon = optimizer.epsilon;
   step.gradient_scale = gradient_scale;
+  return step;
+}
+
+void Trainer::Apply(const cllm_optimizer& optimizer, float gradient_scale) {
+  const bool sgd = plan_.method == CLLM_SGD, muon = plan_.method == CLLM_MUON;
+  AdamWStep adamw = {};
+  if (!sgd) adamw = NextAdamWStep(optimizer, gradient_scale);
+  const MomentumStep momentum = {0, 0, optimizer.momentum, gradient_scale};
   const uint64_t* offsets = At<uint64_t>(plan_.tensor_offsets);
-  const float undecayed = 1.0f, decayed = 1.0f - adamw.learning_rate * adamw.weight_decay;
-  // One fork for all tensors: a range of weights may begin in one and end in another.
-  const size_t panels = static_cast<size_t>(plan_.weight_floats) / kPanel;
-  ForRanges(workers(), panels, kPanel * 8, [&](size_t first, size_t last) {
-    AdamWStep part = step;
-    for (uint32_t i = 0; i < model_.tensor_count; ++i) {
-      const uint64_t begin = offsets[i] > first * kPanel ? offsets[i] : first * kPanel;
-      const uint64_t end = offsets[i + 1] < last * kPanel ? offsets[i + 1] : last * kPanel;
-      if (begin >= end) continue;
-      part.decay = IsNorm(TensorAt(model_, i).role) ? undecayed : decayed;
-      const uint64_t at = begin * sizeof(float);
-      AdamW(part, static_cast<size_t>(end - begin), Floats(plan_.weights + at), Floats(plan_.gradients + at),
-            Floats(plan_.first_moments + at), Floats(plan_.second_moments + at));
+  const uint64_t* adamw_offsets = At<uint64_t>(plan_.adamw_offsets);
+  float* weights = Floats(plan_.weights);
+  float* gradients = Floats(plan_.gradients);
+  float* moments = Floats(plan_.first_moments);
+  ForWeights([&](uint32_t i, uint64_t begin, uint64_t end) {
+    const Role role = TensorAt(model_, i).role;
+    const cllm_parameter_group& group = GroupOf(optimizer, role);
+    const size_t count = static_cast<size_t>(end - begin);
+    MomentumStep part = momentum;
+    part.rate = group.learning_rate;
+    part.decay = Kept(group);
+    if (sgd) return Sgd(part, count, weights + begin, gradients + begin, moments + begin);
+    if (muon && IsLayerMatrix(role)) {
+      return NesterovMomentum(part, count, gradients + begin, moments + begin);
     }
+    AdamWStep step = adamw;
+    step.rate = static_cast<float>(static_cast<double>(group.learning_rate) / (1.0 - beta1_power_));
+    step.decay = part.decay;
+    AdamW(step, count, weights + begin, gradients + begin, moments + begin,
+          Floats(plan_.second_moments) + adamw_offsets[i] + (begin - offsets[i]));
+  });
+  if (!muon) return;
+  Orthogonalize();
+  const MomentumStep step = {optimizer.matrices.learning_rate, Kept(optimizer.matrices), 0, 0};
+  ForWeights([&](uint32_t i, uint64_t begin, uint64_t end) {
+    if (!IsLayerMatrix(TensorAt(model_, i).role)) return;
+    Descend(step, static_cast<size_t>(end - begin), weights + begin, gradients + begin);
   });
 }
 

@@ -12,6 +12,7 @@
 #include "converter/export/write_model.h"
 #include "converter/import/model_file.h"
 #include "converter/train/configurations.h"
+#include "converter/train/schedule.h"
 #include "posix/thread_pool.h"
 
 namespace cllm {
@@ -37,12 +38,12 @@ std::vector<uint32_t> Tokens(uint32_t vocabulary, uint32_t count, uint64_t strea
   return tokens;
 }
 
-void Bench(benchmark::State& state, const Workload& workload, uint32_t threads) {
+void Bench(benchmark::State& state, const Workload& workload, uint32_t threads, cllm_method method) {
   const Architecture& architecture = FindConfiguration(workload.configuration)->architecture;
   const auto file =
       ModelFile::FromBytes(*WriteModelToString(InitialCheckpoint(architecture, 1), Dtype::kF32), "");
   ThreadPool pool(threads);
-  const cllm_trainer_limits limits = {sizeof(limits), workload.sequences, workload.length};
+  const cllm_trainer_limits limits = {sizeof(limits), workload.sequences, workload.length, method};
   uint64_t bytes = 0;
   cllm_trainer_measure(file->handle(), &limits, &bytes);
   std::vector<uint8_t> storage(bytes + CLLM_ALIGNMENT);
@@ -53,12 +54,13 @@ void Bench(benchmark::State& state, const Workload& workload, uint32_t threads) 
   const uint32_t tokens = workload.sequences * workload.length;
   const std::vector<uint32_t> inputs = Tokens(architecture.vocabulary_size, tokens, 1);
   const std::vector<uint32_t> targets = Tokens(architecture.vocabulary_size, tokens, 2);
-  const cllm_adamw adamw = {sizeof(adamw), 1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, 1.0f};
+  Recipe recipe;
+  const cllm_optimizer optimizer = OptimizerAt(recipe, 1e-3f);
   for (auto _ : state) {
     float loss = 0, norm = 0;
     cllm_trainer_accumulate(trainer, inputs.data(), targets.data(), workload.sequences, workload.length, 1,
                             &loss);
-    cllm_trainer_update(trainer, &adamw, &norm);
+    cllm_trainer_update(trainer, &optimizer, &norm);
     benchmark::DoNotOptimize(norm);
   }
   state.counters["tok/s"] = benchmark::Counter(tokens, benchmark::Counter::kIsIterationInvariantRate);
@@ -69,10 +71,14 @@ void Bench(benchmark::State& state, const Workload& workload, uint32_t threads) 
 void RegisterAll() {
   for (const Workload& workload : kWorkloads) {
     for (const uint32_t threads : {1u, 2u}) {
-      const std::string name = std::string(workload.configuration) + "/threads:" + std::to_string(threads);
-      benchmark::RegisterBenchmark(name.c_str(), [&workload, threads](benchmark::State& state) {
-        Bench(state, workload, threads);
-      })->UseRealTime();
+      for (const cllm_method method : {CLLM_ADAMW, CLLM_SGD, CLLM_MUON}) {
+        const char* names[] = {"", "/sgd", "/muon"};
+        const std::string name =
+            std::string(workload.configuration) + names[method] + "/threads:" + std::to_string(threads);
+        benchmark::RegisterBenchmark(name.c_str(), [&workload, threads, method](benchmark::State& state) {
+          Bench(state, workload, threads, method);
+        })->UseRealTime();
+      }
     }
   }
 }

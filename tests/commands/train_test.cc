@@ -139,9 +139,9 @@ TEST_CASE("a killed training goes on from its last checkpoint, to the same file"
   const std::string text = folder.path() + "/text", run = folder.path() + "/run";
   const std::string model = folder.path() + "/m.cllm";
   WriteBytes(text, Stories());
-  const std::vector<std::string> arguments = {"train",      "--batch",  "3",      "--accumulate", "2",
-                                              "--schedule", "wsd",      "--data", text,           "-o",
-                                              model,        "--config", kShape,   "--steps",      "60"};
+  const std::vector<std::string> arguments = {
+      "train",  "--batch", "3",  "--accumulate", "2",        "--schedule", "wsd",     "--optimizer", "muon",
+      "--data", text,      "-o", model,          "--config", kShape,       "--steps", "60"};
   REQUIRE(RunProgram(arguments).exit_code == 0);
   const std::string expected = ReadBytes(model);
   std::filesystem::remove(model);
@@ -209,6 +209,8 @@ TEST_CASE("training goes on from a model, with evaluations, patience and a log")
   };
   rejected({"--tokenizer", "char"}, "--init");
   rejected({"--schedule", "zigzag"}, "wsd");
+  rejected({"--optimizer", "lion"}, "muon");
+  rejected({"--momentum", "1"}, "--momentum");
   rejected({"--accumulate", "0"}, "--accumulate");
   const Finished impatient =
       RunProgram({"train", "--data", text, "-o", model, "--config", kShape, "--patience", "2"});

@@ -63,6 +63,14 @@ TEST_CASE("training state: bytes and back, to the bit") {
   CHECK(Same(*state, State(7)));
 }
 
+TEST_CASE("training state: fewer second moments than weights") {
+  TrainingState muon = State(7);
+  muon.second_moments.resize(11);
+  const auto state = StateFromBytes(StateToBytes(muon));
+  REQUIRE(state.ok());
+  CHECK(Same(*state, muon));
+}
+
 TEST_CASE("training state: any cut and any changed byte is noticed") {
   const std::string bytes = StateToBytes(State(7));
   for (size_t i = 0; i < bytes.size(); ++i) {
@@ -109,8 +117,10 @@ TEST_CASE("training state: a folder that cannot be made") {
   CHECK_FALSE(WriteState(folder.path() + "/file/states", State(1), 3).ok());
 }
 
-TEST_CASE("train: a run resumed from any checkpoint ends with the same weights") {
+void CheckResumption(cllm_method method) {
+  CAPTURE(method);
   TrainOptions options = Options();
+  options.recipe.method = method;
   const Checkpoint initial = InitialCheckpoint(Small(), 1);
   std::vector<TrainingState> states;
   options.checkpoint_interval = 7;
@@ -124,6 +134,7 @@ TEST_CASE("train: a run resumed from any checkpoint ends with the same weights")
     const auto state = StateFromBytes(StateToBytes(states[i]));
     REQUIRE(state.ok());
     TrainOptions rest = Options();
+    rest.recipe.method = method;
     rest.threads = 2;
     rest.resume = &*state;
     const auto resumed = Train(rest, InitialCheckpoint(Small(), 2), Text(), {});
@@ -134,11 +145,20 @@ TEST_CASE("train: a run resumed from any checkpoint ends with the same weights")
       CHECK(resumed->checkpoint.tensors.at(key).values == tensor.values);
     }
   }
+  // A state of another method or model is refused.
+  TrainOptions rest = Options();
+  rest.recipe.method = method == CLLM_SGD ? CLLM_MUON : CLLM_SGD;
+  rest.resume = &states[0];
+  CHECK_FALSE(Train(rest, initial, Text(), {}).ok());
   TrainingState other = states[0];
   other.weights.pop_back();
-  TrainOptions rest = Options();
+  rest.recipe.method = method;
   rest.resume = &other;
   CHECK_FALSE(Train(rest, initial, Text(), {}).ok());
+}
+
+TEST_CASE("train: a run resumed from any checkpoint ends with the same weights") {
+  for (const cllm_method method : {CLLM_ADAMW, CLLM_SGD, CLLM_MUON}) CheckResumption(method);
 }
 
 TEST_CASE(

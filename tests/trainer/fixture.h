@@ -35,12 +35,19 @@ class PlainWorkers {
   cllm_workers workers_;
 };
 
+// One rate for all tensors, one decay for all but norms.
+inline cllm_optimizer Optimizer(float rate, float beta1, float beta2, float epsilon, float decay,
+                                float clip = 1.0f) {
+  return {sizeof(cllm_optimizer), clip,          beta1,       beta2, epsilon, 0.9f,
+          {rate, decay},          {rate, decay}, {rate, 0.0f}};
+}
+
 class TestTrainer {
  public:
   TestTrainer(const ModelFile& file, uint32_t sequences, uint32_t length,
-              const cllm_workers* workers = nullptr)
-      : file_(file), room_(Measure(file, sequences, length)) {
-    const cllm_trainer_limits limits = {sizeof(limits), sequences, length};
+              const cllm_workers* workers = nullptr, cllm_method method = CLLM_ADAMW)
+      : file_(file), room_(Measure(file, sequences, length, method)) {
+    const cllm_trainer_limits limits = {sizeof(limits), sequences, length, method};
     if (cllm_trainer_create(file.handle(), &limits, workers, room_.data(), room_.bytes(), &trainer_) !=
         CLLM_OK) {
       throw std::runtime_error("no trainer");
@@ -73,8 +80,8 @@ class TestTrainer {
   }
 
  private:
-  static uint64_t Measure(const ModelFile& file, uint32_t sequences, uint32_t length) {
-    const cllm_trainer_limits limits = {sizeof(limits), sequences, length};
+  static uint64_t Measure(const ModelFile& file, uint32_t sequences, uint32_t length, cllm_method method) {
+    const cllm_trainer_limits limits = {sizeof(limits), sequences, length, method};
     uint64_t bytes = 0;
     if (cllm_trainer_measure(file.handle(), &limits, &bytes) != CLLM_OK)
       throw std::runtime_error("no measure");

@@ -14,7 +14,7 @@ TEST_CASE("trainer plan: measured is used, a byte less is refused, guards surviv
     Architecture architecture = RandomArchitecture(random);
     const ModelFile file = MakeModel(RandomCheckpoint(architecture, i), Dtype::kF32);
     const uint32_t sequences = 1 + random() % 3, length = 1 + random() % architecture.context;
-    const cllm_trainer_limits limits = {sizeof(limits), sequences, length};
+    const cllm_trainer_limits limits = {sizeof(limits), sequences, length, static_cast<uint32_t>(i % 3)};
     uint64_t bytes = 0;
     REQUIRE(cllm_trainer_measure(file.handle(), &limits, &bytes) == CLLM_OK);
     CHECK(bytes % CLLM_ALIGNMENT == 0);
@@ -30,8 +30,8 @@ TEST_CASE("trainer plan: measured is used, a byte less is refused, guards surviv
     float loss = 0, norm = 0;
     REQUIRE(cllm_trainer_accumulate(trainer, inputs.data(), targets.data(), sequences, length, 1, &loss) ==
             CLLM_OK);
-    const cllm_adamw adamw = {sizeof(adamw), 1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, 1.0f};
-    REQUIRE(cllm_trainer_update(trainer, &adamw, &norm) == CLLM_OK);
+    const cllm_optimizer optimizer = Optimizer(1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f);
+    REQUIRE(cllm_trainer_update(trainer, &optimizer, &norm) == CLLM_OK);
     CHECK(room.GuardsIntact());
   }
 }
@@ -49,18 +49,32 @@ TEST_CASE("trainer plan: the sum of its parts") {
   a.hidden = 48;
   const ModelFile file = MakeModel(RandomCheckpoint(a, 1), Dtype::kF32);
   TrainerPlan plan;
-  REQUIRE(PlanTrainer(file.model(), {sizeof(cllm_trainer_limits), 3, 40}, &plan) == CLLM_OK);
+  REQUIRE(PlanTrainer(file.model(), {sizeof(cllm_trainer_limits), 3, 40, CLLM_ADAMW}, &plan) == CLLM_OK);
   const uint64_t rows = 120, stored = file.model().weight_bytes / 4;
   CHECK(plan.weight_floats == stored);
   CHECK(plan.first_moments - plan.gradients == stored * 4);
   CHECK(plan.inverses - plan.residuals == 5 * rows * 32 * 4);
   CHECK(plan.attended - plan.query_key_value == 2 * rows * 64 * 4);
-  CHECK(plan.angles - plan.gate_up == 2 * rows * 96 * 4);
+  CHECK(plan.second_moments - plan.first_moments == stored * 4);
+  CHECK(plan.residuals - plan.angles == 40 * 8 * 4);
+  CHECK(plan.normed - plan.gate_up == 2 * rows * 96 * 4);
   CHECK(plan.transposed - plan.d_normed == rows * 32 * 4);
   CHECK(plan.losses - plan.transposed == 32 * 3 * 48 * 4);
   CHECK(plan.keys - plan.hidden == rows * 48 * 4);
   CHECK(plan.values - plan.keys == 3 * 2 * 48 * 8 * 4);
   CHECK(plan.room_bytes == plan.d_attended + rows * 32 * 4);
+
+  // SGD has no second moments, Muon only those of the embedding of 112 rows and the five norms.
+  TrainerPlan sgd, muon;
+  REQUIRE(PlanTrainer(file.model(), {sizeof(cllm_trainer_limits), 3, 40, CLLM_SGD}, &sgd) == CLLM_OK);
+  REQUIRE(PlanTrainer(file.model(), {sizeof(cllm_trainer_limits), 3, 40, CLLM_MUON}, &muon) == CLLM_OK);
+  CHECK(plan.room_bytes - sgd.room_bytes == stored * 4);
+  CHECK(plan.room_bytes - muon.room_bytes == stored * 4 - (112 + 5) * 32 * 4);
+  // Twice the largest matrix and two squares of its smaller side: 48 by 32.
+  CHECK(muon.muon_floats == 2 * (48 * 32 + 32 * 32));
+  CHECK(muon.muon == muon.residuals);
+  REQUIRE(PlanTrainer(file.model(), {sizeof(cllm_trainer_limits), 1, 1, CLLM_MUON}, &muon) == CLLM_OK);
+  CHECK(muon.room_bytes >= muon.muon + muon.muon_floats * 4);
 }
 
 TEST_CASE("trainer plan: limits") {
@@ -78,8 +92,9 @@ TEST_CASE("trainer plan: limits") {
   const Checkpoint checkpoint = RandomCheckpoint(a, 1);
   const ModelFile file = MakeModel(checkpoint, Dtype::kF32), integer = MakeModel(checkpoint, Dtype::kI8);
   uint64_t bytes = 0;
-  const auto measure = [&](const ModelFile& model, uint32_t size, uint32_t sequences, uint32_t length) {
-    const cllm_trainer_limits limits = {size, sequences, length};
+  const auto measure = [&](const ModelFile& model, uint32_t size, uint32_t sequences, uint32_t length,
+                           uint32_t method = CLLM_ADAMW) {
+    const cllm_trainer_limits limits = {size, sequences, length, method};
     return cllm_trainer_measure(model.handle(), &limits, &bytes);
   };
   const uint32_t size = sizeof(cllm_trainer_limits);
@@ -89,6 +104,8 @@ TEST_CASE("trainer plan: limits") {
   CHECK(measure(file, size, 2, 0) == CLLM_LIMIT_LENGTH);
   CHECK(measure(file, size, 2, 31) == CLLM_LIMIT_LENGTH);
   CHECK(measure(file, size, 0xFFFFFFFF, 30) == CLLM_LIMIT_LENGTH);
+  CHECK(measure(file, size, 2, 30, CLLM_MUON) == CLLM_OK);
+  CHECK(measure(file, size, 2, 30, 3) == CLLM_LIMIT_METHOD);
   CHECK(measure(integer, size, 2, 30) == CLLM_NOT_TRAINABLE);
   CHECK(cllm_trainer_measure(nullptr, nullptr, &bytes) == CLLM_NULL_ARGUMENT);
 }

@@ -33,10 +33,11 @@ struct Outcome {
   std::vector<float> losses, weights, gradient;
 };
 
-Outcome TrainThreeSteps(const ModelFile& file, uint32_t sequences, const cllm_workers* workers) {
+Outcome TrainThreeSteps(const ModelFile& file, uint32_t sequences, const cllm_workers* workers,
+                        cllm_method method = CLLM_ADAMW) {
   const uint32_t length = 37, vocabulary = file.model().config.vocabulary_size;
-  TestTrainer trainer(file, sequences, length, workers);
-  const cllm_adamw adamw = {sizeof(adamw), 1e-2f, 0.9f, 0.95f, 1e-8f, 0.1f, 1.0f};
+  TestTrainer trainer(file, sequences, length, workers, method);
+  const cllm_optimizer optimizer = Optimizer(1e-2f, 0.9f, 0.95f, 1e-8f, 0.1f);
   Outcome outcome;
   for (uint32_t step = 0; step < 3; ++step) {
     const auto inputs = RandomTokens(vocabulary, sequences * length, step);
@@ -46,7 +47,7 @@ Outcome TrainThreeSteps(const ModelFile& file, uint32_t sequences, const cllm_wo
             CLLM_OK);
     outcome.losses.push_back(loss);
     outcome.gradient = trainer.All(CLLM_TRAINER_GRADIENT);
-    REQUIRE(cllm_trainer_update(trainer, &adamw, &norm) == CLLM_OK);
+    REQUIRE(cllm_trainer_update(trainer, &optimizer, &norm) == CLLM_OK);
     outcome.losses.push_back(norm);
   }
   outcome.weights = trainer.All(CLLM_TRAINER_WEIGHT);
@@ -68,6 +69,22 @@ TEST_CASE("trainer: 1, 2, 3 and 5 workers give the same bits") {
       CHECK(SameBits(outcome.losses, alone.losses));
       CHECK(SameBits(outcome.gradient, alone.gradient));
       CHECK(SameBits(outcome.weights, alone.weights));
+    }
+  }
+}
+
+TEST_CASE("trainer: SGD and Muon give the same bits with 1, 2, 3 and 5 workers") {
+  const ModelFile file = MakeModel(RandomCheckpoint(Medium(), 4), Dtype::kF32);
+  std::vector<float> before = TrainThreeSteps(file, 2, nullptr).weights;
+  for (const cllm_method method : {CLLM_SGD, CLLM_MUON}) {
+    CAPTURE(method);
+    const Outcome alone = TrainThreeSteps(file, 2, nullptr, method);
+    CHECK_FALSE(SameBits(alone.weights, before));
+    before = alone.weights;
+    for (const uint32_t count : {2u, 3u, 5u}) {
+      CAPTURE(count);
+      const PlainWorkers workers(count);
+      CHECK(SameBits(TrainThreeSteps(file, 2, workers.get(), method).weights, alone.weights));
     }
   }
 }
@@ -102,7 +119,8 @@ TEST_CASE("trainer: chunks of logits change neither loss nor gradient beyond rou
   const ModelFile file = MakeModel(checkpoint, Dtype::kF32);
   const uint32_t sequences = 4, length = 30;
   TrainerPlan plan;
-  REQUIRE(PlanTrainer(file.model(), {sizeof(cllm_trainer_limits), sequences, length}, &plan) == CLLM_OK);
+  REQUIRE(PlanTrainer(file.model(), {sizeof(cllm_trainer_limits), sequences, length, CLLM_ADAMW}, &plan) ==
+          CLLM_OK);
   REQUIRE(plan.logits_rows == 48);
   const auto inputs = RandomTokens(a.vocabulary_size, sequences * length, 1);
   const auto targets = RandomTokens(a.vocabulary_size, sequences * length, 2);
@@ -145,13 +163,13 @@ TEST_CASE("trainer: a short text is learned by heart") {
   const ModelFile file = MakeModel(start, Dtype::kF32);
   TestTrainer trainer(file, 2, 16);
   const auto tokens = RandomTokens(a.vocabulary_size, 33, 1);
-  const cllm_adamw adamw = {sizeof(adamw), 1e-2f, 0.9f, 0.95f, 1e-8f, 0.0f, 1.0f};
+  const cllm_optimizer optimizer = Optimizer(1e-2f, 0.9f, 0.95f, 1e-8f, 0.0f);
   float first = 0, loss = 0;
   for (int step = 0; step < 60; ++step) {
     REQUIRE(cllm_trainer_accumulate(trainer, tokens.data(), tokens.data() + 1, 2, 16, 1.0f, &loss) ==
             CLLM_OK);
     if (step == 0) first = loss;
-    REQUIRE(cllm_trainer_update(trainer, &adamw, nullptr) == CLLM_OK);
+    REQUIRE(cllm_trainer_update(trainer, &optimizer, nullptr) == CLLM_OK);
   }
   CHECK(std::abs(first - std::log(30.0)) < 0.5);
   CHECK(loss < 0.1);

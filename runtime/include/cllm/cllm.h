@@ -53,6 +53,7 @@ typedef enum cllm_status {
   CLLM_INDEX_RANGE = 19,        /* a tensor index is not below the tensor count */
   CLLM_NOT_TRAINABLE = 20,      /* the trainer needs float32 weights */
   CLLM_MODEL_NOT_OPEN = 21,     /* cllm_model_open has not succeeded on this model */
+  CLLM_LIMIT_METHOD = 22,       /* trainer limits: method is none of cllm_method */
 
   /* The file. Everything here is found by cllm_model_open. */
   CLLM_FILE_TRUNCATED = 40,         /* fewer bytes than the head or its segments claim */
@@ -213,10 +214,22 @@ cllm_status cllm_tokens_decode(const cllm_model* model, uint32_t previous, uint3
 
 /* ---- Trainer ------------------------------------------------------------------------------------------ */
 
+/* How weights follow from gradients. */
+typedef enum cllm_method {
+  CLLM_ADAMW = 0, /* Loshchilov and Hutter, arXiv 1711.05101 */
+  CLLM_SGD = 1,   /* gradient descent with momentum: m = momentum m + g, p -= rate m; decay as AdamW's */
+  CLLM_MUON = 2 /* Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024: the layers'
+                   matrices (query, key, value, gate and up each by itself) move along the nearest orthogonal
+                   matrix to their Nesterov momentum, found by five Newton-Schulz steps and times 0.2
+                   sqrt(larger side), which makes it as large as AdamW's (Liu et al., arXiv 2502.16982), so
+                   that AdamW's rates and decays fit; all other tensors by AdamW */
+} cllm_method;
+
 typedef struct cllm_trainer_limits {
   uint32_t struct_size; /* sizeof(cllm_trainer_limits) */
   uint32_t sequences;   /* at once */
   uint32_t length;      /* tokens of each, at most the model's context */
+  uint32_t method;      /* cllm_method of all updates: the room depends on it */
 } cllm_trainer_limits;
 
 typedef struct cllm_trainer cllm_trainer;
@@ -240,26 +253,34 @@ cllm_status cllm_trainer_accumulate(cllm_trainer* trainer, const uint32_t* input
 cllm_status cllm_trainer_evaluate(cllm_trainer* trainer, const uint32_t* inputs, const uint32_t* targets,
                                   uint32_t sequences, uint32_t length, float* loss);
 
-/* AdamW (Loshchilov and Hutter, arXiv 1711.05101): decay applies to matrices, not to norms. */
-typedef struct cllm_adamw {
-  uint32_t struct_size; /* sizeof(cllm_adamw) */
+/* Tensors that share a learning rate and a weight decay. */
+typedef struct cllm_parameter_group {
   float learning_rate;
-  float beta1;
+  float weight_decay; /* times the rate, apart from the gradient */
+} cllm_parameter_group;
+
+/* Numbers of one update; those that the trainer's method does not use must be in range too. */
+typedef struct cllm_optimizer {
+  uint32_t struct_size; /* sizeof(cllm_optimizer) */
+  float clip;           /* global gradient norm is scaled down to this; 0: no clipping */
+  float beta1;          /* AdamW, from 0 to below 1, and so the next */
   float beta2;
-  float epsilon;
-  float weight_decay;
-  float clip; /* global gradient norm is scaled down to this; 0: no clipping */
-} cllm_adamw;
+  float epsilon;                   /* AdamW, positive */
+  float momentum;                  /* SGD and Muon, from 0 to below 1 */
+  cllm_parameter_group matrices;   /* of the layers */
+  cllm_parameter_group embeddings; /* of tokens, and a head of its own */
+  cllm_parameter_group norms;
+} cllm_optimizer;
 
 /* One step from the accumulated gradient, which is zero afterwards. *gradient_norm (may be NULL): before
  * clipping. A gradient that is not finite leaves the weights untouched and is reported by its norm. */
-cllm_status cllm_trainer_update(cllm_trainer* trainer, const cllm_adamw* adamw, float* gradient_norm);
+cllm_status cllm_trainer_update(cllm_trainer* trainer, const cllm_optimizer* optimizer, float* gradient_norm);
 
 typedef enum cllm_trainer_part {
   CLLM_TRAINER_WEIGHT = 0,
   CLLM_TRAINER_GRADIENT = 1,
-  CLLM_TRAINER_FIRST_MOMENT = 2,
-  CLLM_TRAINER_SECOND_MOMENT = 3
+  CLLM_TRAINER_FIRST_MOMENT = 2, /* AdamW's, or the momentum of SGD and Muon */
+  CLLM_TRAINER_SECOND_MOMENT = 3 /* AdamW's; *count is 0 for tensors that it does not update */
 } cllm_trainer_part;
 
 /* A part of one tensor, in the layout and order of the file's tensor table; inside the room. */

@@ -1,0 +1,49 @@
+// Pinned digests of trained weights, which hold every sum of forward pass, backward pass and update to its
+// order: the same at every SIMD level and on every machine. A change here needs its reason in the commit.
+#include <doctest/doctest.h>
+
+#include <map>
+#include <string>
+
+#include "converter/export/sha256.h"
+#include "converter/train/train.h"
+#include "kernels/targets.h"
+#include "tests/converter/small_training.h"
+
+namespace cllm {
+namespace {
+
+std::string WeightsDigest(const TrainOptions& options) {
+  const auto result = Train(options, InitialCheckpoint(testing::Small(), 1), testing::Text(), {});
+  REQUIRE(result.ok());
+  std::string bits;
+  for (const auto& [key, tensor] : result->checkpoint.tensors) {
+    bits.append(reinterpret_cast<const char*>(tensor.values.data()), tensor.values.size() * sizeof(float));
+  }
+  return Hexadecimal(Sha256(bits));
+}
+
+void CheckOnEveryTarget(const TrainOptions& options, const std::string& expected) {
+  for (int64_t targets = SupportedTargets(); targets != 0; targets &= targets - 1) {
+    const std::string name = TargetName(targets & -targets);
+    CAPTURE(name);
+    REQUIRE(UseTarget(name.c_str()));
+    CHECK(WeightsDigest(options) == expected);
+  }
+  UseTarget(nullptr);
+}
+
+TEST_CASE("weights after ten steps of each optimiser") {
+  TrainOptions options = testing::Options();
+  options.recipe.steps = 10;
+  CheckOnEveryTarget(options, "c585285abf1fa8b1963482aa8bf64ce527c3b95448e89b3c049bf06c5c73a7c8");
+  options.recipe.method = CLLM_SGD;
+  options.recipe.learning_rate = 0.1f;
+  CheckOnEveryTarget(options, "519ea565bd34fbcf8a497f40f42c2fa3835ad8f6acb323d1935f174af9a2455e");
+  options.recipe.method = CLLM_MUON;
+  options.recipe.learning_rate = 1e-2f;
+  CheckOnEveryTarget(options, "f9f50e10383fb06644f69c4df1a2c3f8243f6b05a6b89b432cf14728d0a90d1b");
+}
+
+}  // namespace
+}  // namespace cllm
