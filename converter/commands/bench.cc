@@ -9,6 +9,7 @@
 #include "converter/commands/files.h"
 #include "converter/commands/first_token.h"
 #include "converter/commands/options.h"
+#include "converter/export/weight_formats.h"
 #include "converter/import/model_file.h"
 #include "converter/run/hosted_session.h"
 #include "converter/run/speed.h"
@@ -45,7 +46,7 @@ void CheckUsage(const Options& options) {
     throw CLI::ValidationError("--format", "goes with --shape; a MODEL has the format of its file");
   }
   if (!options.shape.empty() && options.format.empty()) {
-    throw CLI::ValidationError("--shape", "needs --format f32 or --format int8 beside it");
+    throw CLI::ValidationError("--shape", "needs --format f32, int8 or int4 beside it");
   }
 }
 
@@ -84,15 +85,14 @@ absl::StatusOr<Measured> Measure(const Options& options) {
   if (options.shape.empty()) return MeasureFile(options.model, options.threads);
   const Checkpoint checkpoint =
       InitialCheckpoint(FindConfiguration(options.shape)->architecture, kWeightSeed);
-  absl::StatusOr<TemporaryModel> model =
-      TemporaryModel::Write(checkpoint, options.format == "int8" ? Dtype::kI8 : Dtype::kF32);
+  absl::StatusOr<TemporaryModel> model = TemporaryModel::Write(checkpoint, FormatNamed(options.format));
   if (!model.ok()) return model.status();
   return MeasureFile(model->path(), options.threads);
 }
 
 void PrintJson(const Measured& measured, uint32_t threads) {
   nlohmann::ordered_json json = {{"model", measured.name},
-                                 {"format", measured.info.weight_format == CLLM_FORMAT_INT8 ? "int8" : "f32"},
+                                 {"format", FormatName(static_cast<Dtype>(measured.info.weight_format))},
                                  {"parameters", measured.info.parameters},
                                  {"model_bytes", measured.model_bytes},
                                  {"room_bytes", measured.speed.room_bytes},
@@ -115,8 +115,8 @@ void PrintJson(const Measured& measured, uint32_t threads) {
 void PrintText(const Measured& measured, uint32_t threads) {
   const SpeedResult& speed = measured.speed;
   absl::PrintF("%s: %s parameters, %s, %u thread%s, %s\n", measured.name, Grouped(measured.info.parameters),
-               measured.info.weight_format == CLLM_FORMAT_INT8 ? "int8" : "float32", threads,
-               threads == 1 ? "" : "s", ChosenTarget());
+               FormatWords(static_cast<Dtype>(measured.info.weight_format)), threads, threads == 1 ? "" : "s",
+               ChosenTarget());
   absl::PrintF(
       "prefill      %10.0f tokens a second (%u tokens, median of %u; %.0f%% of the products' peak)\n",
       speed.prefill_tokens_per_second, speed.prefill_tokens, speed.repetitions, 100 * speed.prefill_fraction);
@@ -152,7 +152,7 @@ Command AddBench(CLI::App& program) {
   std::vector<std::string> shapes;
   for (const Configuration& configuration : Configurations()) shapes.push_back(configuration.name);
   AddChoice(app, "--shape", &options->shape, shapes, "random weights of this shape instead of a file");
-  AddChoice(app, "--format", &options->format, {"f32", "int8"}, "their format");
+  AddChoice(app, "--format", &options->format, {"f32", "int8", "int4"}, "their format");
   AddThreads(app, &options->threads);
   app->add_flag("--json", options->json, "print one JSON object");
   app->add_flag("--first-token", options->first_token)->group("");

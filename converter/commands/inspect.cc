@@ -9,6 +9,7 @@
 #include "converter/commands/commands.h"
 #include "converter/commands/files.h"
 #include "converter/commands/options.h"
+#include "converter/export/weight_formats.h"
 
 namespace cllm {
 namespace {
@@ -19,16 +20,13 @@ struct Options {
   bool json = false;
 };
 
-const char* FormatName(Dtype dtype) { return dtype == Dtype::kI8 ? "int8" : "float32"; }
-
 std::string TokenWords(uint32_t token) { return token == CLLM_NO_TOKEN ? "none" : absl::StrCat(token); }
 
 void PrintConfiguration(const ModelReport& report) {
   const cllm_model_info& info = report.info;
   absl::PrintF("%s\n", report.path);
   absl::PrintF("  file          %s bytes, format %u.%u, %s weights\n", Grouped(report.file_bytes),
-               report.format_major, report.format_minor,
-               info.weight_format == CLLM_FORMAT_INT8 ? "int8" : "float32");
+               report.format_major, report.format_minor, FormatWords(static_cast<Dtype>(info.weight_format)));
   absl::PrintF("  parameters    %s\n", Grouped(info.parameters));
   absl::PrintF("  architecture  %u layers, %u wide, %u heads of %u (%u for keys and values), hidden %u\n",
                info.layers, info.width, info.heads, info.head_size, info.kv_heads, info.hidden);
@@ -54,7 +52,7 @@ void PrintTables(const ModelReport& report) {
                "columns", "format", "bytes");
   for (const TensorReport& tensor : report.tensors) {
     absl::PrintF("  %-27s %7u x %-8u %-8s %12s%s\n", tensor.name, tensor.rows, tensor.columns,
-                 FormatName(tensor.dtype), Grouped(tensor.bytes),
+                 FormatWords(tensor.dtype), Grouped(tensor.bytes),
                  tensor.digest_matches ? "" : "  DIGEST DOES NOT MATCH");
   }
 }

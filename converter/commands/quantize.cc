@@ -13,14 +13,18 @@ namespace cllm {
 namespace {
 
 struct Options {
-  std::string in, out, format;
+  std::string in, out, format, embedding;
 };
 
 absl::Status Run(const Options& options) {
   const uint64_t before = FileBytes(options.in);
   {
     const SignalsHeld held;
-    if (absl::Status status = Quantize(options.in, Dtype::kI8, options.out); !status.ok()) return status;
+    WeightFormats formats = FormatNamed(options.format);
+    for (const Role role : {Role::kTokenEmbedding, Role::kHead}) {
+      if (!options.embedding.empty()) formats.Set({role, 0}, FormatNamed(options.embedding));
+    }
+    if (absl::Status status = Quantize(options.in, formats, options.out); !status.ok()) return status;
   }
   const uint64_t after = FileBytes(options.out);
   absl::FPrintF(stderr, "%s: %s bytes\n%s: %s bytes, %.1f%% of it\n", options.in, Grouped(before),
@@ -33,18 +37,23 @@ absl::Status Run(const Options& options) {
 
 Command AddQuantize(CLI::App& program) {
   auto options = std::make_shared<Options>();
-  CLI::App* app = program.add_subcommand("quantize", "makes a model about four times smaller");
+  CLI::App* app = program.add_subcommand("quantize", "makes a model about four or seven times smaller");
   app->add_option("IN", options->in, "a .cllm file with float32 weights")->required()->type_name("");
-  AddChoice(app, "--format", &options->format, {"int8"},
-            "int8, the only one so far: 8-bit integers with a scale for each matrix row; norms stay float32")
+  AddChoice(app, "--format", &options->format, {"int8", "int4"},
+            "int8: 8-bit integers with a scale for each matrix row; int4: 4-bit integers with a scale and a "
+            "zero for each 32 of a row, 4.3 bits a weight in all; norms stay float32")
       ->required();
+  AddChoice(app, "--embedding", &options->embedding, {"int8", "int4"},
+            "format of the embedding and of the output head, which may deserve more bits than the layers",
+            "as --format");
   AddOutput(app, &options->out);
   app->footer(
-      "Prints both sizes on stderr, nothing on stdout. An int8 model gives the same bits on every "
+      "Prints both sizes on stderr, nothing on stdout. Either gives the same bits on every "
       "machine.\n\n"
       "Example:\n"
       "  cllm quantize stories.cllm --format int8 -o stories8.cllm\n"
-      "  cllm eval stories8.cllm --data held_out.txt     # what it lost");
+      "  cllm eval stories8.cllm --data held_out.txt     # what it lost\n"
+      "  cllm quantize stories.cllm --format int4 --embedding int8 -o stories4.cllm");
   return {app, [options] { return Run(*options); }};
 }
 

@@ -44,14 +44,14 @@ Offset<schema::Config> AddConfig(FlatBufferBuilder* builder, const Architecture&
   return config.Finish();
 }
 
-Offset<schema::Tensor> AddTensor(FlatBufferBuilder* builder, const Config& config, uint32_t index,
-                                 const SegmentEntry& entry) {
+Offset<schema::Tensor> AddTensor(FlatBufferBuilder* builder, const Config& config,
+                                 const WeightFormats& formats, uint32_t index, const SegmentEntry& entry) {
   const TensorPlace place = PlaceOf(config, index);
   const TensorShape shape = ShapeOf(config, place.role);
   const bool vector = IsVector(place.role);
   const auto segment = AddSegment(builder, entry);
   return schema::CreateTensor(*builder, static_cast<schema::Role>(place.role), place.layer,
-                              static_cast<schema::Dtype>(vector ? Dtype::kF32 : config.weights),
+                              static_cast<schema::Dtype>(formats.Of({place.role, place.layer})),
                               vector ? schema::Layout::vector : schema::Layout::panel16, shape.rows,
                               shape.columns, segment);
 }
@@ -93,12 +93,13 @@ Offset<flatbuffers::Vector<Offset<schema::MemoryPlan>>> AddPlans(FlatBufferBuild
 
 }  // namespace
 
-std::string BuildHead(const Checkpoint& checkpoint, const Config& config, const HeadEntries& entries) {
+std::string BuildHead(const Checkpoint& checkpoint, const Config& config, const WeightFormats& formats,
+                      const HeadEntries& entries) {
   FlatBufferBuilder builder;
   const auto stored_config = AddConfig(&builder, checkpoint.architecture);
   std::vector<Offset<schema::Tensor>> tensors;
   for (uint32_t i = 0; i < TensorCount(config); ++i) {
-    tensors.push_back(AddTensor(&builder, config, i, entries.tensors[i]));
+    tensors.push_back(AddTensor(&builder, config, formats, i, entries.tensors[i]));
   }
   const auto stored_tensors = builder.CreateVector(tensors);
   const auto tokenizer = AddTokenizer(&builder, checkpoint.tokenizer, entries);

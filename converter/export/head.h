@@ -8,6 +8,7 @@
 
 #include "converter/checkpoint/checkpoint.h"
 #include "converter/export/sha256.h"
+#include "converter/export/weight_formats.h"
 #include "model/model.h"
 
 namespace cllm {
@@ -28,7 +29,8 @@ struct HeadEntries {
 
 // The head with its size prefix. Its length depends on the checkpoint's configuration, tokenizer, provenance
 // and on which segments there are, not on the values in `entries` as long as offsets are not zero.
-std::string BuildHead(const Checkpoint& checkpoint, const Config& config, const HeadEntries& entries);
+std::string BuildHead(const Checkpoint& checkpoint, const Config& config, const WeightFormats& formats,
+                      const HeadEntries& entries);
 
 }  // namespace cllm
 

@@ -7,6 +7,7 @@
 
 #include "base/bf16.h"
 #include "base/layout.h"
+#include "converter/quantize/int4.h"
 #include "model/tensors.h"
 
 namespace cllm {
@@ -32,13 +33,23 @@ float FloatOfBf16(uint16_t bits) {
   return value;
 }
 
-// Where an element lies: float panels [rows/16][columns][16], int8 panels [rows/16][columns/4][16][4].
+// Where an element lies: base/layout.h.
 uint64_t F32Place(uint64_t row, uint64_t column, uint64_t columns) {
   return (row / kPanel * columns + column) * kPanel + row % kPanel;
 }
 uint64_t I8Place(uint64_t row, uint64_t column, uint64_t columns) {
   const uint64_t blocks = RoundUp(columns, 4) / 4;
   return ((row / kPanel * blocks + column / 4) * kPanel + row % kPanel) * 4 + column % 4;
+}
+
+uint64_t I4Place(uint64_t row, uint64_t column, uint64_t columns) {
+  const uint64_t units = RoundUp(columns, 8) / 8;
+  return ((row / kPanel * units + column / 8) * kPanel + row % kPanel) * 4 + column % 4;
+}
+unsigned I4Shift(uint64_t column) { return column % 8 < 4 ? 0 : 4; }
+uint64_t I4GroupPlace(uint64_t row, uint64_t column, uint64_t columns) {
+  const uint64_t group = column / kI4Group;
+  return (row / kPanel * I4Groups(columns) / 2 + group / 2) * 2 * kPanel + row % kPanel * 2 + group % 2;
 }
 
 std::string PackF32(const Config& config, Role role, const FloatTensor& tensor) {
@@ -74,6 +85,35 @@ std::string PackI8(const Config& config, Role role, const FloatTensor& tensor) {
   return panels.append(reinterpret_cast<const char*>(scales.data()), scales.size() * sizeof(uint16_t));
 }
 
+std::string PackI4(const Config& config, Role role, const FloatTensor& tensor) {
+  const uint64_t stored_rows = StoredRows(config, role), columns = tensor.columns;
+  std::string panels(I4PanelBytes(stored_rows, columns), '\0');
+  std::string groups(I4GroupBytes(stored_rows, columns), '\0');
+  std::vector<uint16_t> scales(stored_rows);
+  for (uint64_t row = 0; row < stored_rows; ++row) {
+    const uint32_t source = SourceRow(config, role, row);
+    if (source == kNoRow) continue;
+    const Int4Row packed = QuantizeInt4Row(&tensor.values[source * columns], columns);
+    scales[row] = packed.scale;
+    for (uint64_t k = 0; k < columns; ++k) {
+      char& byte = panels[I4Place(row, k, columns)];
+      byte = static_cast<char>(byte | packed.halves[k] << I4Shift(k));
+      groups[I4GroupPlace(row, k, columns)] = static_cast<char>(packed.groups[k / kI4Group]);
+    }
+  }
+  panels.append(groups);
+  return panels.append(reinterpret_cast<const char*>(scales.data()), scales.size() * sizeof(uint16_t));
+}
+
+// Column k of row `row` of an integer matrix, in units of the row's scale.
+int StoredInteger(const Tensor& stored, uint64_t stored_rows, uint64_t row, uint64_t k) {
+  const auto* bytes = static_cast<const uint8_t*>(stored.data);
+  const uint64_t columns = stored.columns;
+  if (stored.dtype == Dtype::kI8) return bytes[I8Place(row, k, columns)] - kInt8Zero;
+  const uint8_t half = bytes[I4Place(row, k, columns)] >> I4Shift(k) & 15;
+  return Int4Value(half, bytes[I4PanelBytes(stored_rows, columns) + I4GroupPlace(row, k, columns)]);
+}
+
 }  // namespace
 
 uint16_t WeightScale(float max_absolute) {
@@ -89,7 +129,11 @@ std::string PackTensor(const Config& config, Role role, const FloatTensor& tenso
     std::memcpy(bytes.data(), tensor.values.data(), tensor.values.size() * sizeof(float));
     return bytes;
   }
-  return format == Dtype::kI8 ? PackI8(config, role, tensor) : PackF32(config, role, tensor);
+  switch (format) {
+    case Dtype::kI8: return PackI8(config, role, tensor);
+    case Dtype::kI4: return PackI4(config, role, tensor);
+    default: return PackF32(config, role, tensor);
+  }
 }
 
 FloatTensor UnpackTensor(const Config& config, Role role, const Tensor& stored) {
@@ -100,8 +144,8 @@ FloatTensor UnpackTensor(const Config& config, Role role, const Tensor& stored) 
     return tensor;
   }
   const auto* floats = static_cast<const float*>(stored.data);
-  const auto* integers = static_cast<const uint8_t*>(stored.data);
-  for (uint64_t row = 0; row < StoredRows(config, role); ++row) {
+  const uint64_t stored_rows = StoredRows(config, role);
+  for (uint64_t row = 0; row < stored_rows; ++row) {
     const uint32_t source = SourceRow(config, role, row);
     if (source == kNoRow) continue;
     float* values = &tensor.values[uint64_t{source} * stored.columns];
@@ -109,7 +153,7 @@ FloatTensor UnpackTensor(const Config& config, Role role, const Tensor& stored) 
       if (stored.dtype == Dtype::kF32) {
         values[k] = floats[F32Place(row, k, stored.columns)];
       } else {
-        const int quantized = integers[I8Place(row, k, stored.columns)] - kInt8Zero;
+        const int quantized = StoredInteger(stored, stored_rows, row, k);
         values[k] = static_cast<float>(quantized) * FloatOfBf16(stored.scales[row]);
       }
     }

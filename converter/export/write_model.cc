@@ -60,11 +60,12 @@ absl::Status WriteTokenizer(const TokenizerSegments& segments, SegmentWriter* wr
 }
 
 // Entries as they will be, but for offsets and digests: enough to know the head's length.
-HeadEntries Outline(const Config& config, const TokenizerSegments& tokenizer) {
+HeadEntries Outline(const Config& config, const WeightFormats& formats, const TokenizerSegments& tokenizer) {
   HeadEntries head;
   for (uint32_t i = 0; i < TensorCount(config); ++i) {
-    const Role role = PlaceOf(config, i).role;
-    head.tensors.push_back({kAlignment, StoredBytes(config, role, config.weights), {}});
+    const TensorPlace place = PlaceOf(config, i);
+    const Dtype format = formats.Of({place.role, place.layer});
+    head.tensors.push_back({kAlignment, StoredBytes(config, place.role, format), {}});
   }
   head.pieces = {kAlignment, tokenizer.pieces.size(), {}};
   head.scores = {kAlignment, tokenizer.scores.size(), {}};
@@ -74,26 +75,26 @@ HeadEntries Outline(const Config& config, const TokenizerSegments& tokenizer) {
   return head;
 }
 
-absl::Status WriteTo(const Checkpoint& checkpoint, Dtype format, WriteAt write) {
+absl::Status WriteTo(const Checkpoint& checkpoint, const WeightFormats& formats, WriteAt write) {
   if (absl::Status status = CheckCheckpoint(checkpoint); !status.ok()) return status;
   absl::StatusOr<TokenizerSegments> tokenizer = PackTokenizer(checkpoint.tokenizer);
   if (!tokenizer.ok()) return tokenizer.status();
   Config config = ToConfig(checkpoint.architecture);
-  config.weights = format;
+  config.weights = formats.Narrowest(config);
 
-  HeadEntries head = Outline(config, *tokenizer);
-  const size_t head_bytes = BuildHead(checkpoint, config, head).size();
+  HeadEntries head = Outline(config, formats, *tokenizer);
+  const size_t head_bytes = BuildHead(checkpoint, config, formats, head).size();
   SegmentWriter writer(RoundUp(head_bytes, kAlignment), write);
   for (uint32_t i = 0; i < TensorCount(config); ++i) {
     const TensorPlace place = PlaceOf(config, i);
-    const FloatTensor& tensor = checkpoint.tensors.at({place.role, place.layer});
-    const std::string packed = PackTensor(config, place.role, tensor, format);
+    const TensorKey key = {place.role, place.layer};
+    const std::string packed = PackTensor(config, place.role, checkpoint.tensors.at(key), formats.Of(key));
     if (absl::Status status = writer.Write(packed, &head.tensors[i]); !status.ok()) return status;
   }
   if (absl::Status status = WriteTokenizer(*tokenizer, &writer, &head); !status.ok()) return status;
   head.content_digest = writer.ContentDigest();
   head.file_bytes = writer.end();
-  const std::string built = BuildHead(checkpoint, config, head);
+  const std::string built = BuildHead(checkpoint, config, formats, head);
   if (built.size() != head_bytes) {
     return absl::InternalError(absl::StrCat("the head has ", built.size(), " bytes, not ", head_bytes));
   }
@@ -102,26 +103,26 @@ absl::Status WriteTo(const Checkpoint& checkpoint, Dtype format, WriteAt write) 
 
 }  // namespace
 
-absl::Status WriteModel(const Checkpoint& checkpoint, Dtype format, const std::string& path) {
+absl::Status WriteModel(const Checkpoint& checkpoint, const WeightFormats& formats, const std::string& path) {
   absl::StatusOr<OutputFile> file = OutputFile::Create(path);
   if (!file.ok()) return file.status();
   const auto write = [&file](uint64_t offset, std::string_view bytes) {
     return file->WriteAt(offset, bytes);
   };
-  if (absl::Status status = WriteTo(checkpoint, format, write); !status.ok()) {
+  if (absl::Status status = WriteTo(checkpoint, formats, write); !status.ok()) {
     return absl::Status(status.code(), absl::StrCat(path, " was not written: ", status.message()));
   }
   return file->Commit();
 }
 
-absl::StatusOr<std::string> WriteModelToString(const Checkpoint& checkpoint, Dtype format) {
+absl::StatusOr<std::string> WriteModelToString(const Checkpoint& checkpoint, const WeightFormats& formats) {
   std::string file;
   const auto write = [&file](uint64_t offset, std::string_view bytes) {
     if (file.size() < offset + bytes.size()) file.resize(offset + bytes.size());
     std::memcpy(file.data() + offset, bytes.data(), bytes.size());
     return absl::OkStatus();
   };
-  if (absl::Status status = WriteTo(checkpoint, format, write); !status.ok()) return status;
+  if (absl::Status status = WriteTo(checkpoint, formats, write); !status.ok()) return status;
   return file;
 }
 

@@ -8,16 +8,17 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "converter/checkpoint/checkpoint.h"
+#include "converter/export/weight_formats.h"
 #include "model/model.h"
 
 namespace cllm {
 
 // Writes a temporary file beside `path`, one tensor at a time, and renames it when all bytes are on the disk.
 // Errors name what is wrong with the checkpoint (CheckCheckpoint) or with the path.
-absl::Status WriteModel(const Checkpoint& checkpoint, Dtype format, const std::string& path);
+absl::Status WriteModel(const Checkpoint& checkpoint, const WeightFormats& formats, const std::string& path);
 
 // The same bytes in memory. ModelFile::FromBytes opens them.
-absl::StatusOr<std::string> WriteModelToString(const Checkpoint& checkpoint, Dtype format);
+absl::StatusOr<std::string> WriteModelToString(const Checkpoint& checkpoint, const WeightFormats& formats);
 
 }  // namespace cllm
 

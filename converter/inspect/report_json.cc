@@ -1,3 +1,4 @@
+#include "converter/export/weight_formats.h"
 #include "converter/inspect/inspect.h"
 #include "nlohmann/json.hpp"
 
@@ -5,8 +6,6 @@ namespace cllm {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-const char* DtypeName(Dtype dtype) { return dtype == Dtype::kF32 ? "f32" : "int8"; }
 
 Json TokenOrNull(uint32_t token) { return token == CLLM_NO_TOKEN ? Json(nullptr) : Json(token); }
 
@@ -23,7 +22,7 @@ Json ConfigJson(const ModelReport& report) {
           {"norm_epsilon", report.norm_epsilon},
           {"rope_pairs", report.rope_pairs == RopePairs::kAdjacent ? "adjacent" : "halves"},
           {"tied_head", info.tied_head != 0},
-          {"weights", DtypeName(static_cast<Dtype>(info.weight_format))}};
+          {"weights", FormatName(static_cast<Dtype>(info.weight_format))}};
 }
 
 Json TensorsJson(const ModelReport& report) {
@@ -32,7 +31,7 @@ Json TensorsJson(const ModelReport& report) {
     tensors.push_back({{"name", tensor.name},
                        {"rows", tensor.rows},
                        {"columns", tensor.columns},
-                       {"dtype", DtypeName(tensor.dtype)},
+                       {"dtype", FormatName(tensor.dtype)},
                        {"offset", tensor.offset},
                        {"bytes", tensor.bytes},
                        {"digest_matches", tensor.digest_matches}});

@@ -7,14 +7,15 @@
 
 namespace cllm {
 
-absl::Status Quantize(const std::string& in, Dtype format, const std::string& out) {
+absl::Status Quantize(const std::string& in, const WeightFormats& formats, const std::string& out) {
   absl::StatusOr<ModelFile> file = ModelFile::Open(in);
   if (!file.ok()) return file.status();
   if (file->model().config.weights != Dtype::kF32) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(in, " has int8 weights already; quantize the float file that it was made from"));
+    return absl::FailedPreconditionError(absl::StrCat(in, " has ", FormatWords(file->model().config.weights),
+                                                      " weights already; quantize the float file that it "
+                                                      "was made from"));
   }
-  return WriteModel(ToCheckpoint(*file), format, out);
+  return WriteModel(ToCheckpoint(*file), formats, out);
 }
 
 }  // namespace cllm

@@ -5,13 +5,13 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "model/model.h"
+#include "converter/export/weight_formats.h"
 
 namespace cllm {
 
-// Reads `in`, quantises every matrix to `format` and writes `out` (which may be `in`). An error if `in` is
+// Reads `in`, quantises every matrix to its format and writes `out` (which may be `in`). An error if `in` is
 // quantised already: a second rounding would only lose.
-absl::Status Quantize(const std::string& in, Dtype format, const std::string& out);
+absl::Status Quantize(const std::string& in, const WeightFormats& formats, const std::string& out);
 
 }  // namespace cllm
 

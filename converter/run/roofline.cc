@@ -8,6 +8,7 @@
 #include "base/layout.h"
 #include "base/workers.h"
 #include "kernels/gemm.h"
+#include "kernels/int4.h"
 #include "kernels/int8.h"
 
 namespace cllm {
@@ -61,8 +62,9 @@ double ProductSpeed(uint32_t weight_format, const cllm_workers* workers) {
   const uint32_t count = workers != nullptr ? workers->count : 1;
   constexpr size_t kRepeats = 64;
   const std::vector<float> x(kRows * kDepth), weights(kOutputs * kDepth);
-  const std::vector<int8_t> q(kRows * kDepth);
-  const std::vector<RowScale> scales(kRows);
+  std::vector<int8_t> q(kRows * kDepth);
+  std::vector<RowScale> scales(kRows);
+  std::vector<int16_t> group_sums(2 * kRows * kDepth / kI4Group);
   const std::vector<uint8_t> integers(kOutputs * kDepth);
   const std::vector<uint16_t> weight_scales(kOutputs);
   std::vector<float> y(count * kRows * kOutputs);
@@ -72,6 +74,18 @@ double ProductSpeed(uint32_t weight_format, const cllm_workers* workers) {
       if (weight_format == CLLM_FORMAT_INT8) {
         GemmInt8({q.data(), kDepth, scales.data(), integers.data(), weight_scales.data(), to, kOutputs, kRows,
                   kDepth, 0, kOutputs / kPanel, false});
+      } else if (weight_format == CLLM_FORMAT_INT4) {
+        GemmInt4({{q.data(), kDepth, scales.data(), group_sums.data()},
+                  integers.data(),
+                  integers.data(),
+                  weight_scales.data(),
+                  to,
+                  kOutputs,
+                  kRows,
+                  kDepth,
+                  0,
+                  kOutputs / kPanel,
+                  false});
       } else {
         GemmF32({x.data(), kDepth, 1, weights.data(), kDepth * kPanel, kPanel, to, kOutputs, kPanel, kRows,
                  kDepth, 0, kOutputs / kPanel, false});
@@ -81,7 +95,13 @@ double ProductSpeed(uint32_t weight_format, const cllm_workers* workers) {
   return calls * static_cast<double>(2 * kRows * kOutputs * kDepth * kRepeats * count);
 }
 
-double WeightBytes(const cllm_model_info& info) { return info.weight_format == CLLM_FORMAT_INT8 ? 1 : 4; }
+double WeightBytes(const cllm_model_info& info) {
+  switch (info.weight_format) {
+    case CLLM_FORMAT_INT8: return 1;
+    case CLLM_FORMAT_INT4: return 0.5 + 1.0 / kI4Group;
+    default: return 4;
+  }
+}
 
 }  // namespace
 

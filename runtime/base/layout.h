@@ -1,9 +1,12 @@
 // Room: base. Sizes of the panel layouts and of padded rows: numbers only. DESIGN.md section 4.
 //
 // A matrix [rows][columns] is stored as panels of 16 output rows:
-//   f32, bf16: [rows/16][columns][16]        int8: [rows/16][columns/4][16][4], then bf16 scales [rows
-//   padded]
-// Rows pad to 16, int8 columns to 4. A padding element is zero (int8 is stored with an offset of 128).
+//   f32, bf16: [rows/16][columns][16]
+//   int8: [rows/16][columns/4][16][4], then bf16 scales [rows padded]
+//   int4: [rows/16][columns/8][16][4], a byte's low half column 8 u + i, its high half column 8 u + 4 + i;
+//         then a byte a group of 32 columns [rows/16][groups/2][16][2], then bf16 scales [rows padded]
+// Rows pad to 16, int8 columns to 4, int4 columns to 8 and groups to 2. A padding element is zero (int8 is
+// stored with an offset of 128; int4's padding has the scale 0).
 // Vectors and rows of activations pad to 16 floats with zeros, so that kernels have no tails.
 #ifndef CLLM_BASE_LAYOUT_H_
 #define CLLM_BASE_LAYOUT_H_
@@ -33,6 +36,25 @@ constexpr uint64_t I8PanelBytes(uint64_t rows, uint64_t columns) {
 
 constexpr uint64_t I8MatrixBytes(uint64_t rows, uint64_t columns) {
   return I8PanelBytes(rows, columns) + RoundUp(rows, kPanel) * sizeof(uint16_t);
+}
+
+// Columns of an int4 matrix that share the byte of their scale and zero.
+inline constexpr size_t kI4Group = 32;
+
+// Bytes of a panel's groups for one row: their number, rounded up to even.
+constexpr uint64_t I4Groups(uint64_t columns) { return RoundUp(columns, 2 * kI4Group) / kI4Group; }
+
+// Bytes of the halves alone; the groups' bytes follow directly, then the rows' scales.
+constexpr uint64_t I4PanelBytes(uint64_t rows, uint64_t columns) {
+  return RoundUp(rows, kPanel) * RoundUp(columns, 8) / 2;
+}
+
+constexpr uint64_t I4GroupBytes(uint64_t rows, uint64_t columns) {
+  return RoundUp(rows, kPanel) * I4Groups(columns);
+}
+
+constexpr uint64_t I4MatrixBytes(uint64_t rows, uint64_t columns) {
+  return I4PanelBytes(rows, columns) + I4GroupBytes(rows, columns) + RoundUp(rows, kPanel) * sizeof(uint16_t);
 }
 
 }  // namespace cllm

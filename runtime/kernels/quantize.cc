@@ -61,9 +61,45 @@ RowScale QuantizeAnyRow(const float* x, size_t count, int8_t* q) {
 
 #if HWY_TARGET == HWY_SCALAR
 
+HWY_INLINE int32_t SumOf16(const int8_t* q) {
+  int32_t sum = 0;
+  for (size_t k = 0; k < 16; ++k) sum += q[k];
+  return sum;
+}
+
+#else
+
+HWY_INLINE int32_t SumOf16(const int8_t* q) {
+  const hn::FixedTag<uint8_t, 16> d;
+  const auto bytes = hn::Xor(hn::LoadU(d, reinterpret_cast<const uint8_t*>(q)), hn::Set(d, uint8_t{128}));
+  const auto sums = hn::SumsOf8(bytes);
+  const auto sum = hn::ExtractLane(sums, 0) + hn::ExtractLane(sums, 1);
+  return static_cast<int32_t>(sum) - 16 * 128;
+}
+
+#endif
+
+// Row r of to.group_sums, of a row that lies in to.q already.
+HWY_INLINE void SumGroups(const QuantizedRows& to, size_t r, size_t count) {
+  if (to.group_sums == nullptr) return;
+  const int8_t* q = to.q + r * to.stride;
+  int16_t* offsets = to.group_sums + r * 2 * to.groups();
+  const size_t padded = PaddedRow(count);
+  for (size_t group = 0; group < I4Groups(count); ++group) {
+    int32_t sum = 0;
+    for (size_t k = group * kI4Group; k < padded && k < (group + 1) * kI4Group; k += 16)
+      sum += SumOf16(q + k);
+    offsets[group] = static_cast<int16_t>(-8 * sum);
+    offsets[group + to.groups()] = static_cast<int16_t>(sum);
+  }
+}
+
+#if HWY_TARGET == HWY_SCALAR
+
 void QuantizeAllRows(const float* x, size_t x_stride, size_t rows, size_t count, const QuantizedRows& to) {
   for (size_t r = 0; r < rows; ++r) {
     to.scales[r] = QuantizeAnyRow(x + r * x_stride, count, to.q + r * to.stride);
+    SumGroups(to, r, count);
   }
 }
 
@@ -121,6 +157,7 @@ void QuantizeAllRows(const float* x, size_t x_stride, size_t rows, size_t count,
     // Read only, since `load` writes nothing.
     float* row = const_cast<float*>(x + r * x_stride);
     to.scales[r] = QuantizeRow(load, count, row, to.q + r * to.stride);
+    SumGroups(to, r, count);
   }
 }
 
@@ -135,6 +172,7 @@ void NormAndQuantize(const float* x, const float* weight, float epsilon, size_t 
       return value;
     };
     to.scales[r] = QuantizeRow(term, count, y, to.q + r * to.stride);
+    SumGroups(to, r, count);
   }
 }
 
@@ -148,6 +186,7 @@ void ActivateAndQuantize(const float* gate_up, size_t rows, size_t count, float*
       return value;
     };
     to.scales[r] = QuantizeRow(term, count, h, to.q + r * to.stride);
+    SumGroups(to, r, count);
   }
 }
 

@@ -15,10 +15,20 @@ struct RowScale {
 };
 
 // Where they go: q [rows][stride], scales [rows]. stride: a multiple of 4, at least PaddedRow of the count.
+// For int4 weights also the sums of q over groups of 32: group_sums [rows][2][stride / 32], first -8 times
+// the sums, which take a weight's 8 off, then the sums; the stride is then a multiple of 64. nullptr: none.
 struct QuantizedRows {
   int8_t* q;
   size_t stride;
   RowScale* scales;
+  int16_t* group_sums = nullptr;
+
+  size_t groups() const { return stride / 32; }
+  // The same buffers from row `row` on.
+  QuantizedRows From(size_t row) const {
+    return {q + row * stride, stride, scales + row,
+            group_sums != nullptr ? group_sums + row * 2 * groups() : nullptr};
+  }
 };
 
 // x [rows][x_stride], `count` elements a row, zeros up to PaddedRow(count), as in q.

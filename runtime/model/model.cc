@@ -36,6 +36,7 @@ static_assert(Same(Role::kFinalNorm, schema::Role::final_norm));
 static_assert(Same(Role::kHead, schema::Role::head));
 static_assert(Same(Role::kHead, schema::Role::MAX));
 static_assert(Same(Dtype::kF32, schema::Dtype::f32) && Same(Dtype::kI8, schema::Dtype::i8));
+static_assert(Same(Dtype::kI4, schema::Dtype::i4));
 static_assert(Same(RopePairs::kAdjacent, schema::Position::rope_adjacent));
 static_assert(Same(RopePairs::kHalves, schema::Position::rope_halves));
 static_assert(Same(TokenizerKind::kNone, schema::TokenizerKind::none));
@@ -72,15 +73,28 @@ Status CheckPlace(const schema::Tensor& tensor, const TensorPlace& place) {
 
 Status CheckTensor(const schema::Tensor& tensor, const Config& config, Role role) {
   const TensorShape shape = ShapeOf(config, role);
-  const Dtype dtype = IsVector(role) ? Dtype::kF32 : config.weights;
+  const auto dtype = static_cast<Dtype>(tensor.dtype());
+  const bool fits = IsVector(role) ? dtype == Dtype::kF32 : IsInteger(dtype) == IsInteger(config.weights);
   const schema::Layout layout = IsVector(role) ? schema::Layout::vector : schema::Layout::panel16;
-  const bool agrees = tensor.rows() == shape.rows && tensor.columns() == shape.columns &&
-                      Same(tensor.dtype(), dtype) && tensor.layout() == layout &&
+  const bool agrees = tensor.rows() == shape.rows && tensor.columns() == shape.columns && fits &&
+                      tensor.layout() == layout &&
                       tensor.segment()->bytes() == StoredBytes(config, role, dtype);
   return agrees ? CLLM_OK : CLLM_FILE_TENSOR_SHAPE;
 }
 
-bool IsRunnable(schema::Dtype dtype) { return Same(dtype, Dtype::kF32) || Same(dtype, Dtype::kI8); }
+bool IsRunnable(schema::Dtype dtype) {
+  return Same(dtype, Dtype::kF32) || IsInteger(static_cast<Dtype>(dtype));
+}
+
+// Of all dtypes in the table the narrowest: they stand in this order. Vectors are float32 anyway.
+Dtype NarrowestDtype(const flatbuffers::Vector<flatbuffers::Offset<schema::Tensor>>& tensors) {
+  Dtype narrowest = Dtype::kF32;
+  for (uint32_t i = 0; i < tensors.size(); ++i) {
+    const auto dtype = static_cast<Dtype>(tensors.Get(i)->dtype());
+    if (dtype > narrowest) narrowest = dtype;
+  }
+  return narrowest;
+}
 
 const schema::Model& RootOf(const Model& model) { return *static_cast<const schema::Model*>(model.head); }
 
@@ -93,7 +107,7 @@ Status ReadTensors(const schema::Model& root, SegmentReader* segments, Model* mo
   for (uint32_t i = 0; i < tensors.size(); ++i) {
     if (!IsRunnable(tensors.Get(i)->dtype())) return CLLM_UNSUPPORTED_DTYPE;
   }
-  if (tensors.size() != 0) config.weights = static_cast<Dtype>(tensors.Get(0)->dtype());
+  config.weights = NarrowestDtype(tensors);
   model->tensor_count = TensorCount(config);
   for (uint32_t i = 0; i < model->tensor_count; ++i) {
     if (i >= tensors.size()) return CLLM_FILE_TENSOR_MISSING;
@@ -146,9 +160,10 @@ TableEntry TensorAt(const Model& model, uint32_t index) {
   tensor.rows = stored.rows();
   tensor.columns = stored.columns();
   tensor.dtype = static_cast<Dtype>(stored.dtype());
-  if (tensor.dtype == Dtype::kI8) {
-    const uint64_t panels = I8PanelBytes(StoredRows(model.config, place.role), tensor.columns);
-    tensor.scales = reinterpret_cast<const uint16_t*>(data + static_cast<size_t>(panels));
+  if (IsInteger(tensor.dtype)) {
+    const uint64_t scale_bytes = StoredRows(model.config, place.role) * sizeof(uint16_t);
+    tensor.scales = reinterpret_cast<const uint16_t*>(
+        data + static_cast<size_t>(stored.segment()->bytes() - scale_bytes));
   }
   return {place.role, place.layer, tensor, stored.segment()->bytes()};
 }

@@ -31,7 +31,11 @@ enum class Role : uint8_t {
   kHead = 17,
 };
 
-enum class Dtype : uint8_t { kF32 = 0, kI8 = 2 };
+enum class Dtype : uint8_t { kF32 = 0, kI8 = 2, kI4 = 3 };
+
+// Products of integers, class A of the arithmetic contract (DESIGN.md section 5).
+constexpr bool IsInteger(Dtype dtype) { return dtype == Dtype::kI8 || dtype == Dtype::kI4; }
+
 enum class RopePairs : uint8_t { kAdjacent = 0, kHalves = 1 };
 enum class TokenizerKind : uint8_t { kNone = 0, kByteBpe = 1, kScoredMerges = 2, kCharacters = 3 };
 enum class Pretokenizer : uint8_t { kWhole = 0, kWords = 1 };
@@ -49,14 +53,14 @@ struct Config {
   float norm_epsilon;
   RopePairs rope_pairs;
   bool tied_head;
-  Dtype weights;               // of all matrices
+  Dtype weights;               // of the matrices, the narrowest; all are floats or all integers
   const uint64_t* rope_turns;  // [head_size / 2], in the file; little endian, 8-byte aligned
 };
 
 // A matrix in panels (base/layout.h) or a vector of PaddedRow(columns) floats with rows = 1.
 struct Tensor {
   const void* data;        // 64-byte aligned
-  const uint16_t* scales;  // int8: bf16 [rows padded to 16]; else nullptr
+  const uint16_t* scales;  // int8, int4: bf16 [rows padded to 16]; else nullptr
   uint32_t rows;
   uint32_t columns;
   Dtype dtype;

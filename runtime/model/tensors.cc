@@ -71,7 +71,11 @@ uint64_t StoredBytes(const Config& config, Role role, Dtype dtype) {
   const TensorShape shape = ShapeOf(config, role);
   if (IsVector(role)) return PaddedRow(shape.columns) * sizeof(float);
   const uint64_t rows = StoredRows(config, role);
-  return dtype == Dtype::kI8 ? I8MatrixBytes(rows, shape.columns) : F32PanelBytes(rows, shape.columns);
+  switch (dtype) {
+    case Dtype::kI8: return I8MatrixBytes(rows, shape.columns);
+    case Dtype::kI4: return I4MatrixBytes(rows, shape.columns);
+    default: return F32PanelBytes(rows, shape.columns);
+  }
 }
 
 }  // namespace cllm

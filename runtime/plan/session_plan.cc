@@ -39,7 +39,7 @@ Status PlanSession(const Config& config, const cllm_limits* given, SessionPlan* 
   const uint64_t qkv_width =
       PaddedRow((uint64_t{config.heads} + 2 * uint64_t{config.kv_heads}) * config.head_size);
   const uint64_t hidden = PaddedRow(config.hidden);
-  const bool integer = config.weights == Dtype::kI8;
+  const bool integer = IsInteger(config.weights);
 
   RoomPlan room;
   room.Take(kSessionBytes);
@@ -53,6 +53,7 @@ Status PlanSession(const Config& config, const cllm_limits* given, SessionPlan* 
   plan->quantized_stride = RoundUp(Max(Max(width, query_width), hidden), kAlignment);
   plan->quantized = room.Take(integer ? batch * plan->quantized_stride : 0);
   plan->row_scales = room.Take(integer ? batch * kRowScaleBytes : 0);
+  plan->group_sums = room.Take(config.weights == Dtype::kI4 ? batch * plan->quantized_stride / 8 : 0);
 
   plan->scratch_floats = Max(qkv_width + query_width, 3 * hidden);
   RoomPlan layer = room;

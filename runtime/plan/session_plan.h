@@ -35,8 +35,9 @@ struct SessionPlan {
   uint64_t angles;            // float [batch][head_size]
   uint64_t residual;          // float [batch][width padded]
   uint64_t normed;            // float [batch][width padded]
-  uint64_t quantized;         // int8 [batch][quantized_stride], int8 weights only
-  uint64_t row_scales;        // RowScale [batch], int8 weights only
+  uint64_t quantized;         // int8 [batch][quantized_stride], integer weights only
+  uint64_t row_scales;        // RowScale [batch], integer weights only
+  uint64_t group_sums;        // int16 [batch][2][quantized_stride / 32], int4 weights only
   uint64_t scratch;           // float [batch][scratch_floats]
   uint64_t logits;            // float [logits_rows][vocabulary padded]
   uint64_t sampling;          // scratch of the sampler

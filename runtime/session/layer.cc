@@ -7,6 +7,7 @@
 #include "base/square_root.h"
 #include "kernels/activation.h"
 #include "kernels/gemm.h"
+#include "kernels/int4.h"
 #include "kernels/norm.h"
 #include "kernels/rope.h"
 #include "kernels/vector.h"
@@ -89,37 +90,49 @@ void AttendRange(const LayerShape& shape, const Rows& rows, const AttentionBuffe
   }
 }
 
-QuantizedRows From(const QuantizedRows& rows, size_t begin) {
-  return {rows.q + begin * rows.stride, rows.stride, rows.scales + begin};
+// Rows from `begin` on, as the kernels of these weights want them.
+QuantizedRows RowsFor(const Tensor& weights, const QuantizedRows& rows, size_t begin) {
+  QuantizedRows from = rows.From(begin);
+  if (weights.dtype != Dtype::kI4) from.group_sums = nullptr;
+  return from;
 }
 
 // Linear, whose x is in `quantized` already where the weights are integers.
 void Multiply(const Tensor& weights, const LinearShape& shape, const float* x, float* y, bool accumulate,
               const QuantizedRows& quantized, const cllm_workers* workers) {
   const size_t macs = shape.rows * weights.columns * kPanel;
+  const auto* bytes = static_cast<const uint8_t*>(weights.data);
+  const size_t columns = weights.columns;
   if (weights.dtype == Dtype::kI8) {
     ForRanges(workers, shape.panels, macs / kInt8Speed, [&](size_t begin, size_t end) {
-      GemmInt8({quantized.q, quantized.stride, quantized.scales, static_cast<const uint8_t*>(weights.data),
-                weights.scales, y, shape.y_stride, shape.rows,
-                static_cast<size_t>(RoundUp(weights.columns, 4)), begin, end, accumulate});
+      GemmInt8({quantized.q, quantized.stride, quantized.scales, bytes, weights.scales, y, shape.y_stride,
+                shape.rows, static_cast<size_t>(RoundUp(columns, 4)), begin, end, accumulate});
+    });
+    return;
+  }
+  if (weights.dtype == Dtype::kI4) {
+    const uint8_t* groups = bytes + static_cast<size_t>(I4PanelBytes(shape.panels * kPanel, columns));
+    ForRanges(workers, shape.panels, macs / kInt8Speed, [&](size_t begin, size_t end) {
+      GemmInt4({quantized, bytes, groups, weights.scales, y, shape.y_stride, shape.rows,
+                static_cast<size_t>(RoundUp(columns, 8)), begin, end, accumulate});
     });
     return;
   }
   ForRanges(workers, shape.panels, macs, [&](size_t begin, size_t end) {
-    GemmF32({x, shape.x_stride, 1, static_cast<const float*>(weights.data), weights.columns * kPanel, kPanel,
-             y, shape.y_stride, kPanel, shape.rows, weights.columns, begin, end, accumulate});
+    GemmF32({x, shape.x_stride, 1, static_cast<const float*>(weights.data), columns * kPanel, kPanel, y,
+             shape.y_stride, kPanel, shape.rows, columns, begin, end, accumulate});
   });
 }
 
 // down's input from gate_up, and as int8 where the weights are integers.
-void Activate(const LayerShape& shape, size_t rows, const FeedForwardBuffers& buffers, bool quantize,
+void Activate(const LayerShape& shape, size_t rows, const FeedForwardBuffers& buffers, const Tensor& down,
               const cllm_workers* workers) {
   const size_t stride = shape.hidden_stride;
   ForRanges(workers, rows, shape.hidden * 16, [&](size_t begin, size_t end) {
     const float* gate_up = buffers.gate_up + begin * 2 * stride;
     float* hidden = buffers.hidden + begin * stride;
-    if (quantize) {
-      SwiGluQuantize(gate_up, end - begin, shape.hidden, hidden, From(buffers.quantized, begin));
+    if (IsInteger(down.dtype)) {
+      SwiGluQuantize(gate_up, end - begin, shape.hidden, hidden, RowsFor(down, buffers.quantized, begin));
     } else {
       SwiGlu(gate_up, end - begin, stride, hidden);
     }
@@ -152,10 +165,10 @@ LayerShape::LayerShape(const Config& config)
 
 void Linear(const Tensor& weights, const LinearShape& shape, const float* x, float* y, bool accumulate,
             const QuantizedRows& quantized, const cllm_workers* workers) {
-  if (weights.dtype == Dtype::kI8) {
+  if (IsInteger(weights.dtype)) {
     ForRanges(workers, shape.rows, weights.columns * 2, [&](size_t begin, size_t end) {
       QuantizeRows(x + begin * shape.x_stride, shape.x_stride, end - begin, weights.columns,
-                   From(quantized, begin));
+                   RowsFor(weights, quantized, begin));
     });
   }
   Multiply(weights, shape, x, y, accumulate, quantized, workers);
@@ -164,11 +177,11 @@ void Linear(const Tensor& weights, const LinearShape& shape, const float* x, flo
 void NormLinear(const Tensor& norm, const Tensor& weights, const LayerShape& shape, size_t rows,
                 const NormBuffers& buffers, float* y, size_t y_stride, const QuantizedRows& quantized,
                 const cllm_workers* workers) {
-  if (weights.dtype == Dtype::kI8) {
+  if (IsInteger(weights.dtype)) {
     ForRanges(workers, rows, shape.width * 4, [&](size_t begin, size_t end) {
       const size_t at = begin * shape.width_stride;
       RmsNormQuantize(buffers.x + at, static_cast<const float*>(norm.data), shape.norm_epsilon, end - begin,
-                      shape.width, buffers.normed + at, From(quantized, begin));
+                      shape.width, buffers.normed + at, RowsFor(weights, quantized, begin));
     });
   } else {
     NormRows(norm, shape, rows, buffers.x, buffers.normed, buffers.inverse, workers);
@@ -219,17 +232,21 @@ void FeedForwardHalf(const LayerWeights& weights, const LayerShape& shape, size_
   NormLinear(weights.feed_forward_norm, weights.gate_up, shape, rows,
              {buffers.x_in, buffers.normed, buffers.inverse}, buffers.gate_up, 2 * shape.hidden_stride,
              buffers.quantized, workers);
-  Activate(shape, rows, buffers, weights.down.dtype == Dtype::kI8, workers);
+  Activate(shape, rows, buffers, weights.down, workers);
   CopyRows(buffers.x_in, buffers.x_out, rows * shape.width_stride);
   Multiply(weights.down, {rows, shape.hidden_stride, shape.width_stride, shape.width_stride / kPanel},
            buffers.hidden, buffers.x_out, true, buffers.quantized, workers);
 }
 
 void EmbedToken(const Tensor& embedding, uint32_t token, float* x) {
-  if (embedding.dtype == Dtype::kI8) {
-    DequantizeRow(static_cast<const uint8_t*>(embedding.data), embedding.scales, embedding.columns, token, x);
-  } else {
-    GatherRow(static_cast<const float*>(embedding.data), embedding.columns, token, x);
+  const auto* bytes = static_cast<const uint8_t*>(embedding.data);
+  switch (embedding.dtype) {
+    case Dtype::kI8: return DequantizeRow(bytes, embedding.scales, embedding.columns, token, x);
+    case Dtype::kI4: {
+      const uint8_t* groups = bytes + static_cast<size_t>(I4PanelBytes(embedding.rows, embedding.columns));
+      return DequantizeInt4Row(bytes, groups, embedding.scales, embedding.columns, token, x);
+    }
+    default: GatherRow(static_cast<const float*>(embedding.data), embedding.columns, token, x);
   }
 }
 

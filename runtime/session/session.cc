@@ -106,8 +106,10 @@ void Session::Embed(const uint32_t* tokens, size_t begin, size_t end) {
 }
 
 QuantizedRows Session::QuantizedFrom(size_t begin) const {
-  const auto stride = static_cast<size_t>(plan_.quantized_stride);
-  return {At<int8_t>(plan_.quantized) + begin * stride, stride, At<RowScale>(plan_.row_scales) + begin};
+  const QuantizedRows all = {At<int8_t>(plan_.quantized), static_cast<size_t>(plan_.quantized_stride),
+                             At<RowScale>(plan_.row_scales),
+                             model_.config.weights == Dtype::kI4 ? At<int16_t>(plan_.group_sums) : nullptr};
+  return all.From(begin);
 }
 
 // Each row's scratch is its own, so that rows may be in different halves of the layer at the same time.

@@ -12,7 +12,7 @@ TEST_CASE("the shapes have the parameters that their names promise") {
   const std::vector<std::pair<std::string, uint64_t>> shapes = {{"82k", 82240}, {"510k", 509056}};
   for (const auto& entry : shapes) {
     const auto& shape = entry.first;
-    for (const char* format : {"f32", "int8"}) {
+    for (const char* format : {"f32", "int8", "int4"}) {
       CAPTURE(shape);
       const Finished finished =
           RunProgram({"bench", "--shape", shape, "--format", format, "--json", "--threads", "1"});

@@ -25,6 +25,26 @@ TEST_CASE("quantize prints both sizes and refuses a second rounding") {
   CHECK(Listing(folder.path()) == "letters.cllm letters8.cllm small.cllm ");
 }
 
+TEST_CASE("quantize to int4, with the embedding in int8 or without") {
+  const TemporaryDirectory folder;
+  const std::string model = WriteLetterModel(folder.path(), Dtype::kF32);
+  const std::string small = folder.path() + "/small.cllm", mixed = folder.path() + "/mixed.cllm";
+  REQUIRE(RunProgram({"quantize", model, "--format", "int4", "-o", small}).exit_code == 0);
+  CHECK(ReadBytes(small) == ReadBytes(WriteLetterModel(folder.path(), Dtype::kI4)));
+  REQUIRE(RunProgram({"quantize", model, "--format", "int4", "--embedding", "int8", "-o", mixed}).exit_code ==
+          0);
+  const auto report = nlohmann::json::parse(RunProgram({"inspect", mixed, "--json"}).out);
+  for (const auto& tensor : report["tensors"]) {
+    const bool matrix = tensor["rows"] != 1;
+    const bool table = tensor["name"] == "token_embedding" || tensor["name"] == "head";
+    CHECK(tensor["dtype"] == (table ? "int8" : matrix ? "int4" : "f32"));
+  }
+  const Finished again =
+      RunProgram({"quantize", small, "--format", "int8", "-o", folder.path() + "/again.cllm"});
+  CHECK(again.exit_code == 1);
+  CHECK(Contains(again.err, "int4 weights already"));
+}
+
 TEST_CASE("stories260K in int8 is 0.29 MB or less") {
   const std::string data = SharedPath("data/stories260K");
   if (data.empty()) return;

@@ -64,6 +64,8 @@ TEST_CASE("files are the same bytes on every host") {
         "5bc09c27ec410d4cea631db5791737f02e277a738af434d645755f12cf43d3e7");
   CHECK(Hexadecimal(Sha256(*WriteModelToString(checkpoint, Dtype::kI8))) ==
         "77c778af7380309db63beaa5529535de199df5336c65344b5d68ede083604888");
+  CHECK(Hexadecimal(Sha256(*WriteModelToString(checkpoint, Dtype::kI4))) ==
+        "f50a31361152158cec26d8c58cab9e3a89c6f610607a4301059814a920dd533a");
 }
 
 TEST_CASE("logits of int8 models (class A)") {
@@ -71,6 +73,13 @@ TEST_CASE("logits of int8 models (class A)") {
                      "be16a2d658f2704cd61812dc6909292085f87f6458eba14b781ed996fd371fff");
   CheckOnEveryTarget(MakeModel(GoldenCheckpoint(RopePairs::kHalves), Dtype::kI8),
                      "9589bba1a16ad0e3df9e55e74910e495fee541f46d077a52106d404a6e154e17");
+}
+
+TEST_CASE("logits of int4 models (class A)") {
+  CheckOnEveryTarget(MakeModel(GoldenCheckpoint(RopePairs::kAdjacent), Dtype::kI4),
+                     "38205d20ac1b97a23937dabb39511e780b5fdd7d7024d28aaf6c99b95d1e1023");
+  CheckOnEveryTarget(MakeModel(GoldenCheckpoint(RopePairs::kHalves), Dtype::kI4),
+                     "f68460b6099d6f27ebbdc234603cefa88633a8ae7d0bcc18130f01b0069e9c79");
 }
 
 TEST_CASE("logits of float models (class B)") {

@@ -25,7 +25,7 @@ void SetPrefix(std::string* file, uint32_t prefix) { std::memcpy(file->data(), &
 TEST_CASE("a file opens as written, and again after the editor took it apart") {
   for (const TokenizerKind kind : {TokenizerKind::kNone, TokenizerKind::kByteBpe,
                                    TokenizerKind::kScoredMerges, TokenizerKind::kCharacters}) {
-    for (const Dtype format : {Dtype::kF32, Dtype::kI8}) {
+    for (const Dtype format : {Dtype::kF32, Dtype::kI8, Dtype::kI4}) {
       const std::string file = SmallFile(format, kind);
       CHECK(OpenStatus(file) == CLLM_OK);
       CHECK(OpenStatus(FileEditor(file).Build()) == CLLM_OK);

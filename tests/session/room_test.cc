@@ -28,7 +28,9 @@ TEST_CASE("1,000 random configurations: one byte short is refused, and a run sta
   for (uint32_t trial = 0; trial < 1000; ++trial) {
     CAPTURE(trial);
     const Architecture a = RandomArchitecture(random);
-    const ModelFile file = MakeModel(RandomCheckpoint(a, trial), trial % 2 ? Dtype::kI8 : Dtype::kF32);
+    const ModelFile file = MakeModel(RandomCheckpoint(a, trial), trial % 3 == 0   ? Dtype::kF32
+                                                                 : trial % 3 == 1 ? Dtype::kI8
+                                                                                  : Dtype::kI4);
     cllm_limits limits = Limits(1 + random() % a.context);
     limits.batch = 1 + random() % limits.context;
     limits.logits_rows = random() % 2 ? limits.batch : 1;

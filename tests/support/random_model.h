@@ -52,8 +52,17 @@ inline Checkpoint RandomCheckpoint(const Architecture& architecture, uint32_t se
   return checkpoint;
 }
 
-inline ModelFile MakeModel(const Checkpoint& checkpoint, Dtype format) {
-  auto bytes = WriteModelToString(checkpoint, format);
+// Each format of weights, and integers of both widths together.
+inline std::vector<WeightFormats> EveryFormat() {
+  WeightFormats mixed = Dtype::kI4;
+  mixed.Set({Role::kTokenEmbedding, 0}, Dtype::kI8);
+  mixed.Set({Role::kHead, 0}, Dtype::kI8);
+  mixed.Set({Role::kDown, 0}, Dtype::kI8);
+  return {Dtype::kF32, Dtype::kI8, Dtype::kI4, mixed};
+}
+
+inline ModelFile MakeModel(const Checkpoint& checkpoint, const WeightFormats& formats) {
+  auto bytes = WriteModelToString(checkpoint, formats);
   if (!bytes.ok()) throw std::runtime_error(std::string(bytes.status().message()));
   auto file = ModelFile::FromBytes(*bytes, "test model");
   if (!file.ok()) throw std::runtime_error(std::string(file.status().message()));

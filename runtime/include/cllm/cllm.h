@@ -111,7 +111,7 @@ typedef struct cllm_model {
   uint64_t opaque[80];
 } cllm_model;
 
-typedef enum cllm_format { CLLM_FORMAT_F32 = 0, CLLM_FORMAT_INT8 = 2 } cllm_format;
+typedef enum cllm_format { CLLM_FORMAT_F32 = 0, CLLM_FORMAT_INT8 = 2, CLLM_FORMAT_INT4 = 3 } cllm_format;
 
 #define CLLM_NO_TOKEN 0xFFFFFFFFu
 
@@ -125,7 +125,7 @@ typedef struct cllm_model_info {
   uint32_t kv_heads;
   uint32_t head_size;
   uint32_t hidden;        /* of the feed-forward block */
-  uint32_t weight_format; /* cllm_format of the matrices */
+  uint32_t weight_format; /* cllm_format of the matrices; the narrowest, if they differ */
   uint32_t tied_head;     /* 1 if the output head shares the embedding */
   uint32_t begin_token;   /* CLLM_NO_TOKEN if there is none */
   uint32_t end_token;     /* CLLM_NO_TOKEN if there is none */

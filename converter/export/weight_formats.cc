@@ -1,0 +1,54 @@
+#include "converter/export/weight_formats.h"
+
+#include <algorithm>
+
+#include "model/tensors.h"
+
+namespace cllm {
+namespace {
+
+struct Name {
+  Dtype format;
+  const char* option;
+  const char* words;
+};
+constexpr Name kNames[] = {
+    {Dtype::kF32, "f32", "float32"}, {Dtype::kI8, "int8", "int8"}, {Dtype::kI4, "int4", "int4"}};
+
+const Name& NameOf(Dtype format) {
+  return *std::find_if(std::begin(kNames), std::end(kNames),
+                       [&](const Name& name) { return name.format == format; });
+}
+
+}  // namespace
+
+WeightFormats::WeightFormats(Dtype all) : all_(all) {}
+
+void WeightFormats::Set(const TensorKey& key, Dtype format) { exceptions_[key] = format; }
+
+Dtype WeightFormats::Of(const TensorKey& key) const {
+  if (IsVector(key.first)) return Dtype::kF32;
+  const auto found = exceptions_.find(key);
+  return found != exceptions_.end() ? found->second : all_;
+}
+
+Dtype WeightFormats::Narrowest(const Config& config) const {
+  Dtype narrowest = Dtype::kF32;
+  for (uint32_t i = 0; i < TensorCount(config); ++i) {
+    const TensorPlace place = PlaceOf(config, i);
+    narrowest = std::max(narrowest, Of({place.role, place.layer}));
+  }
+  return narrowest;
+}
+
+const char* FormatName(Dtype format) { return NameOf(format).option; }
+
+const char* FormatWords(Dtype format) { return NameOf(format).words; }
+
+Dtype FormatNamed(std::string_view option) {
+  return std::find_if(std::begin(kNames), std::end(kNames),
+                      [&](const Name& name) { return name.option == option; })
+      ->format;
+}
+
+}  // namespace cllm

@@ -1,0 +1,38 @@
+// Room: converter/export. The formats of weights: their names, and which matrix of a model is in which.
+#ifndef CLLM_CONVERTER_EXPORT_WEIGHT_FORMATS_H_
+#define CLLM_CONVERTER_EXPORT_WEIGHT_FORMATS_H_
+
+#include <map>
+#include <string_view>
+
+#include "converter/checkpoint/checkpoint.h"
+#include "model/model.h"
+
+namespace cllm {
+
+// One format for all matrices, but for exceptions. Floats and integers do not mix.
+class WeightFormats {
+ public:
+  WeightFormats(Dtype all);  // NOLINT: a format means all matrices in it
+  void Set(const TensorKey& key, Dtype format);
+
+  // Vectors are float32 always.
+  Dtype Of(const TensorKey& key) const;
+  // As Config::weights: of the matrices of this configuration the narrowest.
+  Dtype Narrowest(const Config& config) const;
+
+ private:
+  Dtype all_;
+  std::map<TensorKey, Dtype> exceptions_;
+};
+
+// "f32", "int8", "int4": in options and JSON.
+const char* FormatName(Dtype format);
+// "float32", "int8", "int4": in text.
+const char* FormatWords(Dtype format);
+// The format of one of the names in options.
+Dtype FormatNamed(std::string_view option);
+
+}  // namespace cllm
+
+#endif  // CLLM_CONVERTER_EXPORT_WEIGHT_FORMATS_H_

@@ -1,0 +1,88 @@
+#include "kernels/int4.h"
+
+#include "base/bf16.h"
+#include "base/layout.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/int4.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+#include "kernels/int4_tile-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace cllm {
+namespace HWY_NAMESPACE {
+
+#if !CLLM_INT8_VECTORS
+
+void GemmInt4(const Int4Gemm& g) {
+  for (size_t row = 0; row < g.rows; ++row) {
+    for (size_t panel = g.panel_begin; panel < g.panel_end; ++panel) Int4Panel(g, row, panel);
+  }
+}
+
+#else
+
+using Int4TileFunction = void (*)(const Int4Gemm&, size_t, size_t);
+
+// The tile for each number of rows from 1 to kInt4MaxRows.
+template <size_t kRows>
+constexpr Int4TileFunction Int4TileOf() {
+  if constexpr (kRows <= kInt4MaxRows) {
+    return &Int4Tile<kRows>;
+  } else {
+    return nullptr;
+  }
+}
+constexpr Int4TileFunction kInt4Tiles[12] = {
+    Int4TileOf<1>(), Int4TileOf<2>(), Int4TileOf<3>(), Int4TileOf<4>(),  Int4TileOf<5>(),  Int4TileOf<6>(),
+    Int4TileOf<7>(), Int4TileOf<8>(), Int4TileOf<9>(), Int4TileOf<10>(), Int4TileOf<11>(), Int4TileOf<12>()};
+
+// A panel at a time, all rows of it in as few tiles as there can be, and those as even as they can be.
+void GemmInt4(const Int4Gemm& g) {
+  if (g.rows == 0) return;
+#if !HWY_HAVE_SCALABLE
+  if (g.rows == 1) return Int4Row(g);
+#endif
+  const size_t tiles = (g.rows + kInt4MaxRows - 1) / kInt4MaxRows;
+  const size_t small = g.rows / tiles, large_count = g.rows % tiles;
+  for (size_t panel = g.panel_begin; panel < g.panel_end; ++panel) {
+    size_t row = 0;
+    for (size_t tile = 0; tile < tiles; ++tile) {
+      const size_t rows = small + (tile < large_count ? 1 : 0);
+      kInt4Tiles[rows - 1](g, row, panel);
+      row += rows;
+    }
+  }
+}
+
+#endif
+
+}  // namespace HWY_NAMESPACE
+}  // namespace cllm
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace cllm {
+
+HWY_EXPORT(GemmInt4);
+
+void GemmInt4(const Int4Gemm& gemm) { HWY_DYNAMIC_DISPATCH(GemmInt4)(gemm); }
+
+void DequantizeInt4Row(const uint8_t* weights, const uint8_t* group_scales, const uint16_t* weight_scales,
+                       size_t columns, size_t row, float* out) {
+  const size_t panel = row / kPanel, j = row % kPanel;
+  const uint8_t* from = weights + panel * kPanel / 2 * RoundUp(columns, 8) + 4 * j;
+  const uint8_t* scale_bytes = group_scales + panel * kPanel * I4Groups(columns) + 2 * j;
+  const float scale = Bf16ToFloat(weight_scales[row]);
+  for (size_t k = 0; k < columns; ++k) {
+    const int half = from[k / 8 * 4 * kPanel + k % 4] >> (k & 4) & 15;
+    const size_t group = k / kI4Group;
+    const int byte = scale_bytes[group / 2 * 2 * kPanel + group % 2];
+    out[k] = static_cast<float>((2 * half - kI4ZeroBias - (byte >> 4)) * (byte & 15)) * scale;
+  }
+  for (size_t k = columns; k < PaddedRow(columns); ++k) out[k] = 0.0f;
+}
+
+}  // namespace cllm
+#endif  // HWY_ONCE

@@ -1,0 +1,254 @@
+// Room: kernels. The register tile of the product with 4-bit weights, and its conversion to float.
+#if defined(CLLM_KERNELS_INT4_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CLLM_KERNELS_INT4_TILE_INL_H_
+#undef CLLM_KERNELS_INT4_TILE_INL_H_
+#else
+#define CLLM_KERNELS_INT4_TILE_INL_H_
+#endif
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/bf16.h"
+#include "base/layout.h"
+#include "hwy/cache_control.h"
+#include "hwy/highway.h"
+#include "kernels/int4.h"
+#include "kernels/int4_dot-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace cllm {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Of a group: 32 inputs of 16 rows are 4 steps of 64 bytes.
+inline constexpr size_t kI4Steps = 4;
+
+#if CLLM_INT8_VECTORS
+
+// y = (y +) (float(sum) * weight_scale) * scale, for Lanes outputs from `column` on.
+HWY_INLINE void StoreScaled(const Int4Gemm& g, size_t row, size_t column, SumVector sum) {
+  const hn::RebindToFloat<SumTag> d;
+  const hn::Rebind<uint16_t, SumTag> d16;
+  const auto bits = hn::PromoteTo(hn::RebindToUnsigned<SumTag>(), hn::LoadU(d16, g.weight_scales + column));
+  const auto scaled = hn::Mul(hn::ConvertTo(d, sum), hn::BitCast(d, hn::ShiftLeft<16>(bits)));
+  const auto value = hn::Mul(scaled, hn::Set(d, g.x.scales[row].scale));
+  float* y = g.y + row * g.y_stride + column;
+  hn::StoreU(g.accumulate ? hn::Add(hn::LoadU(d, y), value) : value, d, y);
+}
+
+#if HWY_HAVE_SCALABLE
+
+inline constexpr size_t kInt4MaxRows = 2;
+
+// One row's sum of a group of `steps` steps, less its offset.
+HWY_INLINE SumVector GroupProducts(const uint8_t* w, const int8_t* q, int16_t offset, size_t steps) {
+  SumVector sum = hn::Set(SumTag(), offset);
+  for (size_t s = 0; s < steps; ++s, w += 64, q += 8) {
+    const HalvesOf8 halves = LoadHalves(w);
+    sum = DotHalves(halves.high, q + 4, DotHalves(halves.low, q, sum));
+  }
+  return sum;
+}
+
+HWY_INLINE SumVector AddPair(const uint8_t* w, const int8_t* q, const int16_t* offsets, size_t groups,
+                             size_t steps, const PairScales& scales, SumVector sum) {
+  const SumTag d;
+  const size_t first = HWY_MIN(steps, kI4Steps);
+  const auto sum0 = GroupProducts(w, q, offsets[0], first);
+  sum = hn::Add(sum, hn::Mul(sum0, scales.double0));
+  sum = hn::Add(sum, hn::Mul(hn::Set(d, offsets[groups]), scales.zero0));
+  if (steps <= kI4Steps) return sum;
+  const auto sum1 = GroupProducts(w + 64 * kI4Steps, q + kI4Group, offsets[1], steps - first);
+  sum = hn::Add(sum, hn::Mul(sum1, scales.double1));
+  return hn::Add(sum, hn::Mul(hn::Set(d, offsets[groups + 1]), scales.zero1));
+}
+
+// Vectors without a size cannot be elements of arrays, so the sums of the rows have names.
+template <size_t kRows>
+HWY_NOINLINE void Int4Tile(const Int4Gemm& g, size_t row, size_t panel) {
+  static_assert(kRows <= 2, "two sums");
+  const SumTag d;
+  const size_t units = g.depth / 8, groups = g.x.groups();
+  const QuantizedRows x = g.x.From(row);
+  for (size_t lane = 0; lane < 16; lane += hn::Lanes(d)) {
+    const uint8_t* w = g.weights + panel * 64 * units + 4 * lane;
+    const uint8_t* scale_bytes = g.group_scales + panel * 16 * I4Groups(g.depth) + 2 * lane;
+    const int8_t* q = x.q;
+    const int16_t* offsets = x.group_sums;
+    SumVector s0 = hn::Zero(d), s1 = s0;
+    for (size_t unit = 0; unit < units; unit += 2 * kI4Steps) {
+      const size_t steps = HWY_MIN(units - unit, 2 * kI4Steps);
+      const PairScales scales = LoadPairScales(scale_bytes);
+      s0 = AddPair(w, q, offsets, groups, steps, scales, s0);
+      if constexpr (kRows > 1) s1 = AddPair(w, q + x.stride, offsets + 2 * groups, groups, steps, scales, s1);
+      w += 128 * kI4Steps, scale_bytes += 32, q += 2 * kI4Group, offsets += 2;
+    }
+    StoreScaled(g, row, panel * 16 + lane, s0);
+    if constexpr (kRows > 1) StoreScaled(g, row + 1, panel * 16 + lane, s1);
+  }
+}
+
+#else
+
+// Rows by vectors of a panel that fill the registers.
+inline constexpr size_t kI4PerPanel = 16 / hn::MaxLanes(SumTag());
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL
+inline constexpr size_t kInt4MaxRows = 12, kInt4Vectors = 1;
+#elif HWY_ARCH_X86 && HWY_TARGET == HWY_AVX3
+inline constexpr size_t kInt4MaxRows = 8, kInt4Vectors = 1;
+#elif HWY_TARGET == HWY_AVX2 || HWY_ARCH_ARM_A64
+inline constexpr size_t kInt4MaxRows = 4, kInt4Vectors = 1;
+#else
+inline constexpr size_t kInt4MaxRows = 2, kInt4Vectors = 1;
+#endif
+
+// One group of `steps` steps, for all sums of a tile; `second`: of its pair.
+template <size_t kRows, size_t kVectors, bool kSecond>
+HWY_INLINE void AddGroups(const uint8_t* HWY_RESTRICT w, const QuantizedRows& x, size_t group, size_t steps,
+                          const PairScales (&scales)[kVectors], SumVector (&sums)[kRows][kVectors]) {
+  constexpr size_t kLanes = hn::MaxLanes(SumTag());
+  const size_t stride = x.stride, groups = x.groups();
+  const int8_t* HWY_RESTRICT q = x.q + group * kI4Group;
+  GroupSum products[kRows][kVectors];
+  HWY_UNROLL(16)
+  for (size_t r = 0; r < kRows; ++r) {
+    HWY_UNROLL(16)
+    for (size_t v = 0; v < kVectors; ++v) products[r][v] = StartGroup(x.group_sums + r * 2 * groups + group);
+  }
+  for (size_t s = 0; s < steps; ++s, w += 64, q += 8) {
+    HWY_UNROLL(16)
+    for (size_t v = 0; v < kVectors; ++v) {
+      const HalvesOf8 halves = LoadHalves(w + v * 4 * kLanes);
+      HWY_UNROLL(16)
+      for (size_t r = 0; r < kRows; ++r) {
+        products[r][v] = DotHalves(halves.low, q + r * stride, products[r][v]);
+      }
+      HWY_UNROLL(16)
+      for (size_t r = 0; r < kRows; ++r) {
+        products[r][v] = DotHalves(halves.high, q + r * stride + 4, products[r][v]);
+      }
+    }
+  }
+  HWY_UNROLL(16)
+  for (size_t r = 0; r < kRows; ++r) {
+    HWY_UNROLL(16)
+    for (size_t v = 0; v < kVectors; ++v) {
+      sums[r][v] = AddGroup(sums[r][v], products[r][v], kSecond ? scales[v].second : scales[v].first);
+    }
+  }
+}
+
+// Rows [row, row + kRows), vectors [vector, vector + kVectors) of a panel; unless kAhead is 0, weights are
+// asked for that many bytes ahead.
+template <size_t kRows, size_t kVectors, size_t kAhead = 0>
+HWY_INLINE void Int4Sums(const Int4Gemm& g, size_t row, size_t panel, size_t vector) {
+  const SumTag d;
+  constexpr size_t kLanes = hn::MaxLanes(SumTag());
+  const size_t lane = vector * kLanes, units = g.depth / 8, groups = g.x.groups();
+  const QuantizedRows x = g.x.From(row);
+  const uint8_t* HWY_RESTRICT w = g.weights + panel * 64 * units + 4 * lane;
+  const uint8_t* HWY_RESTRICT scale_bytes = g.group_scales + panel * 16 * I4Groups(g.depth) + 2 * lane;
+  SumVector sums[kRows][kVectors];
+  HWY_UNROLL(16)
+  for (size_t r = 0; r < kRows; ++r) {
+    HWY_UNROLL(16)
+    for (size_t v = 0; v < kVectors; ++v) sums[r][v] = hn::Zero(d);
+  }
+  for (size_t group = 0; group * kI4Steps < units; group += 2) {
+    if constexpr (kAhead != 0) {
+      HWY_UNROLL(8)
+      for (size_t s = 0; s < 2 * kI4Steps; ++s) hwy::Prefetch(w + 64 * s + kAhead);
+    }
+    PairScales scales[kVectors];
+    HWY_UNROLL(16)
+    for (size_t v = 0; v < kVectors; ++v) {
+      scales[v] = LoadPairScales(scale_bytes + v * 2 * kLanes);
+      HWY_UNROLL(16)
+      for (size_t r = 0; r < kRows; ++r) {
+        const PairVector pair = PairOf(LoadWord(x.group_sums + (2 * r + 1) * groups + group));
+        sums[r][v] = AddPairs(sums[r][v], scales[v].zeros, pair);
+      }
+    }
+    const size_t steps = units - group * kI4Steps;
+    if (steps >= 2 * kI4Steps) {
+      AddGroups<kRows, kVectors, false>(w, x, group, kI4Steps, scales, sums);
+      AddGroups<kRows, kVectors, true>(w + 64 * kI4Steps, x, group + 1, kI4Steps, scales, sums);
+    } else {
+      AddGroups<kRows, kVectors, false>(w, x, group, HWY_MIN(steps, kI4Steps), scales, sums);
+      if (steps > kI4Steps) {
+        AddGroups<kRows, kVectors, true>(w + 64 * kI4Steps, x, group + 1, steps - kI4Steps, scales, sums);
+      }
+    }
+    w += 128 * kI4Steps;
+    scale_bytes += 32;
+  }
+  HWY_UNROLL(16)
+  for (size_t r = 0; r < kRows; ++r) {
+    HWY_UNROLL(16)
+    for (size_t v = 0; v < kVectors; ++v) {
+      StoreScaled(g, row + r, panel * 16 + lane + v * kLanes, sums[r][v]);
+    }
+  }
+}
+
+template <size_t kRows>
+HWY_NOINLINE void Int4Tile(const Int4Gemm& g, size_t row, size_t panel) {
+  for (size_t v = 0; v < kI4PerPanel; v += kInt4Vectors) Int4Sums<kRows, kInt4Vectors>(g, row, panel, v);
+}
+
+// As for int8: a range of this many bytes is not expected in the second cache and asked for ahead.
+inline constexpr size_t kInt4StreamBytes = 65536, kInt4AheadBytes = 8192;
+
+HWY_NOINLINE inline void Int4Row(const Int4Gemm& g) {
+  const bool stream = (g.panel_end - g.panel_begin) * 8 * g.depth >= kInt4StreamBytes;
+  for (size_t panel = g.panel_begin; panel < g.panel_end; ++panel) {
+    for (size_t v = 0; v < kI4PerPanel; v += kInt4Vectors) {
+      if (stream && v == 0) {
+        Int4Sums<1, kInt4Vectors, kInt4AheadBytes>(g, 0, panel, v);
+      } else {
+        Int4Sums<1, kInt4Vectors>(g, 0, panel, v);
+      }
+    }
+  }
+}
+
+#endif  // HWY_HAVE_SCALABLE
+
+#else
+
+HWY_INLINE void Int4Panel(const Int4Gemm& g, size_t row, size_t panel) {
+  const QuantizedRows x = g.x.From(row);
+  const size_t units = g.depth / 8;
+  const uint8_t* scale_bytes = g.group_scales + panel * 16 * I4Groups(g.depth);
+  for (size_t j = 0; j < 16; ++j) {
+    const uint8_t* w = g.weights + panel * 64 * units + 4 * j;
+    const int8_t* q = x.q;
+    uint32_t sum = 0;
+    for (size_t unit = 0; unit < units; unit += kI4Steps) {
+      const size_t group = unit / kI4Steps;
+      const size_t steps = HWY_MIN(units - unit, kI4Steps);
+      int32_t products = 0;
+      for (size_t s = 0; s < steps; ++s, w += 64, q += 8) {
+        for (size_t i = 0; i < 4; ++i) products += (w[i] & 15) * q[i] + (w[i] >> 4) * q[i + 4];
+      }
+      const int32_t byte = scale_bytes[group / 2 * 32 + 2 * j + group % 2];
+      const int32_t zero = (byte >> 4) + kI4ZeroBias;
+      const int32_t value = (byte & 15) * (2 * products - zero * x.group_sums[g.x.groups() + group]);
+      sum += static_cast<uint32_t>(value);
+    }
+    const float scaled =
+        static_cast<float>(static_cast<int32_t>(sum)) * Bf16ToFloat(g.weight_scales[panel * 16 + j]);
+    const float value = scaled * x.scales[0].scale;
+    float* y = g.y + row * g.y_stride + panel * 16 + j;
+    *y = g.accumulate ? *y + value : value;
+  }
+}
+
+#endif  // CLLM_INT8_VECTORS
+
+}  // namespace HWY_NAMESPACE
+}  // namespace cllm
+HWY_AFTER_NAMESPACE();
+
+#endif
