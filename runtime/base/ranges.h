@@ -14,7 +14,7 @@ inline constexpr size_t kTaskMacs = 32768;
 
 // How many ranges to cut `items` into, each item costing about `macs` multiply-adds: at most one a worker.
 inline size_t RangeCount(const cllm_workers* workers, size_t items, size_t macs) {
-  if (workers == nullptr || workers->count <= 1) return 1;
+  if (!kHasWorkers || workers == nullptr || workers->count <= 1) return 1;
   const size_t worth = items * macs / kTaskMacs;
   const size_t most = worth < workers->count ? worth : workers->count;
   const size_t ranges = most < items ? most : items;
@@ -24,6 +24,7 @@ inline size_t RangeCount(const cllm_workers* workers, size_t items, size_t macs)
 // Runs body(begin, end) over ranges that cover [0, items).
 template <class Body>
 void ForRanges(const cllm_workers* workers, size_t items, size_t macs, const Body& body) {
+  if (!kHasWorkers) return body(0, items);
   const size_t ranges = RangeCount(workers, items, macs);
   ParallelFor(workers, static_cast<uint32_t>(ranges),
               [&](uint32_t i) { body(items * i / ranges, items * (i + 1) / ranges); });

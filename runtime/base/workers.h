@@ -8,11 +8,18 @@
 
 namespace cllm {
 
+// Firmware is built without: it has no threads, and spares the code (runtime/CMakeLists.txt).
+#ifdef CLLM_WITHOUT_WORKERS
+inline constexpr bool kHasWorkers = false;
+#else
+inline constexpr bool kHasWorkers = true;
+#endif
+
 // Calls body(i) once for each i in [0, tasks). Without workers the calling thread does all of them; debug
 // builds then count backwards, to catch a body that relies on an order.
 template <class Body>
 void ParallelFor(const cllm_workers* workers, uint32_t tasks, const Body& body) {
-  if (workers != nullptr && workers->count > 1 && tasks > 1) {
+  if (kHasWorkers && workers != nullptr && workers->count > 1 && tasks > 1) {
     workers->run(
         workers->self, [](void* context, uint32_t i) { (*static_cast<const Body*>(context))(i); },
         const_cast<Body*>(&body), tasks);
