@@ -91,23 +91,28 @@ absl::StatusOr<Measured> Measure(const Options& options) {
 }
 
 void PrintJson(const Measured& measured, uint32_t threads) {
-  nlohmann::ordered_json json = {{"model", measured.name},
-                                 {"format", FormatName(static_cast<Dtype>(measured.info.weight_format))},
-                                 {"parameters", measured.info.parameters},
-                                 {"model_bytes", measured.model_bytes},
-                                 {"room_bytes", measured.speed.room_bytes},
-                                 {"threads", threads},
-                                 {"target", ChosenTarget()},
-                                 {"prefill_tokens", measured.speed.prefill_tokens},
-                                 {"prefill_tokens_per_second", measured.speed.prefill_tokens_per_second},
-                                 {"prefill_fraction", measured.speed.prefill_fraction},
-                                 {"decode_tokens", measured.speed.decode_tokens},
-                                 {"decode_tokens_per_second", measured.speed.decode_tokens_per_second},
-                                 {"decode_fraction", measured.speed.decode_fraction},
-                                 {"forward_tokens", measured.speed.forward_tokens},
-                                 {"forward_tokens_per_second", measured.speed.forward_tokens_per_second},
-                                 {"repetitions", measured.speed.repetitions},
-                                 {"first_token_seconds", nullptr}};
+  nlohmann::ordered_json json = {
+      {"model", measured.name},
+      {"format", FormatName(static_cast<Dtype>(measured.info.weight_format))},
+      {"parameters", measured.info.parameters},
+      {"model_bytes", measured.model_bytes},
+      {"room_bytes", measured.speed.room_bytes},
+      {"threads", threads},
+      {"target", ChosenTarget()},
+      {"prefill_tokens", measured.speed.prefill_tokens},
+      {"prefill_tokens_per_second", measured.speed.prefill_tokens_per_second},
+      {"prefill_fraction", measured.speed.prefill_fraction},
+      {"decode_tokens", measured.speed.decode_tokens},
+      {"decode_tokens_per_second", measured.speed.decode_tokens_per_second},
+      {"decode_fraction", measured.speed.decode_fraction},
+      {"forward_tokens", measured.speed.forward_tokens},
+      {"forward_tokens_per_second", measured.speed.forward_tokens_per_second},
+      {"sequences", measured.speed.sequences},
+      {"batched_forward_tokens_per_second", measured.speed.batched_forward_tokens_per_second},
+      {"streams", measured.speed.streams},
+      {"streams_tokens_per_second", measured.speed.streams_tokens_per_second},
+      {"repetitions", measured.speed.repetitions},
+      {"first_token_seconds", nullptr}};
   if (measured.first_token_seconds) json["first_token_seconds"] = *measured.first_token_seconds;
   std::puts(json.dump(2).c_str());
 }
@@ -125,6 +130,10 @@ void PrintText(const Measured& measured, uint32_t threads) {
                100 * speed.decode_fraction);
   absl::PrintF("forward      %10.0f tokens a second (%u tokens, median of %u; logits at every position)\n",
                speed.forward_tokens_per_second, speed.forward_tokens, speed.repetitions);
+  absl::PrintF("             %10.0f tokens a second (%u such sequences at once, as streams)\n",
+               speed.batched_forward_tokens_per_second, speed.sequences);
+  absl::PrintF("streams      %10.0f tokens a second (decode of %u streams together)\n",
+               speed.streams_tokens_per_second, speed.streams);
   if (measured.first_token_seconds) {
     absl::PrintF("first token  %10.2f ms after the start of the process (median of 5)\n",
                  1e3 * *measured.first_token_seconds);
@@ -157,17 +166,17 @@ Command AddBench(CLI::App& program) {
   app->add_flag("--json", options->json, "print one JSON object");
   app->add_flag("--first-token", options->first_token)->group("");
   app->footer(
-      "On stdout, in tokens a second, medians after a warm-up: prefill (256 tokens fed at once, or the "
-      "context\n"
-      "if less), decode (128 tokens drawn and fed one by one) and forward (100 tokens fed at once, logits "
-      "at\n"
-      "every position); the time from the start of a process to its first token (this program is run again\n"
-      "for it, five times); bytes of the model file and of the session's room. The percentages: prefill's\n"
-      "operations in the layers' matrices of what their kernel does within the first cache, and decode's "
-      "bytes\n"
-      "of weights and cache of what this machine reads of as many. Random weights lie in the temporary "
-      "folder\n"
-      "(TMPDIR) meanwhile.\n\n"
+      "On stdout, in tokens a second, medians after a warm-up: prefill (256 tokens fed at once, or the\n"
+      "context if less), decode (128 tokens drawn and fed one by one), forward (100 tokens fed at once, "
+      "logits\n"
+      "at every position; then 8 such sequences in one call) and streams (32 sequences that decode "
+      "together,\n"
+      "each of them 128 tokens); the time from the start of a process to its first token (this program is "
+      "run\n"
+      "again for it, five times); bytes of the model file and of the session's room. The percentages:\n"
+      "prefill's operations in the layers' matrices of what their kernel does within the first cache, and\n"
+      "decode's bytes of weights and cache of what this machine reads of as many. Random weights lie in the\n"
+      "temporary folder (TMPDIR) meanwhile.\n\n"
       "Examples:\n"
       "  cllm bench stories8.cllm --threads 1\n"
       "  cllm bench --shape 15m --format int8 --json");

@@ -59,44 +59,119 @@ absl::StatusOr<double> Decode(cllm_session* session, uint32_t first, uint32_t co
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+// The same by several streams, which share each feed; together they feed streams x count tokens.
+absl::StatusOr<double> DecodeStreams(cllm_session* session, uint32_t streams, uint32_t vocabulary_size,
+                                     uint32_t count) {
+  std::vector<uint32_t> tokens = SomeTokens(streams, vocabulary_size);
+  std::vector<cllm_stream_feed> feeds;
+  for (uint32_t s = 0; s < streams; ++s) {
+    cllm_session_rewind_stream(session, s, 0);
+    feeds.push_back({s, 1, &tokens[s]});
+  }
+  const Clock::time_point start = Clock::now();
+  for (uint32_t i = 0; i < count; ++i) {
+    cllm_status status = cllm_session_feed_streams(session, feeds.data(), streams);
+    for (uint32_t s = 0; s < streams && status == CLLM_OK; ++s) {
+      status = cllm_session_next_stream(session, s, nullptr, &tokens[s]);
+    }
+    if (status != CLLM_OK) return ExplainStatus(status, "decoding streams");
+  }
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Seconds of one call that feeds the tokens to every stream.
+absl::StatusOr<double> PrefillStreams(cllm_session* session, uint32_t streams,
+                                      const std::vector<uint32_t>& tokens) {
+  std::vector<cllm_stream_feed> feeds;
+  for (uint32_t s = 0; s < streams; ++s) {
+    cllm_session_rewind_stream(session, s, 0);
+    feeds.push_back({s, static_cast<uint32_t>(tokens.size()), tokens.data()});
+  }
+  const Clock::time_point start = Clock::now();
+  const cllm_status status = cllm_session_feed_streams(session, feeds.data(), streams);
+  if (status != CLLM_OK) return ExplainStatus(status, "a forward pass");
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// The sessions that are measured, and what one repetition of everything yields, in tokens a second.
+class Subject {
+ public:
+  static absl::StatusOr<Subject> Create(const cllm_model& model, const cllm_model_info& info,
+                                        const SpeedOptions& options, SpeedResult* sizes) {
+    sizes->prefill_tokens = std::min(options.prefill_tokens, info.context);
+    sizes->decode_tokens = std::min(options.decode_tokens, info.context);
+    sizes->forward_tokens = std::min(options.forward_tokens, info.context);
+    sizes->sequences = options.sequences;
+    sizes->streams = options.streams;
+    cllm_limits whole{}, batched{}, streams{};
+    whole.context = whole.batch = whole.logits_rows = sizes->forward_tokens;
+    batched.context = sizes->forward_tokens;
+    batched.streams = sizes->sequences;
+    batched.batch = batched.logits_rows = sizes->forward_tokens * sizes->sequences;
+    streams.context = sizes->decode_tokens;
+    streams.streams = sizes->streams;
+    Subject subject(*sizes, info.vocabulary_size);
+    for (const cllm_limits& limits : {cllm_limits{}, whole, batched, streams}) {
+      absl::StatusOr<HostedSession> session = HostedSession::Create(model, limits, options.workers);
+      if (!session.ok()) return session.status();
+      subject.sessions_.push_back(*std::move(session));
+    }
+    sizes->room_bytes = subject.sessions_[0].room_bytes();
+    return subject;
+  }
+
+  absl::Status Run(bool keep) {
+    const SpeedResult& sizes = sizes_;
+    absl::Status status = absl::OkStatus();
+    const auto take = [&](std::vector<double>* to, double tokens, const absl::StatusOr<double>& seconds) {
+      status.Update(seconds.status());
+      if (seconds.ok() && keep) to->push_back(tokens / *seconds);
+    };
+    const double steps = sizes.decode_tokens, length = sizes.forward_tokens;
+    take(&prefill, sizes.prefill_tokens, Prefill(sessions_[0].get(), prompt_));
+    take(&decode, steps, Decode(sessions_[0].get(), prompt_[0], sizes.decode_tokens));
+    take(&forward, length, Prefill(sessions_[1].get(), sequence_));
+    take(&batched, length * sizes.sequences, PrefillStreams(sessions_[2].get(), sizes.sequences, sequence_));
+    take(&streams, steps * sizes.streams,
+         DecodeStreams(sessions_[3].get(), sizes.streams, vocabulary_size_, sizes.decode_tokens));
+    return status;
+  }
+
+  std::vector<double> prefill, decode, forward, batched, streams;
+
+ private:
+  Subject(const SpeedResult& sizes, uint32_t vocabulary_size)
+      : sizes_(sizes),
+        vocabulary_size_(vocabulary_size),
+        prompt_(SomeTokens(sizes.prefill_tokens, vocabulary_size)),
+        sequence_(SomeTokens(sizes.forward_tokens, vocabulary_size)) {}
+
+  SpeedResult sizes_;
+  uint32_t vocabulary_size_;
+  std::vector<uint32_t> prompt_, sequence_;
+  std::vector<HostedSession> sessions_;
+};
+
 }  // namespace
 
 absl::StatusOr<SpeedResult> MeasureSpeed(const cllm_model& model, const SpeedOptions& options) {
   const cllm_model_info info = Describe(model);
-  absl::StatusOr<HostedSession> session = HostedSession::Create(model, cllm_limits{}, options.workers);
-  if (!session.ok()) return session.status();
   SpeedResult result;
-  result.forward_tokens = std::min(options.forward_tokens, info.context);
-  cllm_limits every_logit{};
-  every_logit.context = every_logit.batch = every_logit.logits_rows = result.forward_tokens;
-  absl::StatusOr<HostedSession> whole = HostedSession::Create(model, every_logit, options.workers);
-  if (!whole.ok()) return whole.status();
-  result.prefill_tokens = std::min(options.prefill_tokens, info.context);
-  result.decode_tokens = std::min(options.decode_tokens, info.context);
-  result.room_bytes = session->room_bytes();
-  const std::vector<uint32_t> tokens = SomeTokens(result.prefill_tokens, info.vocabulary_size);
-  const std::vector<uint32_t> sequence = SomeTokens(result.forward_tokens, info.vocabulary_size);
-
-  std::vector<double> prefill, decode, forward;
+  absl::StatusOr<Subject> subject = Subject::Create(model, info, options, &result);
+  if (!subject.ok()) return subject.status();
   const Clock::time_point start = Clock::now();
   for (uint32_t i = 0; i <= kMost; ++i) {
     const double spent = std::chrono::duration<double>(Clock::now() - start).count();
     if (i > 0 && IsEnough(i - 1, spent)) break;
-    absl::StatusOr<double> read = Prefill(session->get(), tokens);
-    if (!read.ok()) return read.status();
-    absl::StatusOr<double> written = Decode(session->get(), tokens[0], result.decode_tokens);
-    if (!written.ok()) return written.status();
-    absl::StatusOr<double> forwarded = Prefill(whole->get(), sequence);
-    if (!forwarded.ok()) return forwarded.status();
-    if (i == 0) continue;  // the warm-up
-    prefill.push_back(result.prefill_tokens / *read);
-    decode.push_back(result.decode_tokens / *written);
-    forward.push_back(result.forward_tokens / *forwarded);
+    const bool warm = i > 0;
+    if (absl::Status status = subject->Run(warm); !status.ok()) return status;
   }
-  result.repetitions = static_cast<uint32_t>(prefill.size());
-  result.prefill_tokens_per_second = Median(prefill);
-  result.decode_tokens_per_second = Median(decode);
-  result.forward_tokens_per_second = Median(forward);
+  result.repetitions = static_cast<uint32_t>(subject->prefill.size());
+  result.prefill_tokens_per_second = Median(subject->prefill);
+  result.decode_tokens_per_second = Median(subject->decode);
+  result.forward_tokens_per_second = Median(subject->forward);
+  result.batched_forward_tokens_per_second = Median(subject->batched);
+  result.streams_tokens_per_second = Median(subject->streams);
   const double bytes = DecodeBytes(info, result.decode_tokens / 2.0);
   const Roofline roofline =
       MeasureRoofline(static_cast<uint64_t>(bytes), info.weight_format, options.workers);

@@ -75,6 +75,8 @@ const char* cllm_status_name(cllm_status status) {
     CLLM_STATUS_TEXT(CLLM_NOT_TRAINABLE, "the trainer needs float32 weights");
     CLLM_STATUS_TEXT(CLLM_MODEL_NOT_OPEN, "cllm_model_open has not succeeded on this model");
     CLLM_STATUS_TEXT(CLLM_LIMIT_METHOD, "the method of updates is none that the trainer knows");
+    CLLM_STATUS_TEXT(CLLM_STREAM_RANGE, "there is no such stream");
+    CLLM_STATUS_TEXT(CLLM_STREAM_REPEATED, "a stream is named twice in one call");
     CLLM_STATUS_TEXT(CLLM_FILE_TRUNCATED, "fewer bytes than the head or its segments claim");
     CLLM_STATUS_TEXT(CLLM_FILE_NOT_CLLM, "the identifier is not CLLM");
     CLLM_STATUS_TEXT(CLLM_FILE_VERSION, "a major version of the format that this runtime does not read");

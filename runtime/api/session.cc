@@ -38,7 +38,16 @@ cllm_status cllm_session_create(const cllm_model* model, const cllm_limits* limi
 
 cllm_status cllm_session_feed(cllm_session* session, const uint32_t* tokens, uint32_t count) {
   if (cllm::AnyNull(session) || (tokens == nullptr && count > 0)) return CLLM_NULL_ARGUMENT;
-  return View(session)->Feed(tokens, count);
+  const cllm_stream_feed feed = {0, count, tokens};
+  return View(session)->FeedStreams(&feed, 1);
+}
+
+cllm_status cllm_session_feed_streams(cllm_session* session, const cllm_stream_feed* feeds, uint32_t count) {
+  if (cllm::AnyNull(session) || (feeds == nullptr && count > 0)) return CLLM_NULL_ARGUMENT;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (feeds[i].tokens == nullptr && feeds[i].count > 0) return CLLM_NULL_ARGUMENT;
+  }
+  return View(session)->FeedStreams(feeds, count);
 }
 
 cllm_status cllm_session_logits(const cllm_session* session, uint32_t row, const float** logits) {
@@ -47,15 +56,28 @@ cllm_status cllm_session_logits(const cllm_session* session, uint32_t row, const
 }
 
 cllm_status cllm_session_next(cllm_session* session, const cllm_sampling* sampling, uint32_t* token) {
+  return cllm_session_next_stream(session, 0, sampling, token);
+}
+
+cllm_status cllm_session_next_stream(cllm_session* session, uint32_t stream, const cllm_sampling* sampling,
+                                     uint32_t* token) {
   if (cllm::AnyNull(session, token)) return CLLM_NULL_ARGUMENT;
-  return View(session)->Next(sampling, token);
+  return View(session)->Next(stream, sampling, token);
 }
 
 cllm_status cllm_session_rewind(cllm_session* session, uint32_t position) {
+  return cllm_session_rewind_stream(session, 0, position);
+}
+
+cllm_status cllm_session_rewind_stream(cllm_session* session, uint32_t stream, uint32_t position) {
   if (cllm::AnyNull(session)) return CLLM_NULL_ARGUMENT;
-  return View(session)->Rewind(position);
+  return View(session)->Rewind(stream, position);
 }
 
 uint32_t cllm_session_position(const cllm_session* session) {
-  return session != nullptr ? View(session)->position() : 0;
+  return cllm_session_stream_position(session, 0);
+}
+
+uint32_t cllm_session_stream_position(const cllm_session* session, uint32_t stream) {
+  return session != nullptr ? View(session)->Position(stream) : 0;
 }

@@ -11,9 +11,11 @@
 namespace cllm {
 
 // Slots for the session object and for one layer's resolved tensors; session.h checks that they fit.
-inline constexpr uint64_t kSessionBytes = 1280;
+inline constexpr uint64_t kSessionBytes = 1216;
 inline constexpr uint64_t kLayerWeightsBytes = 192;
 inline constexpr uint64_t kRowScaleBytes = 8;
+inline constexpr uint64_t kStreamBytes = 12;
+inline constexpr uint64_t kRunBytes = 20;
 // Scratch of the sampler a token of the padded vocabulary; a test holds it against SampleScratchBytes.
 inline constexpr uint64_t kSamplingBytes = 12;
 
@@ -21,6 +23,7 @@ inline constexpr uint64_t kSamplingBytes = 12;
 struct SessionLimits {
   uint32_t context;
   uint32_t batch;
+  uint32_t streams;
   uint32_t logits_rows;  // 1 or batch
 };
 
@@ -28,19 +31,22 @@ struct SessionLimits {
 // the sampler's scratch, which are never in use at the same time.
 struct SessionPlan {
   SessionLimits limits;
-  uint64_t layers;            // LayerWeights [layers]
-  uint64_t history;           // uint32 [context]: the tokens fed
-  uint64_t keys;              // float [layers][kv_heads][context / 16][head_size][16]
-  uint64_t values;            // float [layers][kv_heads][context padded to 16][head_size]
-  uint64_t angles;            // float [batch][head_size]
-  uint64_t residual;          // float [batch][width padded]
-  uint64_t normed;            // float [batch][width padded]
-  uint64_t quantized;         // int8 [batch][quantized_stride], integer weights only
-  uint64_t row_scales;        // RowScale [batch], integer weights only
-  uint64_t group_sums;        // int16 [batch][2][quantized_stride / 32], int4 weights only
-  uint64_t scratch;           // float [batch][scratch_floats]
-  uint64_t logits;            // float [logits_rows][vocabulary padded]
-  uint64_t sampling;          // scratch of the sampler
+  uint64_t layers;      // LayerWeights [layers]
+  uint64_t streams;     // Stream [streams]
+  uint64_t runs;        // Run [streams]
+  uint64_t history;     // uint32 [streams][context]: the tokens fed
+  uint64_t keys;        // float [layers][streams][kv_heads][context / 16][head_size][16]
+  uint64_t values;      // float [layers][streams][kv_heads][context padded to 16][head_size]
+  uint64_t angles;      // float [batch][head_size]
+  uint64_t residual;    // float [batch][width padded]
+  uint64_t finals;      // float [streams][width padded]: the rows that logits are wanted of; or residual
+  uint64_t normed;      // float [batch][width padded]
+  uint64_t quantized;   // int8 [batch][quantized_stride], integer weights only
+  uint64_t row_scales;  // RowScale [batch], integer weights only
+  uint64_t group_sums;  // int16 [batch][2][quantized_stride / 32], int4 weights only
+  uint64_t scratch;     // float [batch][scratch_floats]
+  uint64_t logits;      // float [streams, or batch if logits_rows is][vocabulary padded]
+  uint64_t sampling;    // scratch of the sampler
   uint64_t quantized_stride;  // bytes
   uint64_t scratch_floats;  // of a row in a layer: queries, keys, values and attended, or gate_up and hidden
   uint64_t room_bytes;

@@ -40,13 +40,17 @@ struct LayerShape {
   Arithmetic arithmetic;
 };
 
-// Rows of activations: `sequences` sequences of `length` tokens each, all starting at position `start`.
-// Row r belongs to sequence r / length and to position start + r % length. `last`: no positions follow in the
-// same call, in other rows.
+// Rows [row, row + length) of a batch: positions start, start + 1, ... of a sequence, their RopeAngles from
+// row `angles` on. A sequence has one run in a batch, which ends where its tokens in this call do.
+struct Run {
+  uint32_t sequence, start, row, length, angles;
+};
+
+// Rows [begin, end) of the batch that the runs cut up, in order. Buffers start with row `begin`.
 struct Rows {
-  size_t sequences, length, start;
-  bool last = true;
-  size_t count() const { return sequences * length; }
+  const Run* runs;
+  size_t run_count, begin, end;
+  size_t count() const { return end - begin; }
 };
 
 // One layer's keys and values: head h of sequence s at + (s * kv_heads + h) * head_floats.
@@ -87,8 +91,8 @@ struct AttentionBuffers {
   float* inverse;          // [rows], or nullptr
   float* query_key_value;  // after the rotation
   float* attended;
-  float* log_sum_exp;   // [sequences][heads][length], or nullptr
-  const float* angles;  // [length][head_size]: RopeAngles of each position
+  float* log_sum_exp;   // [runs][heads][length], or nullptr
+  const float* angles;  // [][head_size], see Run
   KvCache cache;
   QuantizedRows quantized;
 };

@@ -15,6 +15,10 @@ namespace {
 // Rows a worker below which the products would read each weight for too little work.
 constexpr uint32_t kFewestRows = 8;
 
+// Rows of whole streams that one worker takes through all layers together: enough for the products to read
+// each weight for many rows, few enough for all that they need to stay in its cache.
+constexpr size_t kGroupRows = 64;
+
 }  // namespace
 
 Status Session::Create(const Model& model, const cllm_limits* limits, const cllm_workers* workers, void* room,
@@ -38,142 +42,255 @@ Session::Session(const Model& model, const SessionPlan& plan, const cllm_workers
       room_(room) {
   LayerWeights* layers = At<LayerWeights>(plan_.layers);
   for (uint32_t i = 0; i < model_.config.layers; ++i) new (layers + i) LayerWeights(FindLayer(model_, i));
+  std::memset(streams(), 0, plan_.limits.streams * sizeof(Stream));
 }
 
-Status Session::Feed(const uint32_t* tokens, uint32_t count) {
-  if (count == 0) return CLLM_OK;
-  if (count > plan_.limits.context - position_) return CLLM_CONTEXT_FULL;
-  const bool every_row = plan_.limits.logits_rows > 1;
-  if (every_row && count > plan_.limits.batch) return CLLM_LIMIT_BATCH;
-  for (uint32_t i = 0; i < count; ++i) {
-    if (tokens[i] >= model_.config.vocabulary_size) return CLLM_TOKEN_RANGE;
+// Until the checks are done the runs only count how often a stream is named.
+Status Session::CheckFeeds(const cllm_stream_feed* feeds, uint32_t count, uint64_t* tokens) {
+  *tokens = 0;
+  for (uint32_t f = 0; f < count; ++f) {
+    if (feeds[f].stream >= plan_.limits.streams) return CLLM_STREAM_RANGE;
+    runs()[feeds[f].stream].length = 0;
   }
-  for (uint32_t done = 0; done < count;) {
-    const uint32_t left = count - done;
-    const uint32_t rows = left < plan_.limits.batch ? left : plan_.limits.batch;
-    const bool last = rows == left;
-    Forward(tokens + done, rows, every_row ? rows : (last ? 1 : 0));
-    done += rows;
+  for (uint32_t f = 0; f < count; ++f) {
+    const cllm_stream_feed& feed = feeds[f];
+    if (runs()[feed.stream].length++ != 0) return CLLM_STREAM_REPEATED;
+    if (feed.count > plan_.limits.context - streams()[feed.stream].position) return CLLM_CONTEXT_FULL;
+    *tokens += feed.count;
   }
-  logits_count_ = every_row ? count : 1;
+  if (plan_.limits.logits_rows > 1 && *tokens > plan_.limits.batch) return CLLM_LIMIT_BATCH;
+  for (uint32_t f = 0; f < count; ++f) {
+    for (uint32_t i = 0; i < feeds[f].count; ++i) {
+      if (feeds[f].tokens[i] >= model_.config.vocabulary_size) return CLLM_TOKEN_RANGE;
+    }
+  }
   return CLLM_OK;
 }
 
-void Session::Forward(const uint32_t* tokens, uint32_t count, uint32_t logits_rows) {
-  std::memcpy(At<uint32_t>(plan_.history) + position_, tokens, count * sizeof(uint32_t));
-  const uint32_t ranges = RowRanges(count);
-  for (uint32_t step = 0; step <= model_.config.layers; ++step) {
-    if (ranges == 1) {
-      Step(step, tokens, 0, count, count, workers());
-      continue;
+Status Session::FeedStreams(const cllm_stream_feed* feeds, uint32_t count) {
+  uint64_t tokens;
+  CLLM_RETURN_IF_ERROR(CheckFeeds(feeds, count, &tokens));
+  if (tokens == 0) return CLLM_OK;
+  for (uint32_t s = 0; s < plan_.limits.streams; ++s) streams()[s].logits_count = 0;
+  logits_count_ = 0;
+  const cllm_stream_feed* feed = feeds;
+  for (uint32_t done = 0; tokens > 0;) {
+    uint32_t rows;
+    const uint32_t run_count = TakeBatch(feed, feeds + count, done, &rows);
+    Forward(run_count, rows);
+    TakeFinals(run_count, done == 0);
+    tokens -= rows;
+  }
+  ComputeLogits(logits_count_);
+  return CLLM_OK;
+}
+
+uint32_t Session::TakeBatch(const cllm_stream_feed*& feed, const cllm_stream_feed* end, uint32_t& done,
+                            uint32_t* rows) {
+  uint32_t run_count = 0;
+  *rows = 0;
+  while (feed != end && *rows < plan_.limits.batch) {
+    const uint32_t left = feed->count - done, space = plan_.limits.batch - *rows;
+    const uint32_t length = left < space ? left : space;
+    if (length > 0) {
+      Stream& stream = streams()[feed->stream];
+      runs()[run_count++] = {feed->stream, stream.position, *rows, length, *rows};
+      std::memcpy(HistoryOf(feed->stream) + stream.position, feed->tokens + done, length * sizeof(uint32_t));
+      stream.position += length;
+      *rows += length;
     }
-    ParallelFor(workers(), ranges, [&](uint32_t i) {
-      Step(step, tokens, size_t{count} * i / ranges, size_t{count} * (i + 1) / ranges, count, nullptr);
+    done += length;
+    if (length == left) {
+      ++feed;
+      done = 0;
+    }
+  }
+  return run_count;
+}
+
+// Logits are wanted of every row, or of each feed's last.
+void Session::TakeFinals(uint32_t run_count, bool last_is_whole) {
+  const bool every_row = plan_.limits.logits_rows > 1;
+  const size_t stride = shape_.width_stride;
+  for (uint32_t i = 0; i < run_count; ++i) {
+    const Run& run = runs()[i];
+    if (i + 1 == run_count && !last_is_whole) return;
+    Stream& stream = streams()[run.sequence];
+    stream.first_logits = logits_count_;
+    stream.logits_count = every_row ? run.length : 1;
+    if (!every_row) {
+      const float* from = At<float>(plan_.residual) + (run.row + run.length - 1) * stride;
+      float* to = At<float>(plan_.finals) + logits_count_ * stride;
+      if (from != to) std::memcpy(to, from, stride * sizeof(float));
+    }
+    logits_count_ += stream.logits_count;
+  }
+}
+
+// Streams are independent, so that a worker takes its own through all layers. Where runs do not cut evenly
+// the workers take a range of rows each, and meet after every layer's keys and values: rows are independent
+// but for those of earlier rows. With rows too few for that they share each matrix, as far as it is worth it.
+void Session::Forward(uint32_t run_count, uint32_t rows) {
+  const uint32_t ranges = RowRanges(rows);
+  if (!kHasWorkers || ranges == 1) return ForwardRuns(0, run_count, workers());
+  if (CutsEvenly(run_count, rows, ranges)) {
+    return ParallelFor(workers(), ranges, [&](uint32_t i) {
+      ForwardRuns(FirstRun(run_count, rows, i, ranges), FirstRun(run_count, rows, i + 1, ranges), nullptr);
     });
   }
-  position_ += count;
-  if (logits_rows > 0) ComputeLogits(count - logits_rows, logits_rows);
+  for (uint32_t step = 0; step <= model_.config.layers; ++step) {
+    ParallelFor(workers(), ranges, [&](uint32_t i) {
+      const size_t begin = size_t{rows} * i / ranges, end = size_t{rows} * (i + 1) / ranges;
+      Step(step, {runs(), run_count, begin, end}, begin, nullptr);
+    });
+  }
 }
 
-// With rows enough for each worker one fork and join a layer does, whatever the size of the model; with
-// fewer, the workers share each matrix, as far as it is worth it.
-uint32_t Session::RowRanges(uint32_t count) const {
-  if (count < kFewestRows * workers_.count) return 1;
+uint32_t Session::RowRanges(uint32_t rows) const {
+  if (!kHasWorkers || rows < kFewestRows * workers_.count) return 1;
   const size_t row_macs = shape_.width * (shape_.qkv_stride + shape_.query_width + 3 * shape_.hidden);
-  return static_cast<uint32_t>(RangeCount(workers(), count, row_macs / kInt8Speed));
+  return static_cast<uint32_t>(RangeCount(workers(), rows, row_macs / kInt8Speed));
 }
 
-void Session::Step(uint32_t step, const uint32_t* tokens, size_t begin, size_t end, size_t count,
-                   const cllm_workers* workers) {
+uint32_t Session::FirstRun(uint32_t run_count, uint32_t rows, uint32_t part, uint32_t parts) const {
+  const auto row = static_cast<uint32_t>(uint64_t{rows} * part / parts);
+  uint32_t i = 0;
+  while (i < run_count && runs()[i].row + runs()[i].length / 2 < row) ++i;
+  return i;
+}
+
+bool Session::CutsEvenly(uint32_t run_count, uint32_t rows, uint32_t parts) const {
+  uint32_t begin = 0;
+  for (uint32_t i = 1; i <= parts; ++i) {
+    const uint32_t next = FirstRun(run_count, rows, i, parts),
+                   end = next < run_count ? runs()[next].row : rows;
+    if (uint64_t{end - begin} * parts * 8 > uint64_t{rows} * 9) return false;
+    begin = end;
+  }
+  return true;
+}
+
+void Session::ForwardRuns(uint32_t first, uint32_t last, const cllm_workers* workers) {
+  const Run* const all = runs();
+  const size_t space = all[first].row;
+  for (uint32_t next; first < last; first = next) {
+    size_t end = all[first].row + all[first].length;
+    for (next = first + 1; next < last && end + all[next].length <= all[first].row + kGroupRows; ++next) {
+      end += all[next].length;
+    }
+    const Rows rows = {all + first, next - first, all[first].row, end};
+    for (uint32_t step = 0; step <= model_.config.layers; ++step) Step(step, rows, space, workers);
+  }
+}
+
+void Session::Step(uint32_t step, const Rows& rows, size_t space, const cllm_workers* workers) {
   const LayerWeights* layers = At<LayerWeights>(plan_.layers);
-  const Rows rows = {1, end - begin, position_ + begin, end == count};
   if (step == 0) {
-    Embed(tokens, begin, end);
+    Embed(rows);
   } else {
-    AttendAndAdd(layers[step - 1], shape_, rows, AttentionOf(step - 1, begin, end), workers);
-    FeedForwardHalf(layers[step - 1], shape_, rows.length, FeedForwardOf(begin, end), workers);
+    AttendAndAdd(layers[step - 1], shape_, rows, AttentionOf(step - 1, rows, space), workers);
+    FeedForwardHalf(layers[step - 1], shape_, rows.count(), FeedForwardOf(rows, space), workers);
   }
   if (step == model_.config.layers) return;
-  ProjectAndStore(layers[step], shape_, rows, AttentionOf(step, begin, end), workers);
+  ProjectAndStore(layers[step], shape_, rows, AttentionOf(step, rows, space), workers);
 }
 
-void Session::Embed(const uint32_t* tokens, size_t begin, size_t end) {
-  for (size_t r = begin; r < end; ++r) {
-    EmbedToken(embedding_, tokens[r], At<float>(plan_.residual) + r * shape_.width_stride);
-    RopeAngles(model_.config.rope_turns, shape_.head_size / 2, static_cast<uint32_t>(position_ + r),
+void Session::Embed(const Rows& rows) {
+  const Run* run = rows.runs;
+  for (size_t r = rows.begin; r < rows.end; ++r) {
+    while (r >= run->row + run->length) ++run;
+    const auto position = static_cast<uint32_t>(run->start + (r - run->row));
+    EmbedToken(embedding_, HistoryOf(run->sequence)[position],
+               At<float>(plan_.residual) + r * shape_.width_stride);
+    RopeAngles(model_.config.rope_turns, shape_.head_size / 2, position,
                At<float>(plan_.angles) + r * shape_.head_size);
   }
 }
 
-QuantizedRows Session::QuantizedFrom(size_t begin) const {
+QuantizedRows Session::QuantizedFrom(size_t row) const {
   const QuantizedRows all = {At<int8_t>(plan_.quantized), static_cast<size_t>(plan_.quantized_stride),
                              At<RowScale>(plan_.row_scales),
                              model_.config.weights == Dtype::kI4 ? At<int16_t>(plan_.group_sums) : nullptr};
-  return all.From(begin);
+  return all.From(row);
 }
 
 // Each row's scratch is its own, so that rows may be in different halves of the layer at the same time.
-AttentionBuffers Session::AttentionOf(uint32_t layer, size_t begin, size_t end) const {
+AttentionBuffers Session::AttentionOf(uint32_t layer, const Rows& rows, size_t space) const {
   const size_t head_floats = RoundUp(plan_.limits.context, kPanel) * shape_.head_size;
-  const size_t layer_floats = head_floats * shape_.kv_heads;
-  float* residual = At<float>(plan_.residual) + begin * shape_.width_stride;
-  float* scratch = At<float>(plan_.scratch) + begin * plan_.scratch_floats;
+  const size_t layer_floats = head_floats * shape_.kv_heads * plan_.limits.streams;
+  float* residual = At<float>(plan_.residual) + rows.begin * shape_.width_stride;
+  float* scratch = At<float>(plan_.scratch) + space * plan_.scratch_floats;
   return {residual,
           residual,
-          At<float>(plan_.normed) + begin * shape_.width_stride,
+          At<float>(plan_.normed) + space * shape_.width_stride,
           nullptr,
           scratch,
-          scratch + (end - begin) * shape_.qkv_stride,
+          scratch + rows.count() * shape_.qkv_stride,
           nullptr,
-          At<float>(plan_.angles) + begin * shape_.head_size,
+          At<float>(plan_.angles),
           {At<float>(plan_.keys) + layer * layer_floats, At<float>(plan_.values) + layer * layer_floats,
            head_floats},
-          QuantizedFrom(begin)};
+          QuantizedFrom(space)};
 }
 
-FeedForwardBuffers Session::FeedForwardOf(size_t begin, size_t end) const {
-  float* residual = At<float>(plan_.residual) + begin * shape_.width_stride;
-  float* scratch = At<float>(plan_.scratch) + begin * plan_.scratch_floats;
+FeedForwardBuffers Session::FeedForwardOf(const Rows& rows, size_t space) const {
+  float* residual = At<float>(plan_.residual) + rows.begin * shape_.width_stride;
+  float* scratch = At<float>(plan_.scratch) + space * plan_.scratch_floats;
   return {residual,
           residual,
-          At<float>(plan_.normed) + begin * shape_.width_stride,
+          At<float>(plan_.normed) + space * shape_.width_stride,
           nullptr,
           scratch,
-          scratch + (end - begin) * 2 * shape_.hidden_stride,
-          QuantizedFrom(begin)};
+          scratch + rows.count() * 2 * shape_.hidden_stride,
+          QuantizedFrom(space)};
 }
 
-void Session::ComputeLogits(uint32_t first_row, uint32_t rows) {
-  const size_t vocabulary = PaddedRow(model_.config.vocabulary_size);
-  NormLinear(final_norm_, head_, shape_, rows,
-             {At<float>(plan_.residual) + first_row * shape_.width_stride, At<float>(plan_.normed), nullptr},
-             At<float>(plan_.logits), vocabulary, QuantizedFrom(0), workers());
+// Logits of the finals, at most a batch of them at a time.
+void Session::ComputeLogits(uint32_t rows) {
+  const size_t vocabulary = PaddedRow(model_.config.vocabulary_size), width = shape_.width_stride;
+  for (uint32_t done = 0; done < rows; done += plan_.limits.batch) {
+    const uint32_t count = rows - done < plan_.limits.batch ? rows - done : plan_.limits.batch;
+    const uint32_t ranges = RowRanges(count);
+    ParallelFor(ranges > 1 ? workers() : nullptr, ranges, [&](uint32_t i) {
+      const size_t begin = size_t{count} * i / ranges, end = size_t{count} * (i + 1) / ranges;
+      NormLinear(final_norm_, head_, shape_, end - begin,
+                 {At<float>(plan_.finals) + (done + begin) * width, At<float>(plan_.normed) + begin * width,
+                  nullptr},
+                 At<float>(plan_.logits) + (done + begin) * vocabulary, vocabulary, QuantizedFrom(begin),
+                 ranges > 1 ? nullptr : workers());
+    });
+  }
 }
 
 Status Session::Logits(uint32_t row, const float** logits) const {
   if (logits_count_ == 0) return CLLM_NO_LOGITS;
   if (row >= logits_count_) return CLLM_INDEX_RANGE;
-  *logits = At<float>(plan_.logits) + row * PaddedRow(model_.config.vocabulary_size);
-  return CLLM_OK;
+  for (uint32_t s = 0; s < plan_.limits.streams; ++s) {
+    if (row - streams()[s].first_logits >= streams()[s].logits_count) continue;
+    *logits = LogitsAt(row);
+    return CLLM_OK;
+  }
+  return CLLM_NO_LOGITS;
 }
 
-Status Session::Next(const cllm_sampling* sampling, uint32_t* token) {
-  if (logits_count_ == 0) return CLLM_NO_LOGITS;
-  const float* logits;
-  CLLM_RETURN_IF_ERROR(Logits(logits_count_ - 1, &logits));
+Status Session::Next(uint32_t stream, const cllm_sampling* sampling, uint32_t* token) {
+  if (stream >= plan_.limits.streams) return CLLM_STREAM_RANGE;
+  const Stream& from = streams()[stream];
+  if (from.logits_count == 0) return CLLM_NO_LOGITS;
+  const float* logits = LogitsAt(from.first_logits + from.logits_count - 1);
   if (sampling == nullptr) {
     *token = ArgMax(logits, model_.config.vocabulary_size);
     return CLLM_OK;
   }
   CLLM_RETURN_IF_ERROR(ValidateSampling(*sampling));
-  return Sample(*sampling, logits, model_.config.vocabulary_size, At<uint32_t>(plan_.history), position_,
-                position_, At<void>(plan_.sampling), token);
+  return Sample(*sampling, logits, model_.config.vocabulary_size, HistoryOf(stream), from.position,
+                from.position, At<void>(plan_.sampling), token);
 }
 
-Status Session::Rewind(uint32_t position) {
-  if (position > position_) return CLLM_POSITION_RANGE;
-  position_ = position;
-  logits_count_ = 0;
+Status Session::Rewind(uint32_t stream, uint32_t position) {
+  if (stream >= plan_.limits.streams) return CLLM_STREAM_RANGE;
+  if (position > streams()[stream].position) return CLLM_POSITION_RANGE;
+  streams()[stream] = {position, 0, 0};
   return CLLM_OK;
 }
 

@@ -1,15 +1,23 @@
-// Room: session. One sequence of tokens through one model, inside the caller's room. Owns the KV cache.
+// Room: session. Sequences of tokens, each a stream, through one model, inside the caller's room. Owns the KV
+// cache.
 #ifndef CLLM_SESSION_SESSION_H_
 #define CLLM_SESSION_SESSION_H_
 
 #include <cstdint>
 
+#include "base/layout.h"
 #include "base/status.h"
+#include "base/workers.h"
 #include "model/model.h"
 #include "plan/session_plan.h"
 #include "session/layer.h"
 
 namespace cllm {
+
+struct Stream {
+  uint32_t position;
+  uint32_t first_logits, logits_count;  // its rows of logits
+};
 
 // The functions of cllm_session_*; cllm.h says what they do. The object lies at the start of its room.
 class Session {
@@ -17,33 +25,53 @@ class Session {
   static Status Create(const Model& model, const cllm_limits* limits, const cllm_workers* workers, void* room,
                        uint64_t room_bytes, Session** session);
 
-  Status Feed(const uint32_t* tokens, uint32_t count);
+  Status FeedStreams(const cllm_stream_feed* feeds, uint32_t count);
   Status Logits(uint32_t row, const float** logits) const;
-  Status Next(const cllm_sampling* sampling, uint32_t* token);
-  Status Rewind(uint32_t position);
-  uint32_t position() const { return position_; }
+  Status Next(uint32_t stream, const cllm_sampling* sampling, uint32_t* token);
+  Status Rewind(uint32_t stream, uint32_t position);
+  uint32_t Position(uint32_t stream) const {
+    return stream < plan_.limits.streams ? streams()[stream].position : 0;
+  }
 
  private:
   Session(const Model& model, const SessionPlan& plan, const cllm_workers* workers, uint8_t* room);
 
-  // Runs the tokens, at most a batch, through the model; logits of the last `logits_rows` of them.
-  void Forward(const uint32_t* tokens, uint32_t count, uint32_t logits_rows);
+  Status CheckFeeds(const cllm_stream_feed* feeds, uint32_t count, uint64_t* tokens);
+  // The next batch of the feeds, from token `done` of the first on: its runs, and its tokens in the history.
+  // Returns how many runs; *rows: how many tokens.
+  uint32_t TakeBatch(const cllm_stream_feed*& feed, const cllm_stream_feed* end, uint32_t& done,
+                     uint32_t* rows);
+  void TakeFinals(uint32_t run_count, bool last_is_whole);
+  // Takes the batch through the layers, from the history to the residual.
+  void Forward(uint32_t run_count, uint32_t rows);
   // How many ranges of rows go through the layers side by side, each on one worker.
-  uint32_t RowRanges(uint32_t count) const;
-  // Rows [begin, end) of the batch of `count`: what is between the writing of one layer's keys and the next
-  // one's. Step 0 begins with the tokens, step `layers` ends with the residual.
-  void Step(uint32_t step, const uint32_t* tokens, size_t begin, size_t end, size_t count,
-            const cllm_workers* workers);
-  void Embed(const uint32_t* tokens, size_t begin, size_t end);
-  AttentionBuffers AttentionOf(uint32_t layer, size_t begin, size_t end) const;
-  FeedForwardBuffers FeedForwardOf(size_t begin, size_t end) const;
-  QuantizedRows QuantizedFrom(size_t begin) const;
-  void ComputeLogits(uint32_t first_row, uint32_t rows);
+  uint32_t RowRanges(uint32_t rows) const;
+  // The first run of part `part` of `parts` about equal ones that are cut between runs.
+  uint32_t FirstRun(uint32_t run_count, uint32_t rows, uint32_t part, uint32_t parts) const;
+  bool CutsEvenly(uint32_t run_count, uint32_t rows, uint32_t parts) const;
+  // Runs [first, last) through all layers, a group after the other.
+  void ForwardRuns(uint32_t first, uint32_t last, const cllm_workers* workers);
+  // What is between the writing of one layer's keys and the next one's. Step 0 begins with the tokens, step
+  // `layers` ends with the residual. Whatever a row needs only meanwhile goes into the rows from `space` on.
+  void Step(uint32_t step, const Rows& rows, size_t space, const cllm_workers* workers);
+  void Embed(const Rows& rows);
+  AttentionBuffers AttentionOf(uint32_t layer, const Rows& rows, size_t space) const;
+  FeedForwardBuffers FeedForwardOf(const Rows& rows, size_t space) const;
+  QuantizedRows QuantizedFrom(size_t row) const;
+  void ComputeLogits(uint32_t rows);
   template <class T>
   T* At(uint64_t offset) const {
     return reinterpret_cast<T*>(room_ + offset);
   }
-  const cllm_workers* workers() const { return workers_.count > 1 ? &workers_ : nullptr; }
+  Stream* streams() const { return At<Stream>(plan_.streams); }
+  uint32_t* HistoryOf(size_t stream) const {
+    return At<uint32_t>(plan_.history) + stream * plan_.limits.context;
+  }
+  const float* LogitsAt(size_t row) const {
+    return At<float>(plan_.logits) + row * PaddedRow(model_.config.vocabulary_size);
+  }
+  Run* runs() const { return At<Run>(plan_.runs); }
+  const cllm_workers* workers() const { return kHasWorkers && workers_.count > 1 ? &workers_ : nullptr; }
 
   Model model_;
   SessionPlan plan_;
@@ -51,13 +79,14 @@ class Session {
   Tensor embedding_, final_norm_, head_;
   cllm_workers workers_;
   uint8_t* room_;
-  uint32_t position_ = 0;
-  uint32_t logits_count_ = 0;  // rows of logits that are valid
+  uint32_t logits_count_ = 0;  // rows of the last call that fed
 };
 
 static_assert(sizeof(Session) <= kSessionBytes);
 static_assert(sizeof(LayerWeights) <= kLayerWeightsBytes);
 static_assert(sizeof(RowScale) == kRowScaleBytes);
+static_assert(sizeof(Stream) == kStreamBytes);
+static_assert(sizeof(Run) == kRunBytes);
 
 }  // namespace cllm
 

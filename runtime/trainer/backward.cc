@@ -20,7 +20,7 @@ void Trainer::LinearBackward(const Tensor& weights, const float* transposed, con
 
 void Trainer::LinearBackward(const Tensor& weights, const float* transposed, const float* dy,
                              size_t dy_stride, const Band& band, float* dx) const {
-  const size_t rows = band.rows.count(), panels = PaddedRow(weights.columns) / kPanel;
+  const size_t rows = band.batch.count(), panels = PaddedRow(weights.columns) / kPanel;
   ForRanges(band.workers, panels, rows * dy_stride * kPanel, [&](size_t begin, size_t end) {
     LinearBackward(weights, transposed, dy, dy_stride, rows, begin, end, dx);
   });
@@ -29,28 +29,28 @@ void Trainer::LinearBackward(const Tensor& weights, const float* transposed, con
 // Several bands a worker where they are long enough to be worth it: whoever is free takes the next, so that
 // none waits long for a worker that the machine has interrupted. Bands are even, or there is just one: no
 // worker should be idle for more than an eighth of the time.
-size_t Trainer::BandCount(const Rows& rows) const {
-  const size_t macs = rows.length * static_cast<size_t>(plan_.weight_floats);
-  if (RangeCount(workers(), rows.sequences, macs) < workers_.count) return 1;
+size_t Trainer::BandCount(const SequenceBatch& batch) const {
+  const size_t macs = batch.length * static_cast<size_t>(plan_.weight_floats);
+  if (RangeCount(workers(), batch.sequences, macs) < workers_.count) return 1;
   for (size_t each = kBandsPerWorker; each > 0; --each) {
     const size_t count = each * workers_.count;
-    const size_t idle = (rows.sequences + count - 1) / count * count - rows.sequences;
-    const bool long_enough = each == 1 || rows.count() / count >= kBandRows;
-    if (long_enough && idle * 8 <= rows.sequences) return count;
+    const size_t idle = (batch.sequences + count - 1) / count * count - batch.sequences;
+    const bool long_enough = each == 1 || batch.count() / count >= kBandRows;
+    if (long_enough && idle * 8 <= batch.sequences) return count;
   }
   return 1;
 }
 
 // From d_normed of the final norm, which HeadAndLoss left, to the gradients of everything before it. What
 // needs a row's own numbers only is done band by band, and between those steps the sums over all rows.
-void Trainer::Backward(const uint32_t* inputs, const Rows& rows) {
-  const size_t count = rows.count(), last = 2 * static_cast<size_t>(model_.config.layers);
+void Trainer::Backward(const uint32_t* inputs, const SequenceBatch& batch) {
+  const size_t count = batch.count(), last = 2 * static_cast<size_t>(model_.config.layers);
   ForShares(count * shape_.width_stride * kPanel, [&](const Share& share) {
     NormWeightBackward(last, count, share);
     TransposeHalf(last - 1, share);
   });
   for (size_t half = last; half-- > 0;) {
-    ForBands(rows, [&](const Band& band) {
+    ForBands(batch, [&](const Band& band) {
       NormBackward(half + 1, count, band);
       if (half % 2 == 1) {
         FeedForwardHalfBackward(half / 2, count, band);
@@ -58,9 +58,9 @@ void Trainer::Backward(const uint32_t* inputs, const Rows& rows) {
         AttentionHalfBackward(half / 2, count, band);
       }
     });
-    HalfWeightsBackward(half, rows);
+    HalfWeightsBackward(half, batch);
   }
-  ForBands(rows, [&](const Band& band) { NormBackward(0, count, band); });
+  ForBands(batch, [&](const Band& band) { NormBackward(0, count, band); });
   EmbeddingBackward(inputs, count);
 }
 
@@ -68,7 +68,7 @@ void Trainer::Backward(const uint32_t* inputs, const Rows& rows) {
 void Trainer::NormBackward(size_t half, size_t rows, const Band& band) {
   const size_t stride = shape_.width_stride;
   const bool first = half == 2 * static_cast<size_t>(model_.config.layers);
-  ForRanges(band.workers, band.rows.count(), stride * 4, [&](size_t begin, size_t end) {
+  ForRanges(band.workers, band.batch.count(), stride * 4, [&](size_t begin, size_t end) {
     const size_t row = band.row() + begin, at = row * stride;
     float* d_residual = Floats(plan_.d_residual) + at;
     if (first) std::memset(d_residual, 0, (end - begin) * stride * sizeof(float));
@@ -83,7 +83,7 @@ void Trainer::NormBackward(size_t half, size_t rows, const Band& band) {
 void Trainer::FeedForwardHalfBackward(size_t layer, size_t rows, const Band& band) {
   const LayerWeights& weights = Layer(layer);
   const FeedForwardBuffers buffers = FeedForwardOf(layer, rows, band);
-  const size_t width = shape_.width_stride, hidden = shape_.hidden_stride, count = band.rows.count();
+  const size_t width = shape_.width_stride, hidden = shape_.hidden_stride, count = band.batch.count();
   const float* transposed = Floats(plan_.transposed);
   const float* d_residual = Floats(plan_.d_residual) + band.row() * width;
   float* d_hidden = Floats(plan_.d_hidden) + band.row() * hidden;
@@ -101,12 +101,12 @@ void Trainer::FeedForwardHalfBackward(size_t layer, size_t rows, const Band& ban
 void Trainer::AttentionHalfBackward(size_t layer, size_t rows, const Band& band) {
   const LayerWeights& weights = Layer(layer);
   const AttentionBuffers buffers = AttentionOf(layer, rows, band);
-  const size_t width = shape_.width_stride, qkv = shape_.qkv_stride, count = band.rows.count();
+  const size_t width = shape_.width_stride, qkv = shape_.qkv_stride, count = band.batch.count();
   const float* transposed = Floats(plan_.transposed);
   LinearBackward(weights.attention_output, transposed, Floats(plan_.d_residual) + band.row() * width, width,
                  band, Floats(plan_.d_attended) + band.row() * shape_.query_stride);
-  ForRanges(band.workers, band.rows.sequences * shape_.kv_heads,
-            band.rows.length * band.rows.length * shape_.head_size * 3 * (shape_.heads / shape_.kv_heads),
+  ForRanges(band.workers, band.batch.sequences * shape_.kv_heads,
+            band.batch.length * band.batch.length * shape_.head_size * 3 * (shape_.heads / shape_.kv_heads),
             [&](size_t begin, size_t end) { HeadsBackward(buffers, band, begin, end); });
   ForRanges(band.workers, count, qkv * 2,
             [&](size_t begin, size_t end) { RotateBackward(buffers, band, begin, end); });
@@ -118,7 +118,7 @@ void Trainer::AttentionHalfBackward(size_t layer, size_t rows, const Band& band)
 
 // Items are (sequence, key head): the query heads of a group add to the same keys, one after the other.
 void Trainer::HeadsBackward(const AttentionBuffers& buffers, const Band& band, size_t begin, size_t end) {
-  const size_t size = shape_.head_size, stride = shape_.qkv_stride, length = band.rows.length;
+  const size_t size = shape_.head_size, stride = shape_.qkv_stride, length = band.batch.length;
   const size_t group = shape_.heads / shape_.kv_heads;
   const float* qkv = buffers.query_key_value;
   float* d_qkv = Floats(plan_.d_query_key_value) + band.row() * stride;
@@ -154,7 +154,7 @@ void Trainer::RotateBackward(const AttentionBuffers& buffers, const Band& band, 
   float* d_qkv = Floats(plan_.d_query_key_value) + (band.row() + begin) * qkv;
   for (size_t row = begin; row < end; ++row, d_qkv += qkv) {
     Rope(d_qkv, shape_.heads + shape_.kv_heads, shape_.head_size / 2, shape_.rope_halves,
-         buffers.angles + row % band.rows.length * shape_.head_size, true);
+         buffers.angles + row % band.batch.length * shape_.head_size, true);
     std::memset(d_qkv + used, 0, (qkv - used) * sizeof(float));
   }
 }

@@ -7,10 +7,10 @@
 
 namespace cllm {
 
-void Trainer::HalfWeightsBackward(size_t half, const Rows& rows) {
+void Trainer::HalfWeightsBackward(size_t half, const SequenceBatch& batch) {
   const LayerWeights& weights = Layer(half / 2);
-  const size_t count = rows.count(), width = shape_.width_stride;
-  const Band all = {0, rows, nullptr};
+  const size_t count = batch.count(), width = shape_.width_stride;
+  const Band all = {0, batch, nullptr};
   const float* d_residual = Floats(plan_.d_residual);
   if (half % 2 == 1) {
     const size_t hidden = shape_.hidden_stride;

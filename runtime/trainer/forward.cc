@@ -34,17 +34,17 @@ FeedForwardBuffers Trainer::FeedForwardOf(size_t layer, size_t rows, const Band&
 }
 
 // Up to the final norm, band by band.
-void Trainer::Forward(const uint32_t* inputs, const Rows& rows) {
-  const size_t all = rows.count(), layers = model_.config.layers, width = shape_.width_stride;
-  ForBands(rows, [&](const Band& band) {
-    const size_t count = band.rows.count(), row = band.row();
+void Trainer::Forward(const uint32_t* inputs, const SequenceBatch& batch) {
+  const size_t all = batch.count(), layers = model_.config.layers, width = shape_.width_stride;
+  ForBands(batch, [&](const Band& band) {
+    const size_t count = band.batch.count(), row = band.row();
     ForRanges(band.workers, count, shape_.width * 4, [&](size_t begin, size_t end) {
       for (size_t r = row + begin; r < row + end; ++r) {
         EmbedToken(embedding_, inputs[r], Residual(0, all) + r * width);
       }
     });
     for (size_t layer = 0; layer < layers; ++layer) {
-      AttentionHalf(Layer(layer), shape_, band.rows, AttentionOf(layer, all, band), band.workers);
+      AttentionHalf(Layer(layer), shape_, RowsOf(band), AttentionOf(layer, all, band), band.workers);
       FeedForwardHalf(Layer(layer), shape_, count, FeedForwardOf(layer, all, band), band.workers);
     }
     NormRows(final_norm_, shape_, count, Residual(2 * layers, all) + row * width,
@@ -52,11 +52,12 @@ void Trainer::Forward(const uint32_t* inputs, const Rows& rows) {
   });
 }
 
-float Trainer::Run(const uint32_t* inputs, const uint32_t* targets, const Rows& rows, const float* weight) {
-  const size_t count = rows.count();
+float Trainer::Run(const uint32_t* inputs, const uint32_t* targets, const SequenceBatch& batch,
+                   const float* weight) {
+  const size_t count = batch.count();
   uint32_t counted = 0;
   for (size_t r = 0; r < count; ++r) counted += targets[r] != CLLM_NO_TOKEN;
-  Forward(inputs, rows);
+  Forward(inputs, batch);
   const float token_weight = weight != nullptr && counted != 0 ? *weight / static_cast<float>(counted) : 0.0f;
   HeadAndLoss(targets, count, weight != nullptr, token_weight);
   double sum = 0.0;

@@ -77,6 +77,7 @@ Status PlanTrainer(const Model& model, const cllm_trainer_limits& limits, Traine
   plan->log_sum_exp = room.TakeFloats(layers * rows * config.heads);
   plan->gate_up = room.TakeFloats(layers * rows * 2 * hidden);
 
+  plan->runs = room.Take(limits.sequences * kRunBytes);
   plan->normed = room.TakeFloats(rows * width);
   plan->d_residual = room.TakeFloats(rows * width);
   plan->d_normed = room.TakeFloats(rows * width);

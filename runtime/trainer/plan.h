@@ -55,6 +55,7 @@ struct TrainerPlan {
   uint64_t gate_up;          // float [layers][rows][2 hidden]
 
   // Shared by the layers.
+  uint64_t runs;        // Run [sequences]
   uint64_t normed;      // float [rows][width]
   uint64_t d_residual;  // float [rows][width]
   uint64_t d_normed;    // float [rows][width]

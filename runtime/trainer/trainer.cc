@@ -81,19 +81,24 @@ Status Trainer::CheckBatch(const uint32_t* inputs, const uint32_t* targets, uint
   return CLLM_OK;
 }
 
+SequenceBatch Trainer::Begin(uint32_t sequences, uint32_t length) {
+  for (uint32_t i = 0; i < sequences; ++i) At<cllm::Run>(plan_.runs)[i] = {i, 0, i * length, length, 0};
+  return {sequences, length};
+}
+
 Status Trainer::Accumulate(const uint32_t* inputs, const uint32_t* targets, uint32_t sequences,
                            uint32_t length, float weight, float* loss) {
   CLLM_RETURN_IF_ERROR(CheckBatch(inputs, targets, sequences, length));
-  const Rows rows = {sequences, length, 0};
-  *loss = Run(inputs, targets, rows, &weight);
-  Backward(inputs, rows);
+  const SequenceBatch batch = Begin(sequences, length);
+  *loss = Run(inputs, targets, batch, &weight);
+  Backward(inputs, batch);
   return CLLM_OK;
 }
 
 Status Trainer::Evaluate(const uint32_t* inputs, const uint32_t* targets, uint32_t sequences, uint32_t length,
                          float* loss) {
   CLLM_RETURN_IF_ERROR(CheckBatch(inputs, targets, sequences, length));
-  *loss = Run(inputs, targets, {sequences, length, 0}, nullptr);
+  *loss = Run(inputs, targets, Begin(sequences, length), nullptr);
   return CLLM_OK;
 }
 

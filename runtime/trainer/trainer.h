@@ -20,13 +20,19 @@ namespace cllm {
 inline constexpr size_t kBandsPerWorker = 4;
 inline constexpr size_t kBandRows = 96;  // fewer make products slower
 
+// As many sequences of equal length, row after row.
+struct SequenceBatch {
+  size_t sequences, length;
+  size_t count() const { return sequences * length; }
+};
+
 // Whole sequences of a batch, from number `sequence` on. Either one worker takes them through all steps that
 // need no other rows (workers is nullptr), or they are the whole batch and each step is cut for the workers.
 struct Band {
   size_t sequence;
-  Rows rows;
+  SequenceBatch batch;
   const cllm_workers* workers;
-  size_t row() const { return sequence * rows.length; }
+  size_t row() const { return sequence * batch.length; }
 };
 
 // One of `count` shares of a fork's work: the fork of weight gradients cuts several matrices at once.
@@ -62,18 +68,23 @@ class Trainer {
   void Place(const TableEntry& entry, const Tensor& tensor);
   Status CheckBatch(const uint32_t* inputs, const uint32_t* targets, uint32_t sequences,
                     uint32_t length) const;
+  SequenceBatch Begin(uint32_t sequences, uint32_t length);  // writes the runs
   // forward.cc: the mean loss; with `weight` not nullptr also the gradient of *weight times it by the logits
   // and from there on.
-  float Run(const uint32_t* inputs, const uint32_t* targets, const Rows& rows, const float* weight);
-  void Forward(const uint32_t* inputs, const Rows& rows);
+  float Run(const uint32_t* inputs, const uint32_t* targets, const SequenceBatch& batch, const float* weight);
+  void Forward(const uint32_t* inputs, const SequenceBatch& batch);
   void HeadAndLoss(const uint32_t* targets, size_t rows, bool gradient, float token_weight);
   void RowLosses(const uint32_t* targets, size_t begin, size_t first, size_t last, bool gradient,
                  float token_weight);
+  // The band's rows as the layer takes them, counted from its own first.
+  Rows RowsOf(const Band& band) const {
+    return {At<cllm::Run>(plan_.runs), band.batch.sequences, 0, band.batch.count()};
+  }
   // The buffers of a band in a batch of `rows` rows.
   AttentionBuffers AttentionOf(size_t layer, size_t rows, const Band& band) const;
   FeedForwardBuffers FeedForwardOf(size_t layer, size_t rows, const Band& band) const;
   // backward.cc. Halves are numbered as in Residual().
-  void Backward(const uint32_t* inputs, const Rows& rows);
+  void Backward(const uint32_t* inputs, const SequenceBatch& batch);
   static void LinearBackward(const Tensor& weights, const float* transposed, const float* dy,
                              size_t dy_stride, size_t rows, size_t begin, size_t end, float* dx);
   void LinearBackward(const Tensor& weights, const float* transposed, const float* dy, size_t dy_stride,
@@ -85,7 +96,7 @@ class Trainer {
   void RotateBackward(const AttentionBuffers& buffers, const Band& band, size_t begin, size_t end);
   void EmbeddingBackward(const uint32_t* inputs, size_t rows);
   // backward_weights.cc
-  void HalfWeightsBackward(size_t half, const Rows& rows);
+  void HalfWeightsBackward(size_t half, const SequenceBatch& batch);
   void TransposeHalf(size_t half, const Share& share);
   void Transpose(const Tensor& weights, size_t stored_rows, float* transposed, const Share& share) const;
   void LinearWeightBackward(const Tensor& weights, const float* x, size_t x_stride, const float* dy,
@@ -94,14 +105,14 @@ class Trainer {
 
   // Cuts the batch into a band for each worker, or into a single one where that would leave workers idle.
   template <class Body>
-  void ForBands(const Rows& rows, const Body& body) const {
-    const size_t count = BandCount(rows);
+  void ForBands(const SequenceBatch& batch, const Body& body) const {
+    const size_t count = BandCount(batch);
     ParallelFor(workers(), static_cast<uint32_t>(count), [&](uint32_t i) {
-      const size_t begin = rows.sequences * i / count, end = rows.sequences * (i + 1) / count;
-      body(Band{begin, {end - begin, rows.length, rows.start}, count > 1 ? nullptr : workers()});
+      const size_t begin = batch.sequences * i / count, end = batch.sequences * (i + 1) / count;
+      body(Band{begin, {end - begin, batch.length}, count > 1 ? nullptr : workers()});
     });
   }
-  size_t BandCount(const Rows& rows) const;
+  size_t BandCount(const SequenceBatch& batch) const;
   // Runs body(share) over the shares of about `macs` multiply-adds.
   template <class Body>
   void ForShares(size_t macs, const Body& body) const {

@@ -25,6 +25,10 @@ TEST_CASE("the shapes have the parameters that their names promise") {
       CHECK(json["decode_tokens_per_second"].get<double>() > 0);
       CHECK(json["forward_tokens"] == 100);
       CHECK(json["forward_tokens_per_second"].get<double>() > 0);
+      CHECK(json["sequences"] == 8);
+      CHECK(json["batched_forward_tokens_per_second"].get<double>() > 0);
+      CHECK(json["streams"] == 32);
+      CHECK(json["streams_tokens_per_second"].get<double>() > 0);
       for (const char* fraction : {"prefill_fraction", "decode_fraction"}) {
         CHECK(json[fraction].get<double>() > 0);
         CHECK(json[fraction].get<double>() < 2);
@@ -46,7 +50,8 @@ TEST_CASE("bench of a file, in words") {
   const Finished finished =
       RunProgram({"bench", WriteLetterModel(folder.path(), Dtype::kI8), "--threads", "2"});
   CHECK(finished.exit_code == 0);
-  for (const char* word : {"prefill", "decode", "forward", "first token", "model", "room", "48 tokens"}) {
+  for (const char* word :
+       {"prefill", "decode", "forward", "32 streams", "first token", "model", "room", "48 tokens"}) {
     CAPTURE(word);
     CHECK(Contains(finished.out, word));
   }

@@ -23,6 +23,33 @@ cllm_sampling EveryFilter(uint64_t seed) {
   return {sizeof(cllm_sampling), 0.9f, 20, 0.95f, 0.01f, 1.1f, 16, seed};
 }
 
+// Feeds streams in turn, some together, until all are full; draws after each call.
+void FillStreams(cllm_session* session, const cllm_limits& limits, uint32_t vocabulary_size,
+                 std::mt19937& random) {
+  const std::vector<uint32_t> tokens = RandomTokens(vocabulary_size, limits.context, random());
+  const cllm_sampling sampling = EveryFilter(random());
+  for (uint32_t full = 0; full < limits.streams;) {
+    std::vector<cllm_stream_feed> feeds;
+    uint32_t space = limits.logits_rows == 1 ? limits.context * limits.streams : limits.batch;
+    full = 0;
+    for (uint32_t s = 0; s < limits.streams; ++s) {
+      const uint32_t position = cllm_session_stream_position(session, s);
+      full += position == limits.context;
+      const uint32_t count = std::min(space, std::min(limits.batch, limits.context - position));
+      if (random() % 4 == 0) continue;
+      feeds.push_back({s, count, tokens.data() + position});
+      space -= count;
+    }
+    REQUIRE(cllm_session_feed_streams(session, feeds.data(), static_cast<uint32_t>(feeds.size())) == CLLM_OK);
+    for (const cllm_stream_feed& feed : feeds) {
+      if (feed.count == 0) continue;
+      uint32_t token = CLLM_NO_TOKEN;
+      CHECK(cllm_session_next_stream(session, feed.stream, &sampling, &token) == CLLM_OK);
+      CHECK(token < vocabulary_size);
+    }
+  }
+}
+
 TEST_CASE("1,000 random configurations: one byte short is refused, and a run stays inside the room") {
   std::mt19937 random(1);
   for (uint32_t trial = 0; trial < 1000; ++trial) {
@@ -32,7 +59,8 @@ TEST_CASE("1,000 random configurations: one byte short is refused, and a run sta
                                                                  : trial % 3 == 1 ? Dtype::kI8
                                                                                   : Dtype::kI4);
     cllm_limits limits = Limits(1 + random() % a.context);
-    limits.batch = 1 + random() % limits.context;
+    limits.streams = random() % 2 ? 1 + random() % 5 : 1;
+    limits.batch = 1 + random() % (limits.context * limits.streams);
     limits.logits_rows = random() % 2 ? limits.batch : 1;
     uint64_t bytes = 0;
     REQUIRE(cllm_session_measure(file.handle(), &limits, &bytes) == CLLM_OK);
@@ -45,16 +73,7 @@ TEST_CASE("1,000 random configurations: one byte short is refused, and a run sta
     GuardedRoom room(bytes);
     REQUIRE(cllm_session_create(file.handle(), &limits, nullptr, room.data(), room.bytes(), &session) ==
             CLLM_OK);
-    const std::vector<uint32_t> tokens = RandomTokens(a.vocabulary_size, limits.context, trial);
-    for (uint32_t done = 0; done < limits.context;) {
-      const uint32_t count = std::min(limits.batch, limits.context - done);
-      REQUIRE(cllm_session_feed(session, tokens.data() + done, count) == CLLM_OK);
-      const cllm_sampling sampling = EveryFilter(trial);
-      uint32_t token = CLLM_NO_TOKEN;
-      CHECK(cllm_session_next(session, &sampling, &token) == CLLM_OK);
-      CHECK(token < a.vocabulary_size);
-      done += count;
-    }
+    FillStreams(session, limits, a.vocabulary_size, random);
     CHECK(room.GuardsIntact());
   }
 }
@@ -116,8 +135,15 @@ TEST_CASE_FIXTURE(Fixture, "limits are checked one by one") {
   CHECK(measure(Limits(24, 8, 8)) == CLLM_OK);
   CHECK(measure(Limits(24, 8, 7)) == CLLM_LIMIT_LOGITS);
   cllm_limits limits = Limits();
-  limits.streams = 2;
+  limits.streams = 4096;
+  CHECK(measure(limits) == CLLM_OK);
+  limits.streams = 4097;
   CHECK(measure(limits) == CLLM_LIMIT_STREAMS);
+  limits = Limits(8, 17);
+  limits.streams = 2;
+  CHECK(measure(limits) == CLLM_LIMIT_BATCH);
+  limits.batch = limits.logits_rows = 16;
+  CHECK(measure(limits) == CLLM_OK);
   limits = Limits();
   limits.kv_format = 9;
   CHECK(measure(limits) == CLLM_LIMIT_KV_FORMAT);

@@ -57,7 +57,7 @@ TEST_CASE("trainer plan: the sum of its parts") {
   CHECK(plan.attended - plan.query_key_value == 2 * rows * 64 * 4);
   CHECK(plan.second_moments - plan.first_moments == stored * 4);
   CHECK(plan.residuals - plan.angles == 40 * 8 * 4);
-  CHECK(plan.normed - plan.gate_up == 2 * rows * 96 * 4);
+  CHECK(plan.runs - plan.gate_up == 2 * rows * 96 * 4);
   CHECK(plan.transposed - plan.d_normed == rows * 32 * 4);
   CHECK(plan.losses - plan.transposed == 32 * 3 * 48 * 4);
   CHECK(plan.keys - plan.hidden == rows * 48 * 4);

@@ -54,6 +54,8 @@ typedef enum cllm_status {
   CLLM_NOT_TRAINABLE = 20,      /* the trainer needs float32 weights */
   CLLM_MODEL_NOT_OPEN = 21,     /* cllm_model_open has not succeeded on this model */
   CLLM_LIMIT_METHOD = 22,       /* trainer limits: method is none of cllm_method */
+  CLLM_STREAM_RANGE = 23,       /* a stream is not below limits.streams */
+  CLLM_STREAM_REPEATED = 24,    /* a stream is named twice in one call */
 
   /* The file. Everything here is found by cllm_model_open. */
   CLLM_FILE_TRUNCATED = 40,         /* fewer bytes than the head or its segments claim */
@@ -148,12 +150,13 @@ typedef enum cllm_kv_format { CLLM_KV_F32 = 0 } cllm_kv_format;
 typedef struct cllm_limits {
   uint32_t struct_size; /* sizeof(cllm_limits) */
   uint32_t context;     /* longest sequence; default the model's */
-  uint32_t batch;       /* tokens computed at once; default 32, or the context if that is less.
-                           Speed and room depend on it, results do not */
-  uint32_t streams;     /* independent sequences; default 1, the only value so far */
+  uint32_t batch;       /* tokens computed at once, of all streams together; default 32, or streams if that is
+                           more, or context times streams if that is less. Speed and room depend on it,
+                           results do not */
+  uint32_t streams;     /* independent sequences, each of up to `context` tokens; default 1 */
   uint32_t kv_format;   /* cllm_kv_format of the cache */
-  uint32_t logits_rows; /* 1 (default): logits of the last token fed; or batch: of every token of a feed,
-                           which may then not be longer than batch */
+  uint32_t logits_rows; /* 1 (default): logits of the last token of each feed; or batch: of every token of a
+                           call, which may then not have more tokens than batch */
 } cllm_limits;
 
 typedef struct cllm_session cllm_session;
@@ -168,11 +171,30 @@ cllm_status cllm_session_create(const cllm_model* model, const cllm_limits* limi
                                 const cllm_workers* workers, void* room, uint64_t room_bytes,
                                 cllm_session** session);
 
-/* Appends count tokens to the sequence. Nothing changes if this fails (all ids are checked first). */
+/* Appends count tokens to the sequence (of stream 0). Nothing changes if this fails (all ids are checked
+ * first). */
 cllm_status cllm_session_feed(cllm_session* session, const uint32_t* tokens, uint32_t count);
 
-/* Logits after the last feed: row r of the last feed's rows (with logits_rows = 1 only row 0, the last
- * token's). *logits points to vocabulary_size floats inside the room, valid until the next feed. */
+/* ---- Streams: several sequences side by side in one session ---- */
+
+/* Tokens for one stream: a whole prompt, the next token, or anything between. */
+typedef struct cllm_stream_feed {
+  uint32_t stream;        /* below limits.streams */
+  uint32_t count;         /* tokens; 0: the feed is passed over */
+  const uint32_t* tokens; /* [count] */
+} cllm_stream_feed;
+
+/* Appends to several streams at once, each at its own position and by its own number of tokens, no stream
+ * twice: prompts and single next tokens may share a call. All tokens go through the model together, batch by
+ * batch, so that weights are read once for all of them; every stream's results are, to the bit, those of a
+ * session of its own. Nothing changes if this fails (all feeds are checked first).
+ * Errors: CLLM_STREAM_*, CLLM_TOKEN_RANGE, CLLM_CONTEXT_FULL, CLLM_LIMIT_BATCH, arguments. */
+cllm_status cllm_session_feed_streams(cllm_session* session, const cllm_stream_feed* feeds, uint32_t count);
+
+/* Logits after the last call that fed. With logits_rows = 1 row r is that of the last token of the r-th feed,
+ * otherwise that of the r-th token of the call, feed after feed; row 0 for a single token. *logits points to
+ * vocabulary_size floats inside the room, valid until the next call that feeds. CLLM_NO_LOGITS also if the
+ * row's stream was rewound since. */
 cllm_status cllm_session_logits(const cllm_session* session, uint32_t row, const float** logits);
 
 typedef struct cllm_sampling {
@@ -190,11 +212,19 @@ typedef struct cllm_sampling {
  * The draw depends on seed and position only, so a rewound session draws the same again. */
 cllm_status cllm_session_next(cllm_session* session, const cllm_sampling* sampling, uint32_t* token);
 
+/* The same for any stream that the last call that fed has fed; otherwise CLLM_NO_LOGITS. */
+cllm_status cllm_session_next_stream(cllm_session* session, uint32_t stream, const cllm_sampling* sampling,
+                                     uint32_t* token);
+
 /* Forgets all tokens from position on; position at most the present one. Logits are gone until a feed. */
 cllm_status cllm_session_rewind(cllm_session* session, uint32_t position);
 
-/* Number of tokens in the sequence; 0 for NULL. */
+/* The same for any stream; the other streams and their logits stay. */
+cllm_status cllm_session_rewind_stream(cllm_session* session, uint32_t stream, uint32_t position);
+
+/* Number of tokens in the sequence; 0 for NULL, and of a stream that there is not. */
 uint32_t cllm_session_position(const cllm_session* session);
+uint32_t cllm_session_stream_position(const cllm_session* session, uint32_t stream);
 
 /* ---- Tokens ------------------------------------------------------------------------------------------ */
 
