@@ -26,6 +26,7 @@ Command AddEval(CLI::App& program);
 Command AddInspect(CLI::App& program);
 Command AddDigest(CLI::App& program);
 Command AddBench(CLI::App& program);
+Command AddTokenizer(CLI::App& program);
 
 }  // namespace cllm
 

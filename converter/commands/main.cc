@@ -23,10 +23,15 @@ constexpr char kFooter[] =
     "'cllm COMMAND --help' explains each command. Results go to stdout, progress and statistics to stderr.\n"
     "Exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted (what was learned so far is saved).";
 
-// "cllm train": the command that was being parsed, for messages.
+// "cllm train", "cllm tokenizer encode": the command that was being parsed, for messages.
 std::string Called(const CLI::App& program) {
-  const std::vector<CLI::App*> commands = program.get_subcommands();
-  return commands.empty() ? "cllm" : "cllm " + commands.front()->get_name();
+  std::string called = program.get_name();
+  const CLI::App* app = &program;
+  while (!app->get_subcommands().empty()) {
+    app = app->get_subcommands().front();
+    called += " " + app->get_name();
+  }
+  return called;
 }
 
 int ReportUsage(CLI::App& program, const CLI::ParseError& error) {
@@ -55,9 +60,10 @@ int Run(int argc, char** argv) {
   program.get_formatter()->label("Excludes", ", not with");
   program.require_subcommand(0, 1);
   program.footer(kFooter);
-  const std::vector<Command> commands = {AddTrain(program),   AddImport(program),   AddQuantize(program),
-                                         AddExport(program),  AddGenerate(program), AddEval(program),
-                                         AddInspect(program), AddDigest(program),   AddBench(program)};
+  const std::vector<Command> commands = {AddTrain(program),    AddImport(program),   AddQuantize(program),
+                                         AddExport(program),   AddGenerate(program), AddEval(program),
+                                         AddInspect(program),  AddDigest(program),   AddBench(program),
+                                         AddTokenizer(program)};
   try {
     program.parse(argc, argv);
     for (const Command& command : commands) {

@@ -1,6 +1,8 @@
 // `cllm train`: text to a model.
 #include "converter/train/train.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -13,6 +15,7 @@
 #include "converter/commands/commands.h"
 #include "converter/commands/files.h"
 #include "converter/commands/options.h"
+#include "converter/commands/tokenizer_kinds.h"
 #include "converter/commands/train_options.h"
 #include "converter/commands/train_progress.h"
 #include "converter/commands/train_text.h"
@@ -21,7 +24,6 @@
 #include "converter/import/model_file.h"
 #include "converter/import/read_model.h"
 #include "converter/inspect/inspect.h"
-#include "converter/tokenizer/train.h"
 #include "converter/train/documents.h"
 
 namespace cllm {
@@ -113,7 +115,7 @@ absl::StatusOr<Checkpoint> StartingPoint(const Options& options, const Configura
   if (!options.init.empty()) return ReadModel(options.init);
   const uint32_t vocabulary =
       options.vocabulary != 0 ? options.vocabulary : configuration.architecture.vocabulary_size;
-  absl::StatusOr<TokenizerTables> tables = MakeTokenizer(options, TokenizerKind(options), vocabulary, text);
+  absl::StatusOr<TokenizerTables> tables = MakeTokenizer(options, vocabulary, text);
   if (!tables.ok()) return tables.status();
   Architecture architecture = configuration.architecture;
   architecture.vocabulary_size = static_cast<uint32_t>(tables->pieces.size());
@@ -124,10 +126,12 @@ absl::StatusOr<Checkpoint> StartingPoint(const Options& options, const Configura
 
 absl::StatusOr<std::vector<std::string>> FileDigests(const Options& options, const TrainingText& text) {
   std::vector<std::string> digests = text.Digests();
-  if (options.init.empty()) return digests;
-  absl::StatusOr<std::string> model = ReadText(options.init);
-  if (!model.ok()) return model.status();
-  digests.push_back(Hexadecimal(Sha256(*model)));
+  for (const std::string& path : {TokenizerFile(options), options.init}) {
+    if (path.empty()) continue;
+    absl::StatusOr<std::string> file = ReadText(path);
+    if (!file.ok()) return file.status();
+    digests.push_back(Hexadecimal(Sha256(*file)));
+  }
   return digests;
 }
 
@@ -182,9 +186,15 @@ absl::Status RunOrResume(const CLI::App& app, const Options& options) {
   if (options.resume.empty()) {
     if (options.data.empty()) throw CLI::RequiredError("--data");
     if (options.out.empty()) throw CLI::RequiredError("-o,--output");
-    if (options.tokenizer == "char" && options.vocabulary != 0) {
+    if (const std::string file = TokenizerFile(options); !file.empty() && access(file.c_str(), F_OK) != 0) {
+      throw CLI::ValidationError("--tokenizer", "there is no file '" + file +
+                                                    "' and no kind of that name; kinds "
+                                                    "are bpe, wordpiece, words, char");
+    }
+    if (options.vocabulary != 0 && !TakesVocabularySize(options.tokenizer)) {
       throw CLI::ValidationError("--vocab",
-                                 "goes with --tokenizer bpe; a char tokenizer takes all characters");
+                                 "goes with --tokenizer bpe, wordpiece and words: characters takes "
+                                 "all of the text's, and a file has its own");
     }
     if (!options.init.empty() && (!options.tokenizer.empty() || options.vocabulary != 0)) {
       throw CLI::ValidationError("--init", "brings its own vocabulary: leave --tokenizer and --vocab out");
@@ -246,11 +256,14 @@ Command AddTrain(CLI::App& program) {
   for (const Configuration& configuration : Configurations()) names.push_back(configuration.name);
   AddChoice(app, "--config", &options->configuration, names, "shape and recipe, see below")
       ->type_name("NAME");
-  AddChoice(app, "--tokenizer", &options->tokenizer, {"bpe", "char"},
-            "bpe: byte-level pair encoding learned from the text; char: its characters",
-            "the configuration's");
-  AddCount(app, "--vocab", &options->vocabulary, kSmallestBpeVocabulary, 1u << 20,
-           "tokens of a bpe vocabulary, with begin and end", "the configuration's");
+  app->add_option(
+         "--tokenizer", options->tokenizer,
+         "what to learn from the text: bpe (byte-level pair encoding), wordpiece, words, or char (its\n"
+         "characters); or a file of 'cllm tokenizer train', or a .cllm file: its tokenizer")
+      ->type_name("KIND|FILE")
+      ->default_str("the configuration's");
+  AddCount(app, "--vocab", &options->vocabulary, 4, 1u << 20,
+           "tokens of a bpe, wordpiece or words vocabulary", "the configuration's");
   CLI::Option* steps =
       AddCount(app, "--steps", &options->steps, 1, 1u << 30, "training steps", "the configuration's");
   AddNumber(

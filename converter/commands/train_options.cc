@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "converter/commands/tokenizer_kinds.h"
 #include "converter/train/configurations.h"
 #include "nlohmann/json.hpp"
 
@@ -21,11 +22,12 @@ std::string Absolute(const std::string& path) {
 std::string RunDescription(const TrainCommandOptions& options, const std::vector<std::string>& digests) {
   std::vector<std::string> data;
   for (const std::string& path : options.data) data.push_back(Absolute(path));
+  const std::string file = TokenizerFile(options);
   const nlohmann::ordered_json run = {{"data", data},
                                       {"digests", digests},
                                       {"out", Absolute(options.out)},
                                       {"config", options.configuration},
-                                      {"tokenizer", options.tokenizer},
+                                      {"tokenizer", file.empty() ? options.tokenizer : Absolute(file)},
                                       {"documents", options.documents},
                                       {"vocabulary", options.vocabulary},
                                       {"steps", options.steps},
@@ -75,6 +77,7 @@ absl::Status ReadRunDescription(absl::string_view json, TrainCommandOptions* opt
 absl::Status CheckSameFiles(const TrainCommandOptions& options, const std::vector<std::string>& before,
                             const std::vector<std::string>& now) {
   std::vector<std::string> paths = options.data;
+  if (const std::string file = TokenizerFile(options); !file.empty()) paths.push_back(file);
   if (!options.init.empty()) paths.push_back(options.init);
   for (size_t i = 0; i < paths.size(); ++i) {
     if (i < before.size() && i < now.size() && before[i] == now[i]) continue;
@@ -85,7 +88,11 @@ absl::Status CheckSameFiles(const TrainCommandOptions& options, const std::vecto
   return absl::OkStatus();
 }
 
-std::string TokenizerKind(const TrainCommandOptions& options) {
+std::string TokenizerFile(const TrainCommandOptions& options) {
+  return FindTokenizerKind(options.tokenizer) ? "" : options.tokenizer;
+}
+
+std::string TokenizerName(const TrainCommandOptions& options) {
   if (!options.init.empty() || !options.tokenizer.empty()) return options.tokenizer;
   return FindConfiguration(options.configuration)->tokenizer;
 }
@@ -94,11 +101,12 @@ Provenance MakeProvenance(const TrainCommandOptions& options, uint32_t steps, co
   std::vector<std::string> names;
   for (const std::string& path : options.data)
     names.push_back(std::filesystem::path(path).filename().string());
-  nlohmann::ordered_json recipe = {{"config", options.configuration},
-                                   {"tokenizer", TokenizerKind(options)},
-                                   {"documents", options.documents},
-                                   {"seed", options.seed},
-                                   {"validation_fraction", options.validation_fraction}};
+  nlohmann::ordered_json recipe = {
+      {"config", options.configuration},
+      {"tokenizer", std::filesystem::path(TokenizerName(options)).filename().string()},
+      {"documents", options.documents},
+      {"seed", options.seed},
+      {"validation_fraction", options.validation_fraction}};
   recipe.update(RecipeJson(options.recipe));
   if (options.minutes > 0) {
     recipe["minutes"] = options.minutes;

@@ -32,19 +32,23 @@ struct TrainCommandOptions {
 };
 
 // The options as JSON, but for threads and `resume`, with absolute paths, and the digest of each
-// file that goes into the run: the data, then the model of --init.
+// file that goes into the run: the data, then the tokenizer's file, then the model of --init.
 std::string RunDescription(const TrainCommandOptions& options, const std::vector<std::string>& digests);
 
 // Back from JSON; threads and `resume` stay. Error: DataLoss.
 absl::Status ReadRunDescription(absl::string_view json, TrainCommandOptions* options,
                                 std::vector<std::string>* digests);
 
+// The file of --tokenizer; "" if it names a kind, or nothing.
+std::string TokenizerFile(const TrainCommandOptions& options);
+
 // InvalidArgument, naming the file, if a file's digest is another than it was.
 absl::Status CheckSameFiles(const TrainCommandOptions& options, const std::vector<std::string>& before,
                             const std::vector<std::string>& now);
 
-// "char", "bpe", or "" where the model that the run starts from has one.
-std::string TokenizerKind(const TrainCommandOptions& options);
+// What --tokenizer says, else the configuration: the name of a kind (tokenizer_kinds.h) or a file; "" where
+// the model that the run starts from has one.
+std::string TokenizerName(const TrainCommandOptions& options);
 
 // `before` is that of the model the run starts from.
 Provenance MakeProvenance(const TrainCommandOptions& options, uint32_t steps, const Provenance& before);

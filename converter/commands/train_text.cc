@@ -1,9 +1,13 @@
 #include "converter/commands/train_text.h"
 
+#include <optional>
+
 #include "absl/strings/str_cat.h"
 #include "cllm/cllm.h"
 #include "converter/commands/files.h"
+#include "converter/commands/tokenizer_kinds.h"
 #include "converter/export/sha256.h"
+#include "converter/tokenizer/tokenizer_file.h"
 #include "converter/tokenizer/train.h"
 #include "converter/train/documents.h"
 
@@ -28,6 +32,7 @@ void DropBeginAndEnd(TokenizerTables* tables) {
   constexpr uint32_t kDropped = 2;
   tables->begin_token = tables->end_token = CLLM_NO_TOKEN;
   tables->pieces.erase(tables->pieces.begin(), tables->pieces.begin() + kDropped);
+  if (tables->unknown_token != CLLM_NO_TOKEN) tables->unknown_token -= kDropped;
   if (tables->byte_token_base != CLLM_NO_TOKEN) tables->byte_token_base -= kDropped;
   for (TokenizerTables::Merge& merge : tables->merges) {
     merge = {merge.left - kDropped, merge.right - kDropped, merge.result - kDropped};
@@ -63,14 +68,20 @@ absl::StatusOr<TrainingText> ReadTrainingText(const TrainCommandOptions& options
   return text;
 }
 
-absl::StatusOr<TokenizerTables> MakeTokenizer(const TrainCommandOptions& options, const std::string& kind,
-                                              uint32_t vocabulary, const TrainingText& text) {
-  absl::StatusOr<TokenizerTables> tables =
-      kind == "char" ? TrainCharacters(std::vector<std::string_view>(text.files.begin(), text.files.end()))
-                     : TrainByteBpe(TrainingPart(text, options.validation_fraction), vocabulary);
+absl::StatusOr<TokenizerTables> MakeTokenizer(const TrainCommandOptions& options, uint32_t vocabulary,
+                                              const TrainingText& text) {
+  const std::string name = TokenizerName(options);
+  const std::optional<TokenizerKind> kind = FindTokenizerKind(name);
+  if (!kind) return ReadTokenizerFile(name);
+  const bool characters = *kind == TokenizerKind::kCharacters;
+  // A character that only the validation part has must be in the vocabulary all the same.
+  const std::vector<std::string_view> part =
+      characters ? std::vector<std::string_view>(text.files.begin(), text.files.end())
+                 : TrainingPart(text, options.validation_fraction);
+  absl::StatusOr<TokenizerTables> tables = TrainVocabulary(*kind, vocabulary, part);
   if (!tables.ok()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(kind == "char" ? "--tokenizer char" : "--vocab", ": ", tables.status().message()));
+        absl::StrCat(characters ? "--tokenizer char" : "--vocab", ": ", tables.status().message()));
   }
   if (text.documents.size() == 1) DropBeginAndEnd(&*tables);
   return tables;

@@ -25,9 +25,10 @@ struct TrainingText {
 // Errors: a file that cannot be read, nothing but empty lines.
 absl::StatusOr<TrainingText> ReadTrainingText(const TrainCommandOptions& options);
 
-// kind: "char" or "bpe". A text that is one document gets a vocabulary without begin and end.
-absl::StatusOr<TokenizerTables> MakeTokenizer(const TrainCommandOptions& options, const std::string& kind,
-                                              uint32_t vocabulary, const TrainingText& text);
+// Of the kind that the options or the configuration say, or from a file. A text that is one document gets a
+// vocabulary without begin and end.
+absl::StatusOr<TokenizerTables> MakeTokenizer(const TrainCommandOptions& options, uint32_t vocabulary,
+                                              const TrainingText& text);
 
 }  // namespace cllm
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "converter/checkpoint/checkpoint.h"
 #include "converter/export/sha256.h"
+#include "converter/tokenizer/tokenizer_file.h"
 #include "plan/session_plan.h"
 #include "schemas/model_generated.h"
 
@@ -19,16 +20,6 @@ const schema::Model& HeadOf(const ModelFile& file) {
 }
 
 std::string TextOf(const flatbuffers::String* text) { return text != nullptr ? text->str() : std::string(); }
-
-const char* KindName(TokenizerKind kind) {
-  switch (kind) {
-    case TokenizerKind::kNone: return "none";
-    case TokenizerKind::kByteBpe: return "byte_bpe";
-    case TokenizerKind::kScoredMerges: return "scored_merges";
-    case TokenizerKind::kCharacters: return "characters";
-  }
-  return "unknown";
-}
 
 const char* PartOf(Role role) {
   switch (role) {
@@ -110,7 +101,7 @@ void ReportHead(const ModelFile& file, ModelReport* report) {
   report->format_minor = head.format_minor();
   report->norm_epsilon = file.model().config.norm_epsilon;
   report->rope_pairs = file.model().config.rope_pairs;
-  report->tokenizer = KindName(file.model().tokenizer.kind);
+  report->tokenizer = TokenizerKindName(file.model().tokenizer.kind);
   if (const schema::Provenance* provenance = head.provenance()) {
     report->source = TextOf(provenance->source());
     report->licence = TextOf(provenance->licence());

@@ -1,6 +1,5 @@
 #include "converter/tokenizer/encode_text.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -10,8 +9,8 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "api/model_view.h"
-#include "base/layout.h"
 #include "converter/tokenizer/segments.h"
+#include "converter/tokenizer/text_encoder.h"
 #include "tokens/decode.h"
 #include "tokens/encode.h"
 #include "tokens/split.h"
@@ -21,32 +20,15 @@ namespace {
 
 constexpr size_t kPartBytes = size_t{1} << 20;
 
-// Where a text may be cut without changing its tokens: after a newline that a visible byte follows a word
-// begins, and a character too. The other ways of encoding know no such places. Returns the length of the
-// part.
+// Length of the next part to encode: texts of characters fall apart anywhere, and are cut so that the
+// buffers stay small. Those of words are cut by the encoder; the other ways of encoding know no such places.
 size_t PartBytes(const TokenizerView& tokenizer, std::string_view text) {
-  const bool by_words =
-      tokenizer.kind == TokenizerKind::kByteBpe && tokenizer.pretokenizer == Pretokenizer::kWords;
-  if ((!by_words && tokenizer.kind != TokenizerKind::kCharacters) || text.size() <= kPartBytes)
-    return text.size();
+  if (tokenizer.kind != TokenizerKind::kCharacters || text.size() <= kPartBytes) return text.size();
   for (size_t end = kPartBytes; end < text.size(); ++end) {
-    if (text[end - 1] == '\n' && static_cast<uint8_t>(text[end]) > ' ') return end;
+    if (static_cast<uint8_t>(text[end]) < 0x80) return end;
   }
   return text.size();
 }
-
-// Grows as needed; aligned as the runtime asks for.
-class Scratch {
- public:
-  void* Resize(uint64_t bytes) {
-    words_.resize(std::max<size_t>(words_.size(), (bytes + kAlignment) / sizeof(uint64_t) + 1));
-    const uintptr_t start = reinterpret_cast<uintptr_t>(words_.data());
-    return reinterpret_cast<uint8_t*>(words_.data()) + (RoundUp(start, kAlignment) - start);
-  }
-
- private:
-  std::vector<uint64_t> words_;
-};
 
 absl::Status ExplainNotEncodable(const TokenizerView& tokenizer, std::string_view text, size_t part_start) {
   if (tokenizer.kind == TokenizerKind::kCharacters) {
@@ -82,19 +64,12 @@ absl::Status InWords(cllm_status status) {
 
 absl::StatusOr<std::vector<uint32_t>> EncodeText(const TokenizerView& tokenizer, std::string_view text) {
   std::vector<uint32_t> tokens;
-  Scratch scratch;
+  TextEncoder encoder(tokenizer);
   for (size_t start = 0; start < text.size();) {
     const std::string_view part = text.substr(start, PartBytes(tokenizer, text.substr(start)));
-    const size_t before = tokens.size();
-    uint64_t count = 0;
-    if (part.size() > kMaxTextBytes) return ExplainNotEncodable(tokenizer, text, start);
-    tokens.resize(before + part.size() + 1);
-    const cllm_status status = Encode(tokenizer, part.data(), part.size(),
-                                      scratch.Resize(EncodeScratchBytes(tokenizer, part.size())),
-                                      tokens.data() + before, part.size() + 1, &count);
+    const cllm_status status = encoder.Append(part, &tokens);
     if (status == CLLM_TEXT_NOT_ENCODABLE) return ExplainNotEncodable(tokenizer, text, start);
     if (status != CLLM_OK) return InWords(status);
-    tokens.resize(before + count);
     start += part.size();
   }
   return tokens;
@@ -113,25 +88,29 @@ absl::StatusOr<std::vector<uint32_t>> EncodeText(const TokenizerTables& tables, 
   return EncodeText(ViewOfSegments(tables, *segments), text);
 }
 
-absl::StatusOr<std::string> DecodeTokens(const cllm_model& model, absl::Span<const uint32_t> tokens) {
-  Model view;
-  const cllm_status opened = GetView(&model, &view);
-  if (opened != CLLM_OK) return InWords(opened);
+absl::StatusOr<std::string> DecodeTokens(const TokenizerView& tokenizer, absl::Span<const uint32_t> tokens) {
   std::string text;
   uint32_t previous = CLLM_NO_TOKEN;
   for (const uint32_t token : tokens) {
     const char* bytes = nullptr;
     uint32_t count = 0;
-    const cllm_status status = Decode(view.tokenizer, previous, token, &bytes, &count);
+    const cllm_status status = Decode(tokenizer, previous, token, &bytes, &count);
     if (status == CLLM_TOKEN_RANGE) {
       return absl::InvalidArgumentError(
-          absl::StrCat("Token ", token, " is not in the model's vocabulary of ", view.tokenizer.count, "."));
+          absl::StrCat("Token ", token, " is not in the vocabulary of ", tokenizer.count, "."));
     }
     if (status != CLLM_OK) return InWords(status);
     text.append(bytes, count);
     previous = token;
   }
   return text;
+}
+
+absl::StatusOr<std::string> DecodeTokens(const cllm_model& model, absl::Span<const uint32_t> tokens) {
+  Model view;
+  const cllm_status opened = GetView(&model, &view);
+  if (opened != CLLM_OK) return InWords(opened);
+  return DecodeTokens(view.tokenizer, tokens);
 }
 
 }  // namespace cllm

@@ -24,6 +24,7 @@ absl::StatusOr<std::vector<uint32_t>> EncodeText(const TokenizerTables& tables, 
 
 // The text of a sequence of tokens from its start on; special tokens give nothing.
 absl::StatusOr<std::string> DecodeTokens(const cllm_model& model, absl::Span<const uint32_t> tokens);
+absl::StatusOr<std::string> DecodeTokens(const TokenizerView& tokenizer, absl::Span<const uint32_t> tokens);
 
 }  // namespace cllm
 

@@ -109,6 +109,7 @@ absl::Status CheckTables(const TokenizerTables& tables) {
 // the others (256 byte tokens and the special ones of a llama2.c vocabulary) halves a small model's index.
 std::vector<uint32_t> IndexedPieces(const TokenizerTables& tables) {
   const bool scored = tables.kind == TokenizerKind::kScoredMerges;
+  const bool by_words = tables.kind == TokenizerKind::kWordPiece || tables.kind == TokenizerKind::kWords;
   const auto usable = [&](uint32_t id) {  // llama2.c looks special tokens up like any other
     return scored || (id != tables.begin_token && id != tables.end_token && id != tables.unknown_token);
   };
@@ -118,6 +119,7 @@ std::vector<uint32_t> IndexedPieces(const TokenizerTables& tables) {
   }
   const auto reachable = [&](std::string_view piece) {
     if (piece.empty()) return false;
+    if (by_words) return true;
     const uint32_t leading = scored ? ContinuationGroupBytes(piece.data(), piece.size())
                                     : CharacterBytes(piece.data(), piece.size());
     if (leading == piece.size()) return true;

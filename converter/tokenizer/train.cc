@@ -1,136 +1,19 @@
 #include "converter/tokenizer/train.h"
 
 #include <algorithm>
-#include <cstdint>
-#include <queue>
-#include <set>
-#include <string>
-#include <string_view>
+#include <map>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "converter/tokenizer/pair_counts.h"
+#include "tokens/index.h"
 #include "tokens/split.h"
 
 namespace cllm {
 namespace {
-
-constexpr uint32_t kBetweenWords = 0xFFFFFFFFu;
-
-// All different words, one after another, as tokens that merge in place. A token lives at the first position
-// that it covers; spans_ holds its length there and at its last position. Counts of pairs, weighted by how
-// often each word occurs, and where to find them follow every merge, so that one costs what it changes.
-class PairCounts {
- public:
-  explicit PairCounts(const std::unordered_map<std::string_view, uint64_t>& words) {
-    tokens_.push_back(kBetweenWords);
-    weights_.push_back(0);
-    for (const auto& [word, weight] : words) {
-      for (const char c : word) tokens_.push_back(kTrainedByteBase + static_cast<uint8_t>(c));
-      tokens_.push_back(kBetweenWords);
-      weights_.insert(weights_.end(), word.size() + 1, weight);
-    }
-    spans_.assign(tokens_.size(), 1);
-    for (size_t i = 0; i + 1 < tokens_.size(); ++i) Add(tokens_[i], tokens_[i + 1], i);
-    PushTouched();
-  }
-
-  struct Pair {
-    uint32_t left, right;
-    uint64_t count;
-  };
-
-  // The most frequent pair, the lowest ids of equals; its count is 0 if none is left.
-  Pair Best() {
-    while (!queue_.empty()) {
-      const Entry entry = queue_.top();
-      const Occurrences& pair = pairs_[entry.pair];
-      if (entry.count == pair.count) return {pair.left, pair.right, pair.count};
-      queue_.pop();
-      // A pair that lost occurrences is asked for again at its present count. One that gained some was
-      // pushed.
-      if (entry.count > pair.count && pair.count > 0)
-        queue_.push({pair.count, pair.left, pair.right, entry.pair});
-    }
-    return {0, 0, 0};
-  }
-
-  void Merge(uint32_t left, uint32_t right, uint32_t result) {
-    std::vector<size_t> positions = std::move(pairs_[index_.at(Key(left, right))].positions);
-    std::sort(positions.begin(), positions.end());
-    for (const size_t position : positions) {
-      if (tokens_[position] != left) continue;
-      const size_t second = position + spans_[position];
-      if (tokens_[second] != right) continue;
-      const size_t next = second + spans_[second];
-      const size_t previous = position - spans_[position - 1];
-      Remove(tokens_[previous], left, position);
-      Remove(left, right, position);
-      Remove(right, tokens_[next], position);
-      tokens_[position] = result;
-      tokens_[second] = kBetweenWords;  // no stale position finds a pair here
-      spans_[position] = spans_[next - 1] = next - position;
-      Add(tokens_[previous], result, previous);
-      Add(result, tokens_[next], position);
-    }
-    PushTouched();
-  }
-
- private:
-  struct Occurrences {
-    uint32_t left, right;
-    uint64_t count;
-    std::vector<size_t> positions;  // all that there are, and some that there were
-    bool touched;
-  };
-
-  struct Entry {
-    uint64_t count;
-    uint32_t left, right;
-    size_t pair;
-    bool operator<(const Entry& other) const {
-      if (count != other.count) return count < other.count;
-      return std::pair(left, right) > std::pair(other.left, other.right);
-    }
-  };
-
-  static uint64_t Key(uint32_t left, uint32_t right) { return uint64_t{left} << 32 | right; }
-
-  void Add(uint32_t left, uint32_t right, size_t position) {
-    if (left == kBetweenWords || right == kBetweenWords) return;
-    const auto [entry, is_new] = index_.try_emplace(Key(left, right), pairs_.size());
-    if (is_new) pairs_.push_back({left, right, 0, {}, false});
-    Occurrences& pair = pairs_[entry->second];
-    pair.count += weights_[position];
-    pair.positions.push_back(position);
-    if (!pair.touched) touched_.push_back(entry->second);
-    pair.touched = true;
-  }
-
-  void Remove(uint32_t left, uint32_t right, size_t position) {
-    if (left == kBetweenWords || right == kBetweenWords) return;
-    pairs_[index_.at(Key(left, right))].count -= weights_[position];
-  }
-
-  void PushTouched() {
-    for (const size_t i : touched_) {
-      Occurrences& pair = pairs_[i];
-      pair.touched = false;
-      if (pair.count > 0) queue_.push({pair.count, pair.left, pair.right, i});
-    }
-    touched_.clear();
-  }
-
-  std::vector<uint32_t> tokens_;
-  std::vector<size_t> spans_;
-  std::vector<uint64_t> weights_;  // by position
-  std::vector<Occurrences> pairs_;
-  std::unordered_map<uint64_t, size_t> index_;
-  std::vector<size_t> touched_;  // pairs that gained occurrences since they were last pushed
-  std::priority_queue<Entry> queue_;
-};
 
 TokenizerTables TablesWithSpecialTokens(TokenizerKind kind) {
   TokenizerTables tables;
@@ -138,66 +21,176 @@ TokenizerTables TablesWithSpecialTokens(TokenizerKind kind) {
   tables.begin_token = kTrainedBeginToken;
   tables.end_token = kTrainedEndToken;
   tables.pieces = {"<|begin|>", "<|end|>"};
+  if (kind == TokenizerKind::kCharacters) return tables;
+  tables.pretokenizer = Pretokenizer::kWords;
+  if (kind == TokenizerKind::kByteBpe) return tables;
+  tables.unknown_token = kTrainedUnknownToken;
+  tables.pieces.push_back("<|unknown|>");
   return tables;
 }
 
-bool AllEmpty(absl::Span<const std::string_view> texts) {
-  return std::all_of(texts.begin(), texts.end(), [](std::string_view text) { return text.empty(); });
+absl::Status TooSmall(uint32_t vocabulary_size, size_t possible, const char* why) {
+  return absl::InvalidArgumentError(absl::StrCat("The text is too small for a vocabulary of ",
+                                                 vocabulary_size, " tokens: after ", possible, " ", why,
+                                                 ". Ask for ", possible, " or fewer, or give more text."));
+}
+
+// Merges until the vocabulary is full. BPE keeps the merges, which may spell one piece twice; word pieces are
+// nothing but their spelling.
+absl::Status MergePairs(uint32_t vocabulary_size, PairCounts* pairs, TokenizerTables* tables) {
+  const bool by_rank = tables->kind == TokenizerKind::kByteBpe;
+  std::unordered_map<std::string, uint32_t> ids;
+  pairs->Start();
+  while (tables->pieces.size() < vocabulary_size) {
+    const auto [left, right, count] = pairs->Best();
+    if (count < 2) {
+      return TooSmall(vocabulary_size, tables->pieces.size(), "no two adjacent tokens occur twice");
+    }
+    uint32_t result = static_cast<uint32_t>(tables->pieces.size());
+    std::string piece = tables->pieces[left] + tables->pieces[right];
+    if (by_rank) {
+      tables->merges.push_back({left, right, result});
+      tables->pieces.push_back(std::move(piece));
+    } else if (const auto [known, is_new] = ids.try_emplace(piece, result); is_new) {
+      tables->pieces.push_back(std::move(piece));
+    } else {
+      result = known->second;
+    }
+    pairs->Merge(left, right, result);
+  }
+  return absl::OkStatus();
+}
+
+// Calls visit(character) for each of the word, and end() at its end and wherever a piece could get too long.
+template <class Visit, class End>
+void ForEachCharacter(std::string_view word, const Visit& visit, const End& end) {
+  uint32_t length = 0;
+  while (!word.empty()) {
+    const uint32_t bytes = CharacterBytes(word.data(), word.size());
+    if (length + bytes > kLongestWordPiece) {
+      end();
+      length = 0;
+    }
+    visit(word.substr(0, bytes));
+    word.remove_prefix(bytes);
+    length += bytes;
+  }
+  end();
 }
 
 }  // namespace
 
-absl::StatusOr<TokenizerTables> TrainByteBpe(absl::Span<const std::string_view> texts,
-                                             uint32_t vocabulary_size) {
-  if (AllEmpty(texts)) return absl::InvalidArgumentError("There is no text to train a vocabulary on.");
-  if (vocabulary_size < kSmallestBpeVocabulary) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("A byte-level BPE vocabulary has at least ", kSmallestBpeVocabulary,
-                     " tokens (2 special ones and 256 bytes); ", vocabulary_size, " were asked for."));
+void VocabularyTrainer::Add(std::string_view text) {
+  if (kind_ != TokenizerKind::kCharacters) return counts_.Add(text);
+  while (!text.empty()) {
+    const std::string_view character = text.substr(0, CharacterBytes(text.data(), text.size()));
+    if (!characters_.contains(character)) characters_.emplace(character);
+    text.remove_prefix(character.size());
   }
-  std::unordered_map<std::string_view, uint64_t> words;
-  for (std::string_view text : texts) {
-    while (!text.empty()) {
-      const uint64_t bytes = WordBytes(text.data(), text.size());
-      ++words[text.substr(0, bytes)];
-      text.remove_prefix(bytes);
-    }
-  }
+}
 
-  TokenizerTables tables = TablesWithSpecialTokens(TokenizerKind::kByteBpe);
-  tables.pretokenizer = Pretokenizer::kWords;
-  tables.byte_token_base = kTrainedByteBase;
-  for (int byte = 0; byte < 256; ++byte) tables.pieces.emplace_back(1, static_cast<char>(byte));
-  PairCounts pairs(words);
-  while (tables.pieces.size() < vocabulary_size) {
-    const auto [left, right, count] = pairs.Best();
-    if (count < 2) {
-      return absl::InvalidArgumentError(absl::StrCat("The text is too small for a vocabulary of ",
-                                                     vocabulary_size, " tokens: after ", tables.pieces.size(),
-                                                     " no two adjacent tokens occur twice. Ask for ",
-                                                     tables.pieces.size(), " or fewer, or give more text."));
-    }
-    const uint32_t result = static_cast<uint32_t>(tables.pieces.size());
-    tables.pieces.push_back(tables.pieces[left] + tables.pieces[right]);
-    tables.merges.push_back({left, right, result});
-    pairs.Merge(left, right, result);
+absl::StatusOr<TokenizerTables> VocabularyTrainer::Train() const {
+  if (counts_.words().empty() && characters_.empty()) {
+    return absl::InvalidArgumentError("There is no text to train a vocabulary on.");
   }
+  switch (kind_) {
+    case TokenizerKind::kByteBpe: return TrainByteBpe();
+    case TokenizerKind::kWordPiece: return TrainWordPiece();
+    case TokenizerKind::kWords: return TrainWords();
+    case TokenizerKind::kCharacters: break;
+    default: return absl::InvalidArgumentError("Vocabularies of this kind are not trained here.");
+  }
+  TokenizerTables tables = TablesWithSpecialTokens(kind_);
+  tables.pieces.insert(tables.pieces.end(), characters_.begin(), characters_.end());
   return tables;
 }
 
-absl::StatusOr<TokenizerTables> TrainCharacters(absl::Span<const std::string_view> texts) {
-  if (AllEmpty(texts)) return absl::InvalidArgumentError("There is no text to train a vocabulary on.");
-  std::set<std::string_view> characters;
-  for (std::string_view text : texts) {
-    while (!text.empty()) {
-      const uint32_t bytes = CharacterBytes(text.data(), text.size());
-      characters.insert(text.substr(0, bytes));
-      text.remove_prefix(bytes);
-    }
+absl::StatusOr<TokenizerTables> VocabularyTrainer::TrainByteBpe() const {
+  if (vocabulary_size_ < kSmallestBpeVocabulary) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("A byte-level BPE vocabulary has at least ", kSmallestBpeVocabulary,
+                     " tokens (2 special ones and 256 bytes); ", vocabulary_size_, " were asked for."));
   }
-  TokenizerTables tables = TablesWithSpecialTokens(TokenizerKind::kCharacters);
-  tables.pieces.insert(tables.pieces.end(), characters.begin(), characters.end());
+  TokenizerTables tables = TablesWithSpecialTokens(kind_);
+  tables.byte_token_base = kTrainedByteBase;
+  for (int byte = 0; byte < 256; ++byte) tables.pieces.emplace_back(1, static_cast<char>(byte));
+  PairCounts pairs;
+  std::vector<uint32_t> tokens;
+  for (const auto& [word, count] : counts_.words()) {
+    tokens.clear();
+    for (const char c : word) tokens.push_back(kTrainedByteBase + static_cast<uint8_t>(c));
+    pairs.AddWord(tokens, count);
+  }
+  if (absl::Status status = MergePairs(vocabulary_size_, &pairs, &tables); !status.ok()) return status;
   return tables;
+}
+
+absl::StatusOr<TokenizerTables> VocabularyTrainer::TrainWordPiece() const {
+  TokenizerTables tables = TablesWithSpecialTokens(kind_);
+  std::map<std::string_view, uint32_t> ids;
+  for (const auto& [word, count] : counts_.words()) {
+    ForEachCharacter(
+        word, [&](std::string_view character) { ids.emplace(character, 0); }, [] {});
+  }
+  for (auto& [character, id] : ids) {
+    id = static_cast<uint32_t>(tables.pieces.size());
+    tables.pieces.emplace_back(character);
+  }
+  if (tables.pieces.size() > vocabulary_size_) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("A vocabulary of ", vocabulary_size_, " word pieces is too small for the ", ids.size(),
+                     " different characters of the text; ask for ", tables.pieces.size(), " or more."));
+  }
+  PairCounts pairs;
+  std::vector<uint32_t> tokens;
+  for (const auto& [word, count] : counts_.words()) {
+    ForEachCharacter(
+        word, [&](std::string_view character) { tokens.push_back(ids.at(character)); },
+        [&] {
+          pairs.AddWord(tokens, count);
+          tokens.clear();
+        });
+  }
+  if (absl::Status status = MergePairs(vocabulary_size_, &pairs, &tables); !status.ok()) return status;
+  return tables;
+}
+
+absl::StatusOr<TokenizerTables> VocabularyTrainer::TrainWords() const {
+  TokenizerTables tables = TablesWithSpecialTokens(kind_);
+  const size_t special = tables.pieces.size();
+  if (vocabulary_size_ <= special) {
+    return absl::InvalidArgumentError(absl::StrCat("A vocabulary of words has at least ", special + 1,
+                                                   " tokens, ", special, " of them special; ",
+                                                   vocabulary_size_, " were asked for."));
+  }
+  std::vector<std::pair<uint64_t, std::string_view>> words;
+  for (const auto& [word, count] : counts_.words()) words.emplace_back(count, word);
+  if (words.size() + special < vocabulary_size_) {
+    return TooSmall(vocabulary_size_, words.size() + special, "it has no more different words");
+  }
+  const auto more = [](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first > b.first : a.second < b.second;
+  };
+  const auto last = words.begin() + static_cast<ptrdiff_t>(vocabulary_size_ - special);
+  std::partial_sort(words.begin(), last, words.end(), more);
+  for (auto i = words.begin(); i != last; ++i) tables.pieces.emplace_back(i->second);
+  return tables;
+}
+
+absl::StatusOr<TokenizerTables> TrainVocabulary(TokenizerKind kind, uint32_t vocabulary_size,
+                                                absl::Span<const std::string_view> texts) {
+  VocabularyTrainer trainer(kind, vocabulary_size);
+  for (const std::string_view text : texts) trainer.Add(text);
+  return trainer.Train();
+}
+
+absl::StatusOr<TokenizerTables> TrainByteBpe(absl::Span<const std::string_view> texts,
+                                             uint32_t vocabulary_size) {
+  return TrainVocabulary(TokenizerKind::kByteBpe, vocabulary_size, texts);
+}
+
+absl::StatusOr<TokenizerTables> TrainCharacters(absl::Span<const std::string_view> texts) {
+  return TrainVocabulary(TokenizerKind::kCharacters, 0, texts);
 }
 
 }  // namespace cllm

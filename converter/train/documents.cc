@@ -4,9 +4,8 @@
 #include <string>
 
 #include "converter/import/model_file.h"
-#include "converter/run/hosted_session.h"
 #include "converter/tokenizer/segments.h"
-#include "tokens/encode.h"
+#include "converter/tokenizer/text_encoder.h"
 
 namespace cllm {
 namespace {
@@ -74,21 +73,14 @@ absl::StatusOr<std::vector<uint32_t>> EncodeDocuments(const TokenizerTables& tok
                                                       absl::Span<const std::string_view> documents) {
   absl::StatusOr<TokenizerSegments> segments = PackTokenizer(tokenizer);
   if (!segments.ok()) return segments.status();
-  const TokenizerView view = ViewOfSegments(tokenizer, *segments);
-  size_t longest = 0;
-  for (const std::string_view document : documents) longest = std::max(longest, document.size());
-  absl::StatusOr<Room> scratch = Room::Allocate(EncodeScratchBytes(view, longest));
-  if (!scratch.ok()) return scratch.status();
-  std::vector<uint32_t> encoded(longest + 1), tokens;
+  TextEncoder encoder(ViewOfSegments(tokenizer, *segments));
+  std::vector<uint32_t> tokens;
   for (const std::string_view document : documents) {
-    uint64_t count = 0;
-    const Status status = Encode(view, document.data(), document.size(), scratch->data(), encoded.data(),
-                                 encoded.size(), &count);
+    if (tokenizer.begin_token != CLLM_NO_TOKEN) tokens.push_back(tokenizer.begin_token);
+    const Status status = encoder.Append(document, &tokens);
     if (status != CLLM_OK) {
       return ExplainStatus(status, "the document '" + std::string(document.substr(0, 40)) + "'");
     }
-    if (tokenizer.begin_token != CLLM_NO_TOKEN) tokens.push_back(tokenizer.begin_token);
-    tokens.insert(tokens.end(), encoded.begin(), encoded.begin() + static_cast<ptrdiff_t>(count));
     if (tokenizer.end_token != CLLM_NO_TOKEN) tokens.push_back(tokenizer.end_token);
   }
   return tokens;

@@ -43,6 +43,8 @@ static_assert(Same(TokenizerKind::kNone, schema::TokenizerKind::none));
 static_assert(Same(TokenizerKind::kByteBpe, schema::TokenizerKind::byte_bpe));
 static_assert(Same(TokenizerKind::kScoredMerges, schema::TokenizerKind::scored_merges));
 static_assert(Same(TokenizerKind::kCharacters, schema::TokenizerKind::characters));
+static_assert(Same(TokenizerKind::kWordPiece, schema::TokenizerKind::word_piece));
+static_assert(Same(TokenizerKind::kWords, schema::TokenizerKind::words));
 static_assert(Same(Pretokenizer::kWhole, schema::Pretokenizer::whole));
 static_assert(Same(Pretokenizer::kWords, schema::Pretokenizer::words));
 

@@ -37,7 +37,14 @@ enum class Dtype : uint8_t { kF32 = 0, kI8 = 2, kI4 = 3 };
 constexpr bool IsInteger(Dtype dtype) { return dtype == Dtype::kI8 || dtype == Dtype::kI4; }
 
 enum class RopePairs : uint8_t { kAdjacent = 0, kHalves = 1 };
-enum class TokenizerKind : uint8_t { kNone = 0, kByteBpe = 1, kScoredMerges = 2, kCharacters = 3 };
+enum class TokenizerKind : uint8_t {
+  kNone = 0,
+  kByteBpe = 1,
+  kScoredMerges = 2,
+  kCharacters = 3,
+  kWordPiece = 4,
+  kWords = 5,
+};
 enum class Pretokenizer : uint8_t { kWhole = 0, kWords = 1 };
 
 // What the runtime can run; other values were refused by open. Counts are unpadded.

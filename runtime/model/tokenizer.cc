@@ -85,7 +85,7 @@ bool ReadIndex(const Table& table, TokenizerView* view) {
 Status CheckKind(const schema::Tokenizer& stored) {
   const auto kind = static_cast<uint8_t>(stored.kind());
   const auto pretokenizer = static_cast<uint8_t>(stored.pretokenizer());
-  const bool known = kind <= static_cast<uint8_t>(TokenizerKind::kCharacters) &&
+  const bool known = kind <= static_cast<uint8_t>(TokenizerKind::kWords) &&
                      pretokenizer <= static_cast<uint8_t>(Pretokenizer::kWords);
   return known ? CLLM_OK : CLLM_UNSUPPORTED_TOKENIZER;
 }

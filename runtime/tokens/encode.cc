@@ -177,6 +177,10 @@ class ScoredEncoder {
   Output* output_;
 };
 
+uint64_t NextWordBytes(const TokenizerView& tokenizer, const char* text, uint64_t bytes) {
+  return tokenizer.pretokenizer == Pretokenizer::kWords ? WordBytes(text, bytes) : bytes;
+}
+
 Status EncodeBytePairs(const TokenizerView& tokenizer, const char* text, uint64_t bytes, void* scratch,
                        Output* output) {
   if (!HasByteTokens(tokenizer)) return CLLM_TEXT_NOT_ENCODABLE;
@@ -184,9 +188,7 @@ Status EncodeBytePairs(const TokenizerView& tokenizer, const char* text, uint64_
   Merger<RankedMerges> merger(rules, scratch, bytes + 1);
   uint32_t* tokens = merger.tokens();
   for (uint64_t start = 0; start < bytes;) {
-    const uint64_t left = bytes - start;
-    const uint32_t word = static_cast<uint32_t>(
-        tokenizer.pretokenizer == Pretokenizer::kWords ? WordBytes(text + start, left) : left);
+    const uint32_t word = static_cast<uint32_t>(NextWordBytes(tokenizer, text + start, bytes - start));
     for (uint32_t i = 0; i < word; ++i) {
       tokens[i] = tokenizer.byte_token_base + static_cast<uint8_t>(text[start + i]);
     }
@@ -196,9 +198,32 @@ Status EncodeBytePairs(const TokenizerView& tokenizer, const char* text, uint64_
   return CLLM_OK;
 }
 
-Status EncodeCharacters(const TokenizerView& tokenizer, const char* text, uint64_t bytes, Output* output) {
+// Greedy: each time the longest piece that what is left of the word begins with; where there is none, a
+// character is unknown.
+Status EncodeWordPieces(const TokenizerView& tokenizer, const char* text, uint64_t bytes, Output* output) {
   for (uint64_t i = 0; i < bytes;) {
-    const uint32_t size = CharacterBytes(text + i, bytes - i);
+    for (uint64_t left = NextWordBytes(tokenizer, text + i, bytes - i); left > 0;) {
+      uint32_t size = 0;
+      uint32_t token = FindLongestPiece(tokenizer, text + i, left, &size);
+      if (token == kNotFound) {
+        token = tokenizer.unknown_token;
+        size = CharacterBytes(text + i, left);
+      }
+      if (token == CLLM_NO_TOKEN) return CLLM_TEXT_NOT_ENCODABLE;
+      output->Append(token);
+      i += size;
+      left -= size;
+    }
+  }
+  return CLLM_OK;
+}
+
+// One token for each character, or for each word.
+Status EncodeWhole(const TokenizerView& tokenizer, const char* text, uint64_t bytes, Output* output) {
+  for (uint64_t i = 0; i < bytes;) {
+    const uint32_t size = tokenizer.kind == TokenizerKind::kCharacters
+                              ? CharacterBytes(text + i, bytes - i)
+                              : static_cast<uint32_t>(NextWordBytes(tokenizer, text + i, bytes - i));
     uint32_t token = FindPiece(tokenizer, {text + i, size}, {text + i, 0});
     if (token == kNotFound) token = tokenizer.unknown_token;
     if (token == CLLM_NO_TOKEN) return CLLM_TEXT_NOT_ENCODABLE;
@@ -214,7 +239,9 @@ uint64_t EncodeScratchBytes(const TokenizerView& tokenizer, uint64_t text_bytes)
   if (text_bytes > kMaxTextBytes) text_bytes = kMaxTextBytes;  // Encode refuses the text itself
   switch (tokenizer.kind) {
     case TokenizerKind::kNone:
-    case TokenizerKind::kCharacters: return 0;
+    case TokenizerKind::kCharacters:
+    case TokenizerKind::kWordPiece:
+    case TokenizerKind::kWords: return 0;
     case TokenizerKind::kByteBpe: return MergeScratchBytes(text_bytes + 1);
     case TokenizerKind::kScoredMerges:
       return MergeScratchBytes(text_bytes + 1) +
@@ -237,7 +264,9 @@ Status Encode(const TokenizerView& tokenizer, const char* text, uint64_t text_by
     case TokenizerKind::kScoredMerges:
       status = ScoredEncoder(tokenizer, text_bytes, scratch, &output).Encode(text, text_bytes);
       break;
-    case TokenizerKind::kCharacters: status = EncodeCharacters(tokenizer, text, text_bytes, &output); break;
+    case TokenizerKind::kWordPiece: status = EncodeWordPieces(tokenizer, text, text_bytes, &output); break;
+    case TokenizerKind::kCharacters:
+    case TokenizerKind::kWords: status = EncodeWhole(tokenizer, text, text_bytes, &output); break;
   }
   CLLM_RETURN_IF_ERROR(status);
   *count = output.count();

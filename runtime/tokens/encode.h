@@ -14,7 +14,7 @@ namespace cllm {
 inline constexpr uint64_t kMaxTextBytes = 0x7FFFFFFFu;
 
 // Bytes of scratch, aligned to kAlignment, for a text of this many bytes: the same on every machine.
-// Merging tokenizers need about 21 a byte of text, characters none.
+// Merging tokenizers need about 21 a byte of text, the others none.
 uint64_t EncodeScratchBytes(const TokenizerView& tokenizer, uint64_t text_bytes);
 
 // Writes at most capacity tokens, and how many there are to *count. Errors: CLLM_TEXT_NOT_ENCODABLE,

@@ -13,13 +13,10 @@ bool SameBytes(const char* a, const char* b, uint32_t count) {
   return true;
 }
 
-}  // namespace
-
-uint32_t FindPiece(const TokenizerView& tokenizer, Piece head, Piece tail) {
+// hash: HashBytes of head and then tail.
+uint32_t Lookup(const TokenizerView& tokenizer, uint32_t hash, Piece head, Piece tail) {
   const uint32_t mask = tokenizer.index_slots - 1;
-  uint32_t hash = HashBytes(kHashOfNothing, head.bytes, head.size);
-  hash = FinishHash(HashBytes(hash, tail.bytes, tail.size));
-  for (uint32_t slot = hash & mask;; slot = (slot + 1) & mask) {
+  for (uint32_t slot = FinishHash(hash) & mask;; slot = (slot + 1) & mask) {
     const uint32_t token = tokenizer.index[slot];
     if (token == kEmptySlot) return kNotFound;
     const Piece piece = PieceOf(tokenizer, token);
@@ -29,6 +26,26 @@ uint32_t FindPiece(const TokenizerView& tokenizer, Piece head, Piece tail) {
       return token;
     }
   }
+}
+
+}  // namespace
+
+uint32_t FindPiece(const TokenizerView& tokenizer, Piece head, Piece tail) {
+  const uint32_t hash = HashBytes(kHashOfNothing, head.bytes, head.size);
+  return Lookup(tokenizer, HashBytes(hash, tail.bytes, tail.size), head, tail);
+}
+
+uint32_t FindLongestPiece(const TokenizerView& tokenizer, const char* text, uint64_t bytes, uint32_t* size) {
+  uint32_t longest = kNotFound;
+  uint32_t hash = kHashOfNothing;
+  for (uint32_t i = 0; i < bytes && i < kLongestWordPiece; ++i) {
+    hash = HashBytes(hash, text + i, 1);
+    const uint32_t token = Lookup(tokenizer, hash, {text, i + 1}, {text, 0});
+    if (token == kNotFound) continue;
+    longest = token;
+    *size = i + 1;
+  }
+  return longest;
 }
 
 uint32_t FindMerge(const TokenizerView& tokenizer, uint32_t left, uint32_t right) {

@@ -43,6 +43,11 @@ inline Piece PieceOf(const TokenizerView& tokenizer, uint32_t token) {
 // The first indexed token whose piece is head followed by tail; kNotFound if none is.
 uint32_t FindPiece(const TokenizerView& tokenizer, Piece head, Piece tail);
 
+// The longest indexed piece that text[bytes] begins with, of at most kLongestWordPiece bytes; kNotFound if
+// none is. *size: its bytes.
+inline constexpr uint32_t kLongestWordPiece = 64;
+uint32_t FindLongestPiece(const TokenizerView& tokenizer, const char* text, uint64_t bytes, uint32_t* size);
+
 // The rank of the merge of two tokens; kNotFound if there is none.
 uint32_t FindMerge(const TokenizerView& tokenizer, uint32_t left, uint32_t right);
 

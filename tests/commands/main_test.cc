@@ -82,7 +82,7 @@ TEST_CASE("wrong usage ends with 2, names the thing and points to the help") {
       {{"quantize", "m.cllm", "--format", "int8"}, "--output"},
       {{"train", "-o", "x.cllm"}, "--data"},
       {{"train", "--data", "t", "-o", "x", "--config", "huge"}, "huge"},
-      {{"train", "--data", "t", "-o", "x", "--tokenizer", "words"}, "bpe, char"},
+      {{"train", "--data", "t", "-o", "x", "--tokenizer", "word"}, "bpe, wordpiece, words, char"},
       {{"train", "--data", "t", "-o", "x", "--tokenizer", "char", "--vocab", "300"}, "--vocab"},
       {{"train", "--data", "t", "-o", "x", "--steps", "5", "--minutes", "1"}, "--steps"},
       {{"train", "--data", "t", "-o", "x", "--val-fraction", "1"}, "--val-fraction"},

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <map>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -98,6 +99,98 @@ TEST_CASE("characters are learned in byte order") {
   CHECK(tables.begin_token == 0);
   CHECK(tables.end_token == 1);
   CHECK(tables.unknown_token == CLLM_NO_TOKEN);
+}
+
+// Counts all pairs anew for every merge, and knows pieces by their spelling alone.
+std::vector<std::string> PlainWordPieces(const std::vector<std::string>& texts, uint32_t vocabulary_size) {
+  std::vector<std::vector<std::string>> words;
+  std::set<std::string> characters;
+  for (const std::string& text : texts) {
+    for (const std::string& word : plain::Words(text)) {
+      words.emplace_back();
+      size_t length = 0;
+      for (size_t at = 0; at < word.size();) {
+        const std::string character = word.substr(at, plain::CharacterAt(word, at));
+        at += character.size();
+        if (length + character.size() > 64) {
+          words.emplace_back();
+          length = 0;
+        }
+        length += character.size();
+        words.back().push_back(character);
+        characters.insert(character);
+      }
+    }
+  }
+  std::vector<std::string> pieces = {"<|begin|>", "<|end|>", "<|unknown|>"};
+  pieces.insert(pieces.end(), characters.begin(), characters.end());
+  std::map<std::string, size_t> ids;
+  for (size_t id = 3; id < pieces.size(); ++id) ids[pieces[id]] = id;
+  while (pieces.size() < vocabulary_size) {
+    std::map<std::pair<size_t, size_t>, uint64_t> counts;
+    for (const auto& word : words) {
+      for (size_t i = 0; i + 1 < word.size(); ++i) ++counts[{ids.at(word[i]), ids.at(word[i + 1])}];
+    }
+    std::pair<size_t, size_t> best;
+    uint64_t most = 1;
+    for (const auto& [pair, count] : counts) {
+      if (count > most) std::tie(best, most) = std::pair(pair, count);
+    }
+    if (most < 2) return pieces;
+    const std::string left = pieces[best.first], right = pieces[best.second];
+    if (ids.emplace(left + right, pieces.size()).second) pieces.push_back(left + right);
+    for (auto& word : words) {
+      for (size_t i = 0; i + 1 < word.size(); ++i) {
+        if (word[i] != left || word[i + 1] != right) continue;
+        word[i] += right;
+        word.erase(word.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+      }
+    }
+  }
+  return pieces;
+}
+
+TEST_CASE("WordPiece learns the pieces that plain counting learns") {
+  std::mt19937 random(2);
+  size_t longest = 0;
+  for (int round = 0; round < 40; ++round) {
+    std::vector<std::string> texts;
+    for (int i = 0; i < 2; ++i) {
+      texts.push_back(plain::RandomText(random, 50 + random() % 1500, 1 + random() % 20, 1 + random() % 90));
+    }
+    const std::vector<std::string> expected = PlainWordPieces(texts, 80);
+    const auto tables = TrainVocabulary(TokenizerKind::kWordPiece, static_cast<uint32_t>(expected.size()),
+                                        {texts[0], texts[1]});
+    REQUIRE(tables.ok());
+    REQUIRE(tables->pieces == expected);
+    CHECK(tables->unknown_token == kTrainedUnknownToken);
+    for (const std::string& piece : expected) longest = std::max(longest, piece.size());
+    CHECK(!TrainVocabulary(TokenizerKind::kWordPiece, 3, {texts[0], texts[1]}).ok());
+  }
+  CHECK(longest == 64);
+}
+
+TEST_CASE("words are learned by how often they occur") {
+  const auto train = [](uint32_t size) {
+    return TrainVocabulary(TokenizerKind::kWords, size, {"b a a c", " c c"});
+  };
+  CHECK(train(6)->pieces == std::vector<std::string>{"<|begin|>", "<|end|>", "<|unknown|>", " c", " a", "b"});
+  CHECK(std::string(train(7).status().message()).find("Ask for 6 or fewer") != std::string::npos);
+  CHECK(std::string(train(3).status().message()).find("at least 4") != std::string::npos);
+}
+
+TEST_CASE("counting forgets the rarest words rather than grow") {
+  std::string rare;
+  for (int i = 0; i < 20000; ++i) rare += " w" + std::string(1, char('a' + i % 26)) + std::to_string(i);
+  WordCounts counts(100000), same(100000);
+  for (WordCounts* each : {&counts, &same}) {
+    for (int i = 0; i < 30; ++i) each->Add(" often");
+    each->Add(rare);
+    for (int i = 0; i < 10; ++i) each->Add(" often");
+  }
+  CHECK(counts.words().size() < 100000 / 72);
+  CHECK(counts.words().at(" often") == 40);
+  CHECK(counts.words() == same.words());
 }
 
 TEST_CASE("4,096 tokens from ten megabytes") {

@@ -75,8 +75,9 @@ TEST_CASE("float files of random architectures round-trip bit for bit") {
 }
 
 TEST_CASE("tokenizers and provenance round-trip") {
-  for (const TokenizerKind kind : {TokenizerKind::kNone, TokenizerKind::kByteBpe,
-                                   TokenizerKind::kScoredMerges, TokenizerKind::kCharacters}) {
+  for (const TokenizerKind kind :
+       {TokenizerKind::kNone, TokenizerKind::kByteBpe, TokenizerKind::kScoredMerges,
+        TokenizerKind::kCharacters, TokenizerKind::kWordPiece, TokenizerKind::kWords}) {
     const Checkpoint checkpoint = SmallCheckpoint(kind);
     const auto file = ModelFile::FromBytes(*WriteModelToString(checkpoint, Dtype::kI8), "round trip");
     REQUIRE(file.ok());

@@ -26,7 +26,9 @@ size_t HeadBytes(const std::string& file) {
 
 const std::pair<Dtype, TokenizerKind> kFiles[] = {{Dtype::kF32, TokenizerKind::kScoredMerges},
                                                   {Dtype::kI8, TokenizerKind::kByteBpe},
-                                                  {Dtype::kI4, TokenizerKind::kCharacters}};
+                                                  {Dtype::kI4, TokenizerKind::kCharacters},
+                                                  {Dtype::kI8, TokenizerKind::kWordPiece},
+                                                  {Dtype::kF32, TokenizerKind::kWords}};
 
 TEST_CASE("every byte of the head, each changed to several values") {
   std::map<Status, int> counts;

@@ -23,8 +23,9 @@ uint32_t HeadBytes(const std::string& file) {
 void SetPrefix(std::string* file, uint32_t prefix) { std::memcpy(file->data(), &prefix, sizeof(prefix)); }
 
 TEST_CASE("a file opens as written, and again after the editor took it apart") {
-  for (const TokenizerKind kind : {TokenizerKind::kNone, TokenizerKind::kByteBpe,
-                                   TokenizerKind::kScoredMerges, TokenizerKind::kCharacters}) {
+  for (const TokenizerKind kind :
+       {TokenizerKind::kNone, TokenizerKind::kByteBpe, TokenizerKind::kScoredMerges,
+        TokenizerKind::kCharacters, TokenizerKind::kWordPiece, TokenizerKind::kWords}) {
     for (const Dtype format : {Dtype::kF32, Dtype::kI8, Dtype::kI4}) {
       const std::string file = SmallFile(format, kind);
       CHECK(OpenStatus(file) == CLLM_OK);

@@ -30,7 +30,8 @@ void Set(std::string* content, size_t index, T value) {
 }
 
 constexpr TokenizerKind kKinds[] = {TokenizerKind::kByteBpe, TokenizerKind::kScoredMerges,
-                                    TokenizerKind::kCharacters};
+                                    TokenizerKind::kCharacters, TokenizerKind::kWordPiece,
+                                    TokenizerKind::kWords};
 
 TEST_CASE("the view has the pieces, scores and merges that were written") {
   for (const TokenizerKind kind : kKinds) {
@@ -67,8 +68,7 @@ TEST_CASE("a file without a tokenizer") {
 }
 
 TEST_CASE("kinds and pretokenizers that do not run yet") {
-  for (const auto kind : {schema::TokenizerKind::word_piece, schema::TokenizerKind::words,
-                          static_cast<schema::TokenizerKind>(50)}) {
+  for (const auto kind : {static_cast<schema::TokenizerKind>(6), static_cast<schema::TokenizerKind>(50)}) {
     CHECK(StatusWith(TokenizerKind::kByteBpe, [kind](FileEditor& e) { e.tokenizer().kind = kind; }) ==
           CLLM_UNSUPPORTED_TOKENIZER);
   }
@@ -125,14 +125,16 @@ TEST_CASE("tables that a kind must have, or must not") {
   CHECK(StatusWith(Kind::kScoredMerges, [](FileEditor& e) {
           e.SetContent(e.tokenizer().scores, std::string(4 * 269, '\0'));
         }) == CLLM_FILE_TOKENIZER);
-  for (const Kind kind : {Kind::kByteBpe, Kind::kCharacters}) {
+  for (const Kind kind : {Kind::kByteBpe, Kind::kCharacters, Kind::kWordPiece, Kind::kWords}) {
     CHECK(StatusWith(kind, [](FileEditor& e) {
             e.SetContent(e.tokenizer().scores, std::string(4 * 270, '\0'));
           }) == CLLM_FILE_TOKENIZER);
   }
-  CHECK(StatusWith(Kind::kCharacters, [](FileEditor& e) {
-          e.SetContent(e.tokenizer().merges, std::string(12, '\0'));
-        }) == CLLM_FILE_TOKENIZER);
+  for (const Kind kind : {Kind::kCharacters, Kind::kWordPiece, Kind::kWords}) {
+    CHECK(StatusWith(kind, [](FileEditor& e) {
+            e.SetContent(e.tokenizer().merges, std::string(12, '\0'));
+          }) == CLLM_FILE_TOKENIZER);
+  }
   for (const size_t column : {0, 1, 2}) {
     CHECK(StatusWith(Kind::kByteBpe, [column](FileEditor& e) {
             Set<uint32_t>(&e.Content(e.tokenizer().merges), 6 + column, 270);

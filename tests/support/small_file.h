@@ -46,6 +46,10 @@ inline TokenizerTables SmallTokenizer(TokenizerKind kind) {
   if (kind == TokenizerKind::kByteBpe) {
     for (uint32_t i = 0; i < 6; ++i) t.merges.push_back({2 + 'a' + i, 2 + 'b', 264 + i});
   }
+  if (kind == TokenizerKind::kWordPiece || kind == TokenizerKind::kWords) {
+    t.pretokenizer = Pretokenizer::kWords;
+    t.byte_token_base = CLLM_NO_TOKEN;
+  }
   if (kind == TokenizerKind::kCharacters) t.byte_token_base = CLLM_NO_TOKEN;
   return t;
 }

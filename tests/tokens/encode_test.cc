@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -137,6 +138,48 @@ TEST_CASE("characters") {
   CHECK(RunEncode(unknown.view(), "ab\xC3?\xE2\x82\xAC").tokens == Tokens{1, 5, 4, 5, 5});
 }
 
+TEST_CASE("word pieces and words equal the plain encoders on random vocabularies") {
+  std::mt19937 random(6);
+  for (int round = 0; round < 200; ++round) {
+    const bool pieces = round % 2 == 0;
+    const Packed packed(plain::RandomWordTables(
+        random, pieces ? TokenizerKind::kWordPiece : TokenizerKind::kWords, 20 + random() % 150));
+    int known = 0;
+    for (const std::string& text : Texts(random)) {
+      const auto [status, tokens] = RunEncode(packed.view(), text);
+      const std::optional<Tokens> expected =
+          pieces ? plain::EncodeWordPieces(packed.tables, text) : plain::EncodeWords(packed.tables, text);
+      REQUIRE((status == CLLM_OK) == expected.has_value());
+      if (!expected) continue;
+      REQUIRE(tokens == *expected);
+      const bool lossy = std::count(tokens.begin(), tokens.end(), packed.tables.unknown_token) > 0;
+      if (lossy) continue;
+      REQUIRE(DecodeAll(packed.view(), tokens) == text);
+      ++known;
+    }
+    CHECK(known > 0);
+  }
+}
+
+TEST_CASE("word pieces: the longest first, up to 64 bytes, and unknown characters one by one") {
+  TokenizerTables tables;
+  tables.kind = TokenizerKind::kWordPiece;
+  tables.pretokenizer = Pretokenizer::kWords;
+  tables.pieces = {"<|unknown|>",        "un", "a", "aff", "able", " un", "affable", std::string(65, 'x'),
+                   std::string(64, 'x'), "x"};
+  tables.unknown_token = 0;
+  const Packed packed(tables);
+  CHECK(RunEncode(packed.view(), "unaffable unaffa").tokens == Tokens{1, 6, 5, 3, 2});
+  CHECK(RunEncode(packed.view(),
+                  "un\xC3\xA9"
+                  "a<|unknown|>")
+            .tokens == Tokens{1, 0, 2, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0});
+  CHECK(RunEncode(packed.view(), std::string(66, 'x')).tokens == Tokens{8, 9, 9});
+  // A piece never reaches over the end of a word.
+  CHECK(RunEncode(packed.view(), "a un").tokens == Tokens{2, 5});
+  CHECK(RunEncode(packed.view(), "aff.able").tokens == Tokens{3, 0, 4});
+}
+
 TEST_CASE("without byte tokens an unknown group cannot be encoded") {
   TokenizerTables tables;
   tables.kind = TokenizerKind::kScoredMerges;
@@ -183,7 +226,7 @@ TokenizerView NonsenseView(std::mt19937& random, std::vector<uint32_t> (&tables)
                            std::vector<float>& scores) {
   auto& [offsets, bytes, merges, index] = tables;
   TokenizerView view = {};
-  view.kind = static_cast<TokenizerKind>(1 + random() % 3);
+  view.kind = static_cast<TokenizerKind>(1 + random() % 5);
   view.pretokenizer = static_cast<Pretokenizer>(random() % 2);
   view.prefix_space = random() % 2;
   view.count = 257 + random() % 60;

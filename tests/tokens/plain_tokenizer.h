@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -111,6 +112,51 @@ inline Tokens EncodeBytePairs(const TokenizerTables& t, const std::string& text)
     all.insert(all.end(), tokens.begin(), tokens.end());
   }
   return all;
+}
+
+// Bytes of the character that begins at `at`.
+inline size_t CharacterAt(const std::string& text, size_t at) {
+  const uint8_t lead = static_cast<uint8_t>(text[at]);
+  const size_t size = lead >= 0xF8 ? 1 : lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+  for (size_t i = 1; i < size; ++i) {
+    if (at + i >= text.size() || !Continues(text[at + i])) return 1;
+  }
+  return size;
+}
+
+inline std::map<std::string, uint32_t> OrdinaryPieces(const TokenizerTables& t) {
+  std::map<std::string, uint32_t> ids;
+  for (uint32_t id = 0; id < t.pieces.size(); ++id) {
+    if (id != t.begin_token && id != t.end_token && id != t.unknown_token) ids.emplace(t.pieces[id], id);
+  }
+  return ids;
+}
+
+// Nothing: there is no token for unknown characters, and one is needed.
+inline std::optional<Tokens> EncodeWordPieces(const TokenizerTables& t, const std::string& text) {
+  const std::map<std::string, uint32_t> ids = OrdinaryPieces(t);
+  Tokens tokens;
+  for (const std::string& word : Words(text)) {
+    for (size_t at = 0; at < word.size();) {
+      size_t size = std::min<size_t>(word.size() - at, 64);
+      while (size > 0 && !ids.contains(word.substr(at, size))) --size;
+      if (size == 0 && t.unknown_token == CLLM_NO_TOKEN) return std::nullopt;
+      tokens.push_back(size > 0 ? ids.at(word.substr(at, size)) : t.unknown_token);
+      at += size > 0 ? size : CharacterAt(word, at);
+    }
+  }
+  return tokens;
+}
+
+inline std::optional<Tokens> EncodeWords(const TokenizerTables& t, const std::string& text) {
+  const std::map<std::string, uint32_t> ids = OrdinaryPieces(t);
+  Tokens tokens;
+  for (const std::string& word : Words(text)) {
+    const auto found = ids.find(word);
+    if (found == ids.end() && t.unknown_token == CLLM_NO_TOKEN) return std::nullopt;
+    tokens.push_back(found != ids.end() ? found->second : t.unknown_token);
+  }
+  return tokens;
 }
 
 // Runs the runtime's encoder in buffers of exactly the promised sizes, on the heap, so that the address
@@ -261,6 +307,28 @@ inline TokenizerTables RandomBpeTables(std::mt19937& random, uint32_t merges) {
     used.push_back(t.merges.back().result);
   }
   for (size_t i = t.merges.size(); i > 1; --i) std::swap(t.merges[i - 1], t.merges[random() % i]);
+  return t;
+}
+
+// Pieces cut out of random words, most single characters among them, some pieces twice.
+inline TokenizerTables RandomWordTables(std::mt19937& random, TokenizerKind kind, uint32_t pieces) {
+  TokenizerTables t;
+  t.kind = kind;
+  t.pretokenizer = Pretokenizer::kWords;
+  t.pieces = {"a", "<|end|>", "<|unknown|>"};  // a begin token that looks like a word
+  t.begin_token = 0;
+  t.end_token = 1;
+  t.unknown_token = random() % 4 == 0 ? CLLM_NO_TOKEN : 2;
+  while (t.pieces.size() < pieces + 3) {
+    const std::string text = RandomText(random, 40, 1 + random() % 20, 1 + random() % 40);
+    for (const std::string& word : Words(text)) {
+      const size_t begin = random() % 2 ? 0 : random() % word.size();
+      const size_t size = random() % 3 == 0 ? CharacterAt(word, begin) : 1 + random() % 9;
+      std::string piece = random() % 2 ? word : word.substr(begin, size);
+      if (kind == TokenizerKind::kWordPiece) piece.resize(std::min<size_t>(piece.size(), 64));
+      t.pieces.push_back(piece);
+    }
+  }
   return t;
 }
 

@@ -1,0 +1,224 @@
+// `cllm tokenizer train|encode|decode`: vocabularies from text, and text to tokens and back.
+#include <charconv>
+#include <cstdio>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "converter/commands/commands.h"
+#include "converter/commands/files.h"
+#include "converter/commands/options.h"
+#include "converter/commands/tokenizer_kinds.h"
+#include "converter/export/output_file.h"
+#include "converter/tokenizer/encode_text.h"
+#include "converter/tokenizer/segments.h"
+#include "converter/tokenizer/tokenizer_file.h"
+#include "converter/tokenizer/train.h"
+#include "nlohmann/json.hpp"
+
+namespace cllm {
+namespace {
+
+struct Options {
+  std::vector<std::string> data;
+  std::string tokenizer, out, text, kind = "bytes-bpe";
+  uint32_t vocabulary = 4096;
+  bool json = false, lines = false;
+};
+
+// What --text or --data says, or else stdin.
+absl::StatusOr<std::string> ReadInput(const Options& options, bool has_text) {
+  if (has_text) return options.text;
+  if (!options.data.empty()) return ReadText(options.data.front());
+  return std::string(std::istreambuf_iterator<char>(std::cin), {});
+}
+
+// Without --lines all of it is one text. A newline at the end makes no empty line.
+std::vector<std::string_view> Texts(std::string_view input, bool lines) {
+  if (!lines) return {input};
+  if (!input.empty() && input.back() == '\n') input.remove_suffix(1);
+  std::vector<std::string_view> texts;
+  for (size_t end; (end = input.find('\n')) != input.npos; input.remove_prefix(end + 1)) {
+    texts.push_back(input.substr(0, end));
+  }
+  texts.push_back(input);
+  return texts;
+}
+
+absl::Status Train(const Options& options) {
+  if (absl::Status status = CheckOutputPath(options.out); !status.ok()) return status;
+  VocabularyTrainer trainer(*FindTokenizerKind(options.kind), options.vocabulary);
+  uint64_t bytes = 0;
+  for (const std::string& path : options.data) {
+    absl::StatusOr<std::string> text = ReadText(path);
+    if (!text.ok()) return text.status();
+    bytes += text->size();
+    trainer.Add(*text);
+  }
+  absl::StatusOr<TokenizerTables> tables = trainer.Train();
+  if (!tables.ok())
+    return absl::Status(tables.status().code(), absl::StrCat("--vocabulary: ", tables.status().message()));
+  if (absl::Status status = PackTokenizer(*tables).status(); !status.ok()) return status;
+  if (absl::Status status = WriteWholeFile(options.out, TokenizerToJson(*tables)); !status.ok())
+    return status;
+  absl::FPrintF(stderr, "%s: %s, %s tokens from %s bytes of text\n", options.out, options.kind,
+                Grouped(tables->pieces.size()), Grouped(bytes));
+  return absl::OkStatus();
+}
+
+std::string Shown(const std::vector<uint32_t>& tokens, std::string_view text, const TokenizerTables& tables,
+                  bool json) {
+  if (!json) return absl::StrJoin(tokens, " ") + "\n";
+  std::vector<std::string> pieces;
+  for (const uint32_t token : tokens) pieces.push_back(tables.pieces[token]);
+  const nlohmann::ordered_json line = {{"text", text}, {"tokens", tokens}, {"pieces", pieces}};
+  return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+absl::Status Encode(const Options& options, bool has_text) {
+  absl::StatusOr<TokenizerTables> tables = ReadTokenizerFile(options.tokenizer);
+  if (!tables.ok()) return tables.status();
+  absl::StatusOr<TokenizerSegments> segments = PackTokenizer(*tables);
+  if (!segments.ok()) return segments.status();
+  const TokenizerView view = ViewOfSegments(*tables, *segments);
+  absl::StatusOr<std::string> input = ReadInput(options, has_text);
+  if (!input.ok()) return input.status();
+  uint64_t bytes = 0, count = 0;
+  for (const std::string_view text : Texts(*input, options.lines)) {
+    absl::StatusOr<std::vector<uint32_t>> tokens = EncodeText(view, text);
+    if (!tokens.ok()) return tokens.status();
+    const std::string shown = Shown(*tokens, text, *tables, options.json);
+    std::fwrite(shown.data(), 1, shown.size(), stdout);
+    bytes += text.size();
+    count += tokens->size();
+  }
+  absl::FPrintF(stderr, "%s bytes, %s tokens", Grouped(bytes), Grouped(count));
+  if (count > 0)
+    absl::FPrintF(stderr, ", %.2f bytes a token", static_cast<double>(bytes) / static_cast<double>(count));
+  absl::FPrintF(stderr, "\n");
+  return absl::OkStatus();
+}
+
+// Ids of one line: as `encode` gives them, an array, or an object with an array "tokens".
+absl::StatusOr<std::vector<uint32_t>> ParseTokens(std::string_view line) {
+  std::vector<uint32_t> tokens;
+  if (const size_t first = line.find_first_not_of(" \t");
+      first != line.npos && (line[first] == '{' || line[first] == '[')) {
+    const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
+    const nlohmann::json& array = json.is_object() && json.contains("tokens") ? json["tokens"] : json;
+    if (!array.is_array())
+      return absl::InvalidArgumentError("a line has neither an array nor one named \"tokens\"");
+    for (const nlohmann::json& token : array) {
+      if (!token.is_number_unsigned() || token.get<uint64_t>() > UINT32_MAX) {
+        return absl::InvalidArgumentError(absl::StrCat(token.dump(), " is no token id"));
+      }
+      tokens.push_back(token);
+    }
+    return tokens;
+  }
+  std::istringstream words{std::string(line)};
+  for (std::string word; words >> word;) {
+    uint32_t token = 0;
+    const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), token);
+    if (error != std::errc() || stop != word.data() + word.size()) {
+      return absl::InvalidArgumentError("'" + word + "' is no token id");
+    }
+    tokens.push_back(token);
+  }
+  return tokens;
+}
+
+absl::Status Decode(const Options& options, bool has_text) {
+  absl::StatusOr<TokenizerTables> tables = ReadTokenizerFile(options.tokenizer);
+  if (!tables.ok()) return tables.status();
+  absl::StatusOr<TokenizerSegments> segments = PackTokenizer(*tables);
+  if (!segments.ok()) return segments.status();
+  absl::StatusOr<std::string> input = ReadInput(options, has_text);
+  if (!input.ok()) return input.status();
+  for (const std::string_view line : Texts(*input, true)) {
+    absl::StatusOr<std::vector<uint32_t>> tokens = ParseTokens(line);
+    if (!tokens.ok()) return tokens.status();
+    absl::StatusOr<std::string> text = DecodeTokens(ViewOfSegments(*tables, *segments), *tokens);
+    if (!text.ok()) return text.status();
+    if (options.json)
+      text = nlohmann::ordered_json({{"text", *text}})
+                 .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    if (options.lines || options.json) *text += '\n';
+    std::fwrite(text->data(), 1, text->size(), stdout);
+  }
+  return absl::OkStatus();
+}
+
+CLI::App* AddTrainTokenizer(CLI::App* tokenizer, Options* options) {
+  CLI::App* app = tokenizer->add_subcommand("train", "learns a vocabulary from text");
+  app->add_option("--data", options->data, "text files, UTF-8")->required()->type_name("FILE");
+  AddChoice(app, "--kind", &options->kind, TokenizerKindChoices(), "see below");
+  AddCount(app, "--vocabulary,--vocab", &options->vocabulary, 1, 1u << 20,
+           "tokens, with the special ones; 'characters' takes all of the text's instead");
+  app->add_option("-o,--output", options->out, "the tokenizer to write, JSON")
+      ->required()
+      ->type_name("OUT.json");
+  app->footer(
+      "Kinds:\n"
+      "  bytes-bpe   byte-level pair encoding: bytes, and what they merge to; any text comes back as it was\n"
+      "  wordpiece   words made of the longest pieces that fit, the first of them with the space before it;\n"
+      "              a character that the text lacks becomes <|unknown|>\n"
+      "  words       the most frequent words, others become <|unknown|>\n"
+      "  characters  every character of the text\n"
+      "The same text gives the same vocabulary. The file goes to 'cllm train --tokenizer', which puts it "
+      "into\n"
+      "the model.\n\n"
+      "Examples:\n"
+      "  cllm tokenizer train --data stories.txt --kind bytes-bpe --vocabulary 4096 -o stories.json\n"
+      "  cllm train --data stories.txt --tokenizer stories.json -o stories.cllm");
+  return app;
+}
+
+CLI::App* AddCoder(CLI::App* tokenizer, const char* name, const char* summary, Options* options) {
+  CLI::App* app = tokenizer->add_subcommand(name, summary);
+  app->add_option("TOKENIZER", options->tokenizer, "a file of 'cllm tokenizer train', or a .cllm file")
+      ->required()
+      ->type_name("");
+  CLI::Option* text = app->add_option("--text", options->text, "the input itself")->type_name("TEXT");
+  app->add_option("--data", options->data, "a file with the input; without it and --text: stdin")
+      ->type_name("FILE")
+      ->expected(1)
+      ->excludes(text);
+  return app;
+}
+
+}  // namespace
+
+Command AddTokenizer(CLI::App& program) {
+  auto options = std::make_shared<Options>();
+  CLI::App* app = program.add_subcommand("tokenizer", "trains tokenizers; text to tokens and back");
+  app->require_subcommand(1);
+  CLI::App* train = AddTrainTokenizer(app, options.get());
+  CLI::App* encode = AddCoder(app, "encode", "text to token ids", options.get());
+  encode->add_flag("--lines", options->lines, "each line is a text of its own, without its newline");
+  encode->add_flag("--json", options->json, "for each text one line of JSON: text, tokens, pieces");
+  encode->footer(
+      "On stdout: the ids of each text on a line, without begin and end tokens; on stderr how many.\n\n"
+      "Examples:\n"
+      "  cllm tokenizer encode stories.cllm --text \"Once upon a time\"\n"
+      "  cllm tokenizer encode stories.json --data stories.txt --lines --json >tokens.jsonl");
+  CLI::App* decode = AddCoder(app, "decode", "token ids to text", options.get());
+  decode->add_flag("--lines", options->lines, "a newline after the text of each line");
+  decode->add_flag("--json", options->json, "for each line one line of JSON: text");
+  decode->footer(
+      "Each line of the input is a text: ids apart by blanks, a JSON array of them, or an object with an\n"
+      "array \"tokens\", as 'encode' prints them. On stdout: the texts; special tokens give nothing.\n\n"
+      "Example:\n"
+      "  cllm tokenizer encode stories.json --data a.txt | cllm tokenizer decode stories.json | cmp - a.txt");
+  return {app, [=] {
+            if (train->parsed()) return Train(*options);
+            return encode->parsed() ? Encode(*options, encode->count("--text") > 0)
+                                    : Decode(*options, decode->count("--text") > 0);
+          }};
+}
+
+}  // namespace cllm

@@ -1,0 +1,163 @@
+#include "converter/tokenizer/tokenizer_file.h"
+
+#include <array>
+#include <exception>
+#include <stdexcept>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "converter/import/mapped_file.h"
+#include "converter/import/model_file.h"
+#include "converter/tokenizer/segments.h"
+#include "converter/tokenizer/utf8.h"
+#include "nlohmann/json.hpp"
+
+namespace cllm {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr char kFormat[] = "cllm tokenizer";
+constexpr int kVersion = 1;
+constexpr std::array kKinds = {TokenizerKind::kNone,         TokenizerKind::kByteBpe,
+                               TokenizerKind::kScoredMerges, TokenizerKind::kCharacters,
+                               TokenizerKind::kWordPiece,    TokenizerKind::kWords};
+constexpr std::array kPretokenizers = {"whole", "words"};  // in the order of Pretokenizer
+
+struct SpecialToken {
+  const char* name;
+  uint32_t TokenizerTables::*id;
+};
+constexpr SpecialToken kSpecialTokens[] = {{"begin_token", &TokenizerTables::begin_token},
+                                           {"end_token", &TokenizerTables::end_token},
+                                           {"unknown_token", &TokenizerTables::unknown_token},
+                                           {"byte_token_base", &TokenizerTables::byte_token_base}};
+
+Json PieceToJson(const std::string& piece) {
+  if (InvalidUtf8At(piece) == std::string_view::npos) return piece;
+  return {{"bytes", absl::BytesToHexString(piece)}};
+}
+
+std::string PieceFromJson(const Json& piece) {
+  return piece.is_string() ? piece.get<std::string>()
+                           : absl::HexStringToBytes(piece.at("bytes").get<std::string>());
+}
+
+// Negative numbers and fractions would be converted silently.
+uint32_t Id(const Json& json) {
+  if (!json.is_number_unsigned() || json.get<uint64_t>() >= CLLM_NO_TOKEN) {
+    throw std::invalid_argument(json.dump() + " is no token id");
+  }
+  return json.get<uint32_t>();
+}
+
+absl::Status NotATokenizer(absl::string_view why) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("is no tokenizer: ", why, ". Make one with 'cllm tokenizer train', or give a .cllm file"));
+}
+
+TokenizerTables Parse(const Json& json) {
+  TokenizerTables tables;
+  const std::string kind = json.at("kind"), pretokenizer = json.at("pretokenizer");
+  for (const TokenizerKind known : kKinds) {
+    if (kind == TokenizerKindName(known)) tables.kind = known;
+  }
+  for (size_t i = 0; i < kPretokenizers.size(); ++i) {
+    if (pretokenizer == kPretokenizers[i]) tables.pretokenizer = static_cast<Pretokenizer>(i);
+  }
+  tables.prefix_space = json.value("prefix_space", false);
+  for (const SpecialToken& special : kSpecialTokens) {
+    if (json.contains(special.name)) tables.*special.id = Id(json.at(special.name));
+  }
+  for (const Json& piece : json.at("pieces")) tables.pieces.push_back(PieceFromJson(piece));
+  if (json.contains("scores")) json.at("scores").get_to(tables.scores);
+  if (!json.contains("merges")) return tables;
+  for (const Json& merge : json.at("merges")) {
+    tables.merges.push_back({Id(merge.at(0)), Id(merge.at(1)), Id(merge.at(2))});
+  }
+  return tables;
+}
+
+bool LooksLikeJson(std::string_view bytes) {
+  const size_t first = bytes.find_first_not_of(" \t\r\n");
+  return first != std::string_view::npos && bytes[first] == '{';
+}
+
+}  // namespace
+
+const char* TokenizerKindName(TokenizerKind kind) {
+  switch (kind) {
+    case TokenizerKind::kNone: return "none";
+    case TokenizerKind::kByteBpe: return "byte_bpe";
+    case TokenizerKind::kScoredMerges: return "scored_merges";
+    case TokenizerKind::kCharacters: return "characters";
+    case TokenizerKind::kWordPiece: return "word_piece";
+    case TokenizerKind::kWords: return "words";
+  }
+  return "unknown";
+}
+
+std::string TokenizerToJson(const TokenizerTables& tables) {
+  Json json = {{"format", kFormat},
+               {"version", kVersion},
+               {"kind", TokenizerKindName(tables.kind)},
+               {"pretokenizer", kPretokenizers[static_cast<size_t>(tables.pretokenizer)]}};
+  if (tables.prefix_space) json["prefix_space"] = true;
+  for (const SpecialToken& special : kSpecialTokens) {
+    if (tables.*special.id != CLLM_NO_TOKEN) json[special.name] = tables.*special.id;
+  }
+  // One entry a line.
+  std::string text = json.dump(1);
+  text.resize(text.rfind('\n'));
+  const auto append = [&text](const char* name, size_t count, const auto& entry) {
+    if (count == 0) return;
+    absl::StrAppend(&text, ",\n \"", name, "\": [");
+    for (size_t i = 0; i < count; ++i) absl::StrAppend(&text, i == 0 ? "\n  " : ",\n  ", entry(i).dump());
+    absl::StrAppend(&text, "\n ]");
+  };
+  append("pieces", tables.pieces.size(), [&](size_t i) { return PieceToJson(tables.pieces[i]); });
+  append("scores", tables.scores.size(), [&](size_t i) { return Json(tables.scores[i]); });
+  append("merges", tables.merges.size(), [&](size_t i) {
+    return Json({tables.merges[i].left, tables.merges[i].right, tables.merges[i].result});
+  });
+  return text + "\n}\n";
+}
+
+absl::StatusOr<TokenizerTables> TokenizerFromJson(std::string_view text) {
+  TokenizerTables tables;
+  try {
+    const Json json = Json::parse(text);
+    if (json.at("format") != kFormat) return NotATokenizer("it is JSON of another format");
+    if (json.at("version") != kVersion) return NotATokenizer("it is of a newer version");
+    tables = Parse(json);
+  } catch (const std::exception& error) {
+    return NotATokenizer(error.what());
+  }
+  if (tables.kind == TokenizerKind::kNone) return NotATokenizer("its kind is unknown");
+  if (absl::Status status = PackTokenizer(tables).status(); !status.ok()) return status;
+  return tables;
+}
+
+absl::StatusOr<TokenizerTables> ReadTokenizerFile(const std::string& path) {
+  absl::StatusOr<MappedFile> bytes = MappedFile::Open(path, "a tokenizer or a .cllm file");
+  if (!bytes.ok()) return bytes.status();
+  if (LooksLikeJson(bytes->bytes())) {
+    absl::StatusOr<TokenizerTables> tables = TokenizerFromJson(bytes->bytes());
+    if (tables.ok()) return tables;
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", tables.status().message()));
+  }
+  absl::StatusOr<ModelFile> file = ModelFile::Open(path);
+  if (!file.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path,
+                     ": is no tokenizer: it is neither JSON nor a .cllm file. Make one with 'cllm tokenizer "
+                     "train'. (",
+                     file.status().message(), ")"));
+  }
+  if (file->model().tokenizer.kind == TokenizerKind::kNone) {
+    return absl::InvalidArgumentError(path + ": this model has no tokenizer");
+  }
+  return UnpackTokenizer(file->model().tokenizer);
+}
+
+}  // namespace cllm
