@@ -18,10 +18,10 @@ ProgressLine::ProgressLine() : live_(isatty(STDERR_FILENO) != 0) {}
 
 void ProgressLine::operator()(const TrainProgress& progress) {
   const bool last = progress.step == progress.steps;
-  if (!live_ && !progress.evaluated && !last && progress.seconds < next_) return;
+  if (!live_ && !progress.evaluated && !progress.went_back && !last && progress.seconds < next_) return;
   next_ = progress.seconds + kSecondsBetweenLines;
   absl::FPrintF(stderr, "%s%s%s", live_ ? "\r\033[K" : "", FormatProgress(progress), live_ ? "" : "\n");
-  if (live_ && (progress.evaluated || last)) absl::FPrintF(stderr, "\n");
+  if (live_ && (progress.evaluated || progress.went_back || last)) absl::FPrintF(stderr, "\n");
 }
 
 absl::Status ProgressLog::Open(const std::string& path) {
@@ -39,6 +39,7 @@ void ProgressLog::operator()(const TrainProgress& progress) {
                                  {"tokens_per_second", progress.tokens_per_second},
                                  {"seconds", progress.seconds}};
   if (progress.evaluated) line["validation_loss"] = progress.validation_loss;
+  if (progress.went_back) line["went_back"] = true;
   file_ << line.dump() << std::endl;
 }
 

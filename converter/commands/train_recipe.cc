@@ -36,6 +36,9 @@ void VisitAll(Options& options, const Visit& visit) {
   visit("momentum", options.momentum, options.momentum >= 0);
   visit("weight-decay", options.weight_decay, options.weight_decay >= 0);
   visit("embedding-decay", options.embedding_decay, options.embedding_decay >= 0);
+  visit("dropout", options.dropout, options.dropout >= 0);
+  visit("label-smoothing", options.label_smoothing, options.label_smoothing >= 0);
+  visit("ema", options.average, options.average >= 0);
 }
 
 void SetIf(double value, float* number) {
@@ -59,6 +62,12 @@ void AddRecipeOptions(CLI::App* app, RecipeOptions* options) {
   AddNumber(app, "--weight-decay", &options->weight_decay, {0, 10}, "of the layers' matrices", own);
   AddNumber(app, "--embedding-decay", &options->embedding_decay, {0, 10},
             "weight decay of the embedding and of a head of its own; norms have none", own);
+  AddNumber(app, "--dropout", &options->dropout, {0, 0.9},
+            "share of the numbers dropped from embedded tokens and from what each half of a layer adds", own);
+  AddNumber(app, "--label-smoothing", &options->label_smoothing, {0, 0.9},
+            "share of a target's probability that is spread over the vocabulary", own);
+  AddNumber(app, "--ema", &options->average, {0, 0.99999},
+            "evaluate and write a moving average of the weights, of this decay a step", own);
 }
 
 void ApplyTo(const RecipeOptions& options, Recipe* recipe) {
@@ -75,6 +84,9 @@ void ApplyTo(const RecipeOptions& options, Recipe* recipe) {
   SetIf(options.momentum, &recipe->momentum);
   SetIf(options.weight_decay, &recipe->weight_decay);
   SetIf(options.embedding_decay, &recipe->embedding_decay);
+  SetIf(options.dropout, &recipe->dropout);
+  SetIf(options.label_smoothing, &recipe->label_smoothing);
+  SetIf(options.average, &recipe->average);
 }
 
 nlohmann::ordered_json RecipeJson(const RecipeOptions& options) {

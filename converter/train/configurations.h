@@ -41,6 +41,10 @@ struct Recipe {
   float weight_decay = 0.1f;     // of the layers' matrices
   float embedding_decay = 0.1f;  // of embedding and head; norms have none
   float clip = 1.0f;             // global gradient norm
+  float dropout = 0.0f;          // cllm_regularization
+  float label_smoothing = 0.0f;
+  float average =
+      0.0f;  // decay of the moving average of weights that is evaluated and written; 0: the weights
   Initialization initial;
 };
 

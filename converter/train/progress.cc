@@ -22,6 +22,7 @@ std::string FormatProgress(const TrainProgress& progress) {
                       progress.steps, progress.loss, progress.learning_rate,
                       WithCommas(static_cast<uint64_t>(progress.tokens_per_second)), left / 60, left % 60);
   if (progress.evaluated) absl::StrAppendFormat(&line, "  validation %.4f", progress.validation_loss);
+  if (progress.went_back) line += "  diverged: went back to this step, with a quarter of the rate";
   return line;
 }
 

@@ -53,12 +53,19 @@ absl::Status TrainingRun::Start(absl::Span<const uint32_t> tokens) {
   status = ExplainStatus(
       cllm_trainer_create(file_.handle(), &limits, pool_.workers(), room_.get(), room_bytes_, &trainer_),
       "the trainer");
-  return status.ok() && options_.resume != nullptr ? Resume(*options_.resume) : status;
+  if (!status.ok()) return status;
+  if (recipe.average > 0) {
+    const absl::Span<const float> weights = Part(CLLM_TRAINER_WEIGHT);
+    average_.assign(weights.begin(), weights.end());
+  }
+  if (options_.resume != nullptr) status = Resume(*options_.resume);
+  if (status.ok()) good_ = State();
+  return status;
 }
 
 bool TrainingRun::Finished() const {
   const uint64_t patient_steps = uint64_t{options_.patience} * options_.evaluation_interval;
-  if (patient_steps != 0 && best_step_ != 0 && step_ - best_step_ >= patient_steps) return true;
+  if (patient_steps != 0 && best_step_ != 0 && step_ >= best_step_ + patient_steps) return true;
   if (options_.minutes > 0) return Elapsed() >= options_.minutes * 60;
   return step_ >= options_.recipe.steps;
 }
@@ -72,6 +79,13 @@ double TrainingRun::ScheduleStep() const {
 absl::Status TrainingRun::Step(float* loss) {
   const Recipe& recipe = options_.recipe;
   const float weight = 1.0f / static_cast<float>(recipe.accumulate);
+  const cllm_regularization regularization = {
+      sizeof(regularization), recipe.dropout,
+      recipe.label_smoothing, 0,
+      options_.seed,          uint64_t{step_} * recipe.accumulate * recipe.batch};
+  if (cllm_status status = cllm_trainer_regularize(trainer_, &regularization); status != CLLM_OK) {
+    return ExplainStatus(status, "dropout and label smoothing");
+  }
   double sum = 0;
   for (uint32_t i = 0; i < recipe.accumulate; ++i) {
     const uint64_t number = uint64_t{step_} * recipe.accumulate + i;
@@ -83,15 +97,24 @@ absl::Status TrainingRun::Step(float* loss) {
     sum += part;
   }
   *loss = static_cast<float>(sum / recipe.accumulate);
-  report_.learning_rate = LearningRate(recipe, ScheduleStep());
+  report_.learning_rate = static_cast<float>(rate_factor_ * LearningRate(recipe, ScheduleStep()));
   const cllm_optimizer optimizer = OptimizerAt(recipe, report_.learning_rate);
   const cllm_status status = cllm_trainer_update(trainer_, &optimizer, &report_.gradient_norm);
   if (status != CLLM_OK) return ExplainStatus(status, "the training recipe");
   ++step_;
-  if (!std::isfinite(*loss)) {
-    return absl::InternalError(
-        absl::StrCat("the loss is not finite after step ", step_, ". Use a smaller learning rate."));
-  }
+  return absl::OkStatus();
+}
+
+absl::Status TrainingRun::StepOrReturn(float* loss) {
+  report_.went_back = false;
+  if (absl::Status status = Step(loss); !status.ok()) return status;
+  if (step_ == 1) first_loss_ = *loss;
+  // Written so that what is not a number has diverged, too.
+  const double most = first_loss_ + std::log(static_cast<double>(file_.model().config.vocabulary_size));
+  if (!(*loss <= most) || !std::isfinite(report_.gradient_norm)) return GoBack();
+  UpdateAverage();
+  loss_sum_ += *loss;
+  ++loss_count_;
   return absl::OkStatus();
 }
 
@@ -138,20 +161,17 @@ absl::Status TrainingRun::Steps(const std::function<void(const TrainProgress&)>&
   double reported = Now();
   while (!Finished() && !Stopped()) {
     float loss = 0;
-    if (absl::Status status = Step(&loss); !status.ok()) return status;
-    loss_sum_ += loss;
-    ++loss_count_;
+    if (absl::Status status = StepOrReturn(&loss); !status.ok()) return status;
     const uint32_t interval = options_.evaluation_interval;
-    report_.evaluated = interval != 0 && step_ % interval == 0 && validation_.size() > 1;
+    report_.evaluated =
+        !report_.went_back && interval != 0 && step_ % interval == 0 && validation_.size() > 1;
     if (report_.evaluated) {
-      uint64_t counted;
-      if (absl::Status status = EvaluateAll(&report_.validation_loss, &counted); !status.ok()) return status;
-      NoteEvaluation(report_.validation_loss);
+      if (absl::Status status = EvaluateAndNote(); !status.ok()) return status;
     }
-    if (options_.checkpoint_interval != 0 && step_ % options_.checkpoint_interval == 0) MakeCheckpoint();
+    if (!report_.went_back) KeepState();
     const bool due =
         options_.report_interval != 0 ? step_ % options_.report_interval == 0 : Now() - reported >= 1;
-    if (due || report_.evaluated || Finished()) {
+    if (due || report_.evaluated || report_.went_back || Finished()) {
       Report(progress);
       reported = Now();
     }
@@ -225,6 +245,7 @@ absl::StatusOr<TrainResult> Train(const TrainOptions& options, const Checkpoint&
   if (absl::Status status = run.Start(tokens); !status.ok()) return status;
   if (absl::Status status = run.Steps(progress); !status.ok()) return status;
   const bool interrupted = run.Stopped();
+  run.TakeAverage();
   double validation_loss = std::numeric_limits<double>::quiet_NaN();
   uint64_t validation_tokens = 0;
   if (!interrupted) {

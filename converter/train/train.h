@@ -16,6 +16,8 @@
 
 namespace cllm {
 
+inline constexpr uint32_t kGoodSteps = 100, kMostReturns = 10;
+
 struct TrainOptions {
   Recipe recipe;
   double minutes = 0;                // > 0: train for this long instead of recipe.steps; the schedule then
@@ -42,6 +44,7 @@ struct TrainProgress {
   double tokens_per_second = 0;  // since the start, evaluations left out
   double seconds = 0;            // since the start
   double seconds_left = 0;       // estimated
+  bool went_back = false;        // to `step`, because the run diverged
   bool evaluated = false;        // validation_loss is of this very step
   double validation_loss = 0;
 };
@@ -66,8 +69,10 @@ struct TrainResult {
 // validation loss is the mean over non-overlapping windows that cover the whole validation part, every token
 // but the first a target once. `progress` may be empty; it is called from the calling thread. A run that
 // resumes from a checkpoint with the same recipe, steps, seed and tokens ends with the same weights as one
-// that was never interrupted. Errors: InvalidArgument (too few tokens for a window, a token outside the
-// vocabulary, recipe out of range, a state of another model), Internal (a loss that is not finite).
+// that was never interrupted. Where loss or gradient are not finite it goes back to the last state kept,
+// which is at most kGoodSteps steps old or the last checkpoint, with a quarter of the learning rate. Errors:
+// InvalidArgument (too few tokens for a window, a token outside the vocabulary, recipe out of range, a state
+// of another model), Internal (still not finite after kMostReturns returns).
 absl::StatusOr<TrainResult> Train(const TrainOptions& options, const Checkpoint& initial,
                                   absl::Span<const uint32_t> tokens,
                                   const std::function<void(const TrainProgress&)>& progress);

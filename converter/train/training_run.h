@@ -28,6 +28,7 @@ class TrainingRun {
   absl::Status Steps(const std::function<void(const TrainProgress&)>& progress);
   absl::Status EvaluateAll(double* loss, uint64_t* counted);
   bool Stopped() const { return options_.stop != nullptr && options_.stop->load(); }
+  void TakeAverage();
   void TakeBest(double* loss);
   TrainResult Result(const Checkpoint& initial);
 
@@ -38,6 +39,10 @@ class TrainingRun {
 
   static double Now();  // seconds
   absl::Status Step(float* loss);
+  absl::Status StepOrReturn(float* loss);
+  absl::Status GoBack();
+  absl::Status EvaluateAndNote();
+  void UpdateAverage();
   bool Finished() const;
   double ScheduleStep() const;
   uint64_t StepTokens() const {
@@ -46,7 +51,9 @@ class TrainingRun {
   double Elapsed() const { return Now() - start_ - evaluation_seconds_; }
   void Report(const std::function<void(const TrainProgress&)>& progress);
   absl::Status Resume(const TrainingState& state);
-  void MakeCheckpoint();
+  absl::Status Restore(const TrainingState& state);
+  TrainingState State();
+  void KeepState();
   absl::Span<float> Part(cllm_trainer_part part);
   void NoteEvaluation(double loss);
 
@@ -63,6 +70,11 @@ class TrainingRun {
   uint32_t best_step_ = 0;  // of the evaluations
   double best_loss_ = 0;
   std::vector<float> best_weights_;
+  std::vector<float> average_;  // of weights; empty without one
+  TrainingState good_;          // to go back to
+  double rate_factor_ = 1;
+  double first_loss_ = 0;  // of the first step
+  uint32_t returns_ = 0;
   TrainProgress report_;
   double loss_sum_ = 0;  // since the last report
   uint32_t loss_count_ = 0;

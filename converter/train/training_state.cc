@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -65,10 +66,13 @@ std::string StateToBytes(const TrainingState& state) {
                                {"seconds", state.seconds},
                                {"beta1_power", state.beta1_power},
                                {"beta2_power", state.beta2_power},
+                               {"rate_factor", state.rate_factor},
+                               {"first_loss", state.first_loss},
                                {"best_step", state.best_step},
                                {"best_loss", state.best_loss},
                                {"floats", state.weights.size()},
                                {"second_floats", state.second_moments.size()},
+                               {"average_floats", state.average_weights.size()},
                                {"best_floats", state.best_weights.size()}};
   const std::string text = head.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   const uint64_t length = text.size();
@@ -78,6 +82,7 @@ std::string StateToBytes(const TrainingState& state) {
   AppendFloats(state.weights, &bytes);
   AppendFloats(state.first_moments, &bytes);
   AppendFloats(state.second_moments, &bytes);
+  AppendFloats(state.average_weights, &bytes);
   AppendFloats(state.best_weights, &bytes);
   const Sha256Digest digest = Sha256(bytes);
   bytes.append(reinterpret_cast<const char*>(digest.data()), digest.size());
@@ -107,17 +112,20 @@ absl::StatusOr<TrainingState> StateFromBytes(std::string_view bytes) {
   state.beta2_power = head.value("beta2_power", 1.0);
   state.best_step = head.value("best_step", uint32_t{0});
   state.best_loss = head.value("best_loss", 0.0);
-  const uint64_t floats = head.value("floats", uint64_t{0}), best = head.value("best_floats", uint64_t{0});
-  const uint64_t second = head.value("second_floats", floats);
-  const uint64_t stored = bytes.size() / sizeof(float);
-  if (bytes.size() % sizeof(float) != 0 || floats > stored / 2 || second > floats ||
-      second > stored - 2 * floats || best != stored - 2 * floats - second) {
-    return Damaged("it has another number of weights than its head says");
+  state.rate_factor = head.value("rate_factor", 1.0);
+  state.first_loss = head.value("first_loss", 0.0);
+  const uint64_t floats = head.value("floats", uint64_t{0});
+  const std::pair<uint64_t, std::vector<float>*> parts[] = {
+      {floats, &state.weights},
+      {floats, &state.first_moments},
+      {head.value("second_floats", floats), &state.second_moments},
+      {head.value("average_floats", uint64_t{0}), &state.average_weights},
+      {head.value("best_floats", uint64_t{0}), &state.best_weights}};
+  for (const auto& [count, part] : parts) {
+    if (count > bytes.size() / sizeof(float)) return Damaged("it has fewer weights than its head says");
+    *part = TakeFloats(&bytes, count);
   }
-  state.weights = TakeFloats(&bytes, floats);
-  state.first_moments = TakeFloats(&bytes, floats);
-  state.second_moments = TakeFloats(&bytes, second);
-  state.best_weights = TakeFloats(&bytes, best);
+  if (!bytes.empty()) return Damaged("it has more weights than its head says");
   return state;
 }
 

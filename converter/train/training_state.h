@@ -19,8 +19,11 @@ struct TrainingState {
   uint32_t step = 0;   // done
   double seconds = 0;  // of training so far
   double beta1_power = 1, beta2_power = 1;  // cllm_trainer_state
+  double rate_factor = 1;                   // what divergences have left of the learning rate
+  double first_loss = 0;                    // of the first step
   // All tensors in the order of the file's table, as they are stored; second moments of those that have them.
   std::vector<float> weights, first_moments, second_moments;
+  std::vector<float> average_weights;  // none without an average
   // Of the evaluation with the lowest validation loss; step 0 and no weights if there is none.
   uint32_t best_step = 0;
   double best_loss = 0;

@@ -40,6 +40,11 @@ cllm_status cllm_trainer_accumulate(cllm_trainer* trainer, const uint32_t* input
   return View(trainer)->Accumulate(inputs, targets, sequences, length, weight, loss);
 }
 
+cllm_status cllm_trainer_regularize(cllm_trainer* trainer, const cllm_regularization* regularization) {
+  if (cllm::AnyNull(trainer, regularization)) return CLLM_NULL_ARGUMENT;
+  return View(trainer)->Regularize(*regularization);
+}
+
 cllm_status cllm_trainer_evaluate(cllm_trainer* trainer, const uint32_t* inputs, const uint32_t* targets,
                                   uint32_t sequences, uint32_t length, float* loss) {
   if (cllm::AnyNull(trainer, inputs, targets, loss)) return CLLM_NULL_ARGUMENT;

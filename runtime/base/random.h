@@ -16,6 +16,7 @@ enum class RandomStream : uint64_t {
   kWeights = 2,
   kBatches = 3,
   kData = 4,
+  kDropout = 5,
 };
 
 constexpr uint64_t MixBits(uint64_t x) {
@@ -24,10 +25,23 @@ constexpr uint64_t MixBits(uint64_t x) {
   return x ^ (x >> 31);
 }
 
+inline constexpr uint64_t kGoldenRatio = 0x9E3779B97F4A7C15u;
+
+// Random in two steps, for many draws of one stream.
+constexpr uint64_t RandomKey(uint64_t seed, uint64_t stream) {
+  return MixBits(MixBits(seed + kGoldenRatio) + kGoldenRatio * (stream + 1));
+}
+
+constexpr uint64_t RandomKey(uint64_t seed, RandomStream stream) {
+  return RandomKey(seed, static_cast<uint64_t>(stream));
+}
+
+constexpr uint64_t RandomAt(uint64_t key, uint64_t counter) {
+  return MixBits(key + kGoldenRatio * (counter + 1));
+}
+
 constexpr uint64_t Random(uint64_t seed, uint64_t stream, uint64_t counter) {
-  constexpr uint64_t kGolden = 0x9E3779B97F4A7C15u;
-  const uint64_t key = MixBits(MixBits(seed + kGolden) + kGolden * (stream + 1));
-  return MixBits(key + kGolden * (counter + 1));
+  return RandomAt(RandomKey(seed, stream), counter);
 }
 
 constexpr uint64_t Random(uint64_t seed, RandomStream stream, uint64_t counter) {

@@ -134,6 +134,12 @@ float CrossEntropy(float* logits, size_t count, uint32_t target, float weight, b
   return HWY_DYNAMIC_DISPATCH(CrossEntropy)(logits, count, target, weight, gradient);
 }
 
+void SmoothTarget(float weight, size_t count, uint32_t target, float* d_logits) {
+  const float each = weight / static_cast<float>(count);
+  for (size_t i = 0; i < count; ++i) d_logits[i] -= each;
+  d_logits[target] += weight;
+}
+
 uint32_t ArgMax(const float* x, size_t count) { return HWY_DYNAMIC_DISPATCH(ArgMax)(x, count); }
 
 }  // namespace cllm

@@ -17,6 +17,9 @@ void SoftmaxFrom(const float* x, size_t count, float log_sum_exp, float* probabi
 // Elements from count to PaddedRow(count) become zero. gradient = false leaves logits alone.
 float CrossEntropy(float* logits, size_t count, uint32_t target, float weight, bool gradient);
 
+// What smoothing a target's label adds to the gradient of its logits: weight (one_hot(target) - 1 / count).
+void SmoothTarget(float weight, size_t count, uint32_t target, float* d_logits);
+
 // Index of the largest element, the lowest of equals; NaN never wins; 0 if all are NaN. count > 0.
 uint32_t ArgMax(const float* x, size_t count);
 

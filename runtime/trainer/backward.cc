@@ -52,6 +52,7 @@ void Trainer::Backward(const uint32_t* inputs, const SequenceBatch& batch) {
   for (size_t half = last; half-- > 0;) {
     ForBands(batch, [&](const Band& band) {
       NormBackward(half + 1, count, band);
+      DropAddedBackward(half, count, band);
       if (half % 2 == 1) {
         FeedForwardHalfBackward(half / 2, count, band);
       } else {
@@ -60,7 +61,10 @@ void Trainer::Backward(const uint32_t* inputs, const SequenceBatch& batch) {
     });
     HalfWeightsBackward(half, batch);
   }
-  ForBands(batch, [&](const Band& band) { NormBackward(0, count, band); });
+  ForBands(batch, [&](const Band& band) {
+    NormBackward(0, count, band);
+    DropEmbedded(band, Floats(plan_.d_residual));
+  });
   EmbeddingBackward(inputs, count);
 }
 
@@ -78,17 +82,18 @@ void Trainer::NormBackward(size_t half, size_t rows, const Band& band) {
   });
 }
 
-// x_out = x_in + down(hidden): d_residual is the gradient of x_out, d_normed becomes that of the normed rows.
+// x_out = x_in + down(hidden), less what dropout takes: d_residual is the gradient of x_out, d_normed becomes
+// that of the normed rows.
 // What the forward pass did not keep, the normed rows and the hidden ones, is computed again.
 void Trainer::FeedForwardHalfBackward(size_t layer, size_t rows, const Band& band) {
   const LayerWeights& weights = Layer(layer);
   const FeedForwardBuffers buffers = FeedForwardOf(layer, rows, band);
   const size_t width = shape_.width_stride, hidden = shape_.hidden_stride, count = band.batch.count();
   const float* transposed = Floats(plan_.transposed);
-  const float* d_residual = Floats(plan_.d_residual) + band.row() * width;
+  const float* d_added = AddedGradient(2 * layer + 1, rows) + band.row() * width;
   float* d_hidden = Floats(plan_.d_hidden) + band.row() * hidden;
   NormRows(weights.feed_forward_norm, shape_, count, buffers.x_in, buffers.normed, nullptr, band.workers);
-  LinearBackward(weights.down, transposed, d_residual, width, band, d_hidden);
+  LinearBackward(weights.down, transposed, d_added, width, band, d_hidden);
   ForRanges(band.workers, count, hidden * 32, [&](size_t begin, size_t end) {
     float* gate_up = buffers.gate_up + begin * 2 * hidden;
     SwiGlu(gate_up, end - begin, hidden, buffers.hidden + begin * hidden);
@@ -103,8 +108,8 @@ void Trainer::AttentionHalfBackward(size_t layer, size_t rows, const Band& band)
   const AttentionBuffers buffers = AttentionOf(layer, rows, band);
   const size_t width = shape_.width_stride, qkv = shape_.qkv_stride, count = band.batch.count();
   const float* transposed = Floats(plan_.transposed);
-  LinearBackward(weights.attention_output, transposed, Floats(plan_.d_residual) + band.row() * width, width,
-                 band, Floats(plan_.d_attended) + band.row() * shape_.query_stride);
+  LinearBackward(weights.attention_output, transposed, AddedGradient(2 * layer, rows) + band.row() * width,
+                 width, band, Floats(plan_.d_attended) + band.row() * shape_.query_stride);
   ForRanges(band.workers, band.batch.sequences * shape_.kv_heads,
             band.batch.length * band.batch.length * shape_.head_size * 3 * (shape_.heads / shape_.kv_heads),
             [&](size_t begin, size_t end) { HeadsBackward(buffers, band, begin, end); });

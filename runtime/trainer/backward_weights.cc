@@ -11,13 +11,13 @@ void Trainer::HalfWeightsBackward(size_t half, const SequenceBatch& batch) {
   const LayerWeights& weights = Layer(half / 2);
   const size_t count = batch.count(), width = shape_.width_stride;
   const Band all = {0, batch, nullptr};
-  const float* d_residual = Floats(plan_.d_residual);
+  const float* d_added = AddedGradient(half, count);
   if (half % 2 == 1) {
     const size_t hidden = shape_.hidden_stride;
     const FeedForwardBuffers buffers = FeedForwardOf(half / 2, count, all);
     ForShares(count * width * 3 * hidden, [&](const Share& share) {
       LinearWeightBackward(weights.gate_up, buffers.normed, width, buffers.gate_up, 2 * hidden, count, share);
-      LinearWeightBackward(weights.down, buffers.hidden, hidden, d_residual, width, count, share.Reversed());
+      LinearWeightBackward(weights.down, buffers.hidden, hidden, d_added, width, count, share.Reversed());
       NormWeightBackward(half, count, share);
       TransposeHalf(half - 1, share);
     });
@@ -28,7 +28,7 @@ void Trainer::HalfWeightsBackward(size_t half, const SequenceBatch& batch) {
   ForShares(count * width * (query + qkv), [&](const Share& share) {
     LinearWeightBackward(weights.query_key_value, buffers.normed, width, Floats(plan_.d_query_key_value), qkv,
                          count, share);
-    LinearWeightBackward(weights.attention_output, buffers.attended, query, d_residual, width, count,
+    LinearWeightBackward(weights.attention_output, buffers.attended, query, d_added, width, count,
                          share.Reversed());
     NormWeightBackward(half, count, share);
     if (half > 0) TransposeHalf(half - 1, share);

@@ -34,7 +34,7 @@ FeedForwardBuffers Trainer::FeedForwardOf(size_t layer, size_t rows, const Band&
 }
 
 // Up to the final norm, band by band.
-void Trainer::Forward(const uint32_t* inputs, const SequenceBatch& batch) {
+void Trainer::Forward(const uint32_t* inputs, const SequenceBatch& batch, bool training) {
   const size_t all = batch.count(), layers = model_.config.layers, width = shape_.width_stride;
   ForBands(batch, [&](const Band& band) {
     const size_t count = band.batch.count(), row = band.row();
@@ -43,9 +43,12 @@ void Trainer::Forward(const uint32_t* inputs, const SequenceBatch& batch) {
         EmbedToken(embedding_, inputs[r], Residual(0, all) + r * width);
       }
     });
+    if (training) DropEmbedded(band, Residual(0, all));
     for (size_t layer = 0; layer < layers; ++layer) {
       AttentionHalf(Layer(layer), shape_, RowsOf(band), AttentionOf(layer, all, band), band.workers);
+      if (training) DropAdded(2 * layer, all, band);
       FeedForwardHalf(Layer(layer), shape_, count, FeedForwardOf(layer, all, band), band.workers);
+      if (training) DropAdded(2 * layer + 1, all, band);
     }
     NormRows(final_norm_, shape_, count, Residual(2 * layers, all) + row * width,
              Floats(plan_.normed) + row * width, Inverse(2 * layers, all) + row, band.workers);
@@ -57,7 +60,7 @@ float Trainer::Run(const uint32_t* inputs, const uint32_t* targets, const Sequen
   const size_t count = batch.count();
   uint32_t counted = 0;
   for (size_t r = 0; r < count; ++r) counted += targets[r] != CLLM_NO_TOKEN;
-  Forward(inputs, batch);
+  Forward(inputs, batch, weight != nullptr);
   const float token_weight = weight != nullptr && counted != 0 ? *weight / static_cast<float>(counted) : 0.0f;
   HeadAndLoss(targets, count, weight != nullptr, token_weight);
   double sum = 0.0;
@@ -73,6 +76,10 @@ void Trainer::RowLosses(const uint32_t* targets, size_t begin, size_t first, siz
     float& loss = Floats(plan_.losses)[begin + r];
     if (targets[begin + r] != CLLM_NO_TOKEN) {
       loss = CrossEntropy(logits, model_.config.vocabulary_size, targets[begin + r], token_weight, gradient);
+      if (gradient && label_smoothing_ > 0.0f) {
+        SmoothTarget(token_weight * label_smoothing_, model_.config.vocabulary_size, targets[begin + r],
+                     logits);
+      }
     } else {
       loss = 0.0f;
       std::memset(logits, 0, vocabulary_stride_ * sizeof(float));

@@ -92,6 +92,7 @@ Status Trainer::Accumulate(const uint32_t* inputs, const uint32_t* targets, uint
   const SequenceBatch batch = Begin(sequences, length);
   *loss = Run(inputs, targets, batch, &weight);
   Backward(inputs, batch);
+  sequence_ += sequences;
   return CLLM_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "base/layout.h"
 #include "base/ranges.h"
 #include "base/status.h"
+#include "kernels/dropout.h"
 #include "kernels/optimizer.h"
 #include "model/model.h"
 #include "session/layer.h"
@@ -56,6 +57,7 @@ class Trainer {
   Status Evaluate(const uint32_t* inputs, const uint32_t* targets, uint32_t sequences, uint32_t length,
                   float* loss);
   Status Update(const cllm_optimizer& optimizer, float* gradient_norm);
+  Status Regularize(const cllm_regularization& regularization);
   Status Part(uint32_t index, cllm_trainer_part part, float** data, uint64_t* count);
   Status GetState(cllm_trainer_state* state) const;
   Status SetState(const cllm_trainer_state& state);
@@ -72,7 +74,7 @@ class Trainer {
   // forward.cc: the mean loss; with `weight` not nullptr also the gradient of *weight times it by the logits
   // and from there on.
   float Run(const uint32_t* inputs, const uint32_t* targets, const SequenceBatch& batch, const float* weight);
-  void Forward(const uint32_t* inputs, const SequenceBatch& batch);
+  void Forward(const uint32_t* inputs, const SequenceBatch& batch, bool training);
   void HeadAndLoss(const uint32_t* targets, size_t rows, bool gradient, float token_weight);
   void RowLosses(const uint32_t* targets, size_t begin, size_t first, size_t last, bool gradient,
                  float token_weight);
@@ -119,6 +121,12 @@ class Trainer {
     const size_t count = RangeCount(workers(), macs, 1);
     ParallelFor(workers(), static_cast<uint32_t>(count), [&](uint32_t i) { body(Share{i, count}); });
   }
+  // regularize.cc: nothing, without dropout.
+  template <class Body>
+  void ForDroppedRows(size_t place, const Band& band, const Body& body) const;
+  void DropEmbedded(const Band& band, float* x) const;                       // of embedding or its gradient
+  void DropAdded(size_t half, size_t rows, const Band& band) const;          // from what the half added
+  void DropAddedBackward(size_t half, size_t rows, const Band& band) const;  // into AddedGradient()
   // update.cc
   float GradientNorm();
   AdamWStep NextAdamWStep(const cllm_optimizer& optimizer, float gradient_scale);
@@ -150,6 +158,10 @@ class Trainer {
   float* Residual(size_t half, size_t rows) const {
     return Floats(plan_.residuals) + half * rows * shape_.width_stride;
   }
+  // Of what the half added to the residual stream, [rows][width].
+  const float* AddedGradient(size_t half, size_t rows) const {
+    return dropout_.threshold != 0 ? Residual(half + 1, rows) : Floats(plan_.d_residual);
+  }
   float* Inverse(size_t half, size_t rows) const { return Floats(plan_.inverses) + half * rows; }
   const Tensor& NormOf(size_t half) const {
     if (half == 2 * static_cast<size_t>(model_.config.layers)) return final_norm_;
@@ -170,6 +182,9 @@ class Trainer {
   uint8_t* room_;
   // beta1^steps and beta2^steps, for the bias correction.
   double beta1_power_ = 1.0, beta2_power_ = 1.0;
+  Dropout dropout_ = {};
+  float label_smoothing_ = 0.0f;
+  uint64_t sequence_ = 0;  // number of the next batch's first, for dropout
 };
 
 static_assert(sizeof(Trainer) <= kTrainerBytes);

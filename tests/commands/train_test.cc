@@ -140,8 +140,9 @@ TEST_CASE("a killed training goes on from its last checkpoint, to the same file"
   const std::string model = folder.path() + "/m.cllm";
   WriteBytes(text, Stories());
   const std::vector<std::string> arguments = {
-      "train",  "--batch", "3",  "--accumulate", "2",        "--schedule", "wsd",     "--optimizer", "muon",
-      "--data", text,      "-o", model,          "--config", kShape,       "--steps", "60"};
+      "train", "--batch",   "3",   "--accumulate", "2",    "--schedule",        "wsd", "--optimizer",
+      "muon",  "--dropout", "0.1", "--ema",        "0.9",  "--label-smoothing", "0.1", "--data",
+      text,    "-o",        model, "--config",     kShape, "--steps",           "60"};
   REQUIRE(RunProgram(arguments).exit_code == 0);
   const std::string expected = ReadBytes(model);
   std::filesystem::remove(model);

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -32,8 +33,11 @@ TrainingState State(uint32_t step) {
     state.weights.push_back(0.1f * static_cast<float>(i));
     state.first_moments.push_back(-1e-30f * static_cast<float>(i));
     state.second_moments.push_back(1e20f * static_cast<float>(i));
+    if (step % 3 == 1) state.average_weights.push_back(static_cast<float>(-i));
     if (step % 2 == 1) state.best_weights.push_back(static_cast<float>(i));
   }
+  state.rate_factor = 1.0 / 3;
+  state.first_loss = 4.0 / 3;
   state.best_step = step / 2;
   state.best_loss = 1.0 / 3;
   return state;
@@ -41,9 +45,10 @@ TrainingState State(uint32_t step) {
 
 bool Same(const TrainingState& a, const TrainingState& b) {
   return a.run == b.run && a.step == b.step && a.seconds == b.seconds && a.beta1_power == b.beta1_power &&
-         a.beta2_power == b.beta2_power && a.weights == b.weights && a.first_moments == b.first_moments &&
-         a.second_moments == b.second_moments && a.best_step == b.best_step && a.best_loss == b.best_loss &&
-         a.best_weights == b.best_weights;
+         a.beta2_power == b.beta2_power && a.rate_factor == b.rate_factor && a.first_loss == b.first_loss &&
+         a.average_weights == b.average_weights && a.weights == b.weights &&
+         a.first_moments == b.first_moments && a.second_moments == b.second_moments &&
+         a.best_step == b.best_step && a.best_loss == b.best_loss && a.best_weights == b.best_weights;
 }
 
 std::string Name(const std::string& folder, uint32_t step) {
@@ -117,24 +122,23 @@ TEST_CASE("training state: a folder that cannot be made") {
   CHECK_FALSE(WriteState(folder.path() + "/file/states", State(1), 3).ok());
 }
 
-void CheckResumption(cllm_method method) {
-  CAPTURE(method);
+// From checkpoints early, in the middle and near the end.
+void CheckResumption(const Recipe& recipe) {
   TrainOptions options = Options();
-  options.recipe.method = method;
+  options.recipe = recipe;
   const Checkpoint initial = InitialCheckpoint(Small(), 1);
   std::vector<TrainingState> states;
   options.checkpoint_interval = 7;
   options.checkpoint = [&](const TrainingState& state) { states.push_back(state); };
   const auto whole = Train(options, initial, Text(), {});
   REQUIRE(whole.ok());
-  REQUIRE(states.size() == 8);
-  CHECK(states[2].step == 21);
-  for (const size_t i : {size_t{0}, size_t{5}, size_t{7}}) {
+  REQUIRE(states.size() >= 8);
+  for (const size_t i : {size_t{0}, size_t{5}, states.size() - 1}) {
     // The state goes through its bytes, and the initial weights play no part any more.
     const auto state = StateFromBytes(StateToBytes(states[i]));
     REQUIRE(state.ok());
-    TrainOptions rest = Options();
-    rest.recipe.method = method;
+    TrainOptions rest = options;
+    rest.checkpoint = [](const TrainingState&) {};
     rest.threads = 2;
     rest.resume = &*state;
     const auto resumed = Train(rest, InitialCheckpoint(Small(), 2), Text(), {});
@@ -145,20 +149,119 @@ void CheckResumption(cllm_method method) {
       CHECK(resumed->checkpoint.tensors.at(key).values == tensor.values);
     }
   }
-  // A state of another method or model is refused.
-  TrainOptions rest = Options();
-  rest.recipe.method = method == CLLM_SGD ? CLLM_MUON : CLLM_SGD;
-  rest.resume = &states[0];
-  CHECK_FALSE(Train(rest, initial, Text(), {}).ok());
-  TrainingState other = states[0];
-  other.weights.pop_back();
-  rest.recipe.method = method;
-  rest.resume = &other;
-  CHECK_FALSE(Train(rest, initial, Text(), {}).ok());
 }
 
 TEST_CASE("train: a run resumed from any checkpoint ends with the same weights") {
-  for (const cllm_method method : {CLLM_ADAMW, CLLM_SGD, CLLM_MUON}) CheckResumption(method);
+  for (const cllm_method method : {CLLM_ADAMW, CLLM_SGD, CLLM_MUON}) {
+    CAPTURE(method);
+    Recipe recipe = Options().recipe;
+    recipe.method = method;
+    CheckResumption(recipe);
+    recipe.dropout = 0.1f;
+    recipe.label_smoothing = 0.1f;
+    recipe.average = 0.9f;
+    CheckResumption(recipe);
+  }
+}
+
+TEST_CASE("train: a state of another model or recipe is refused") {
+  TrainOptions options = Options();
+  std::vector<TrainingState> states;
+  options.checkpoint_interval = 60;
+  options.checkpoint = [&](const TrainingState& state) { states.push_back(state); };
+  const Checkpoint initial = InitialCheckpoint(Small(), 1);
+  REQUIRE(Train(options, initial, Text(), {}).ok());
+  const auto refused = [&](const TrainingState& state, const Recipe& recipe) {
+    TrainOptions rest = Options();
+    rest.recipe = recipe;
+    rest.resume = &state;
+    return !Train(rest, initial, Text(), {}).ok();
+  };
+  CHECK_FALSE(refused(states[0], options.recipe));
+  Recipe other = options.recipe;
+  other.method = CLLM_MUON;
+  CHECK(refused(states[0], other));
+  other = options.recipe;
+  other.average = 0.9f;
+  CHECK(refused(states[0], other));
+  states[0].weights.pop_back();
+  CHECK(refused(states[0], options.recipe));
+}
+
+// Momentum descent without clipping at a rate that makes the loss infinite at once.
+TrainOptions Absurd() {
+  TrainOptions options = Options();
+  options.recipe.method = CLLM_SGD;
+  options.recipe.learning_rate = 1e5f;
+  options.recipe.weight_decay = options.recipe.embedding_decay = 0.0f;
+  options.recipe.clip = 0.0f;
+  return options;
+}
+
+TEST_CASE("train: a divergence goes back to the last good state with a lower rate, and says so") {
+  TrainOptions options = Absurd();
+  std::vector<TrainProgress> returns;
+  double last = 0;
+  const Checkpoint initial = InitialCheckpoint(Small(), 1);
+  const auto result = Train(options, initial, Text(), [&](const TrainProgress& progress) {
+    if (progress.went_back) returns.push_back(progress);
+    last = progress.learning_rate;
+  });
+  REQUIRE(result.ok());
+  REQUIRE(returns.size() >= 3);
+  CHECK(returns[0].step == 0);
+  CHECK(FormatProgress(returns[0]).find("went back") != std::string::npos);
+  CHECK(last < 1e5 / 64);
+  CHECK(result->steps == 60);
+  CHECK(result->validation_loss < 2.48);
+  CheckResumption(options.recipe);
+}
+
+TEST_CASE("train: what no rate can save ends with an error") {
+  TrainOptions options = Absurd();
+  options.recipe.learning_rate = 1e30f;
+  uint32_t returns = 0;
+  const auto result = Train(options, InitialCheckpoint(Small(), 1), Text(),
+                            [&](const TrainProgress& progress) { returns += progress.went_back; });
+  CHECK(returns == kMostReturns);
+  CHECK(std::string(result.status().message()).find("smaller") != std::string::npos);
+}
+
+TEST_CASE("train: the average of weights, against double") {
+  TrainOptions options = Options();
+  options.recipe.average = 0.8f;
+  options.evaluation_interval = 20;
+  std::vector<TrainingState> states;
+  options.checkpoint_interval = 1;
+  options.checkpoint = [&](const TrainingState& state) { states.push_back(state); };
+  const Checkpoint initial = InitialCheckpoint(Small(), 1);
+  const auto result = Train(options, initial, Text(), {});
+  REQUIRE(result.ok());
+  REQUIRE(states.size() == 60);
+  std::vector<double> average(states[0].average_weights.begin(), states[0].average_weights.end());
+  for (size_t step = 2; step <= 60; ++step) {
+    const double decay = std::min(0.8, (step + 1.0) / (step + 10.0));
+    const TrainingState& state = states[step - 1];
+    double worst = 0;
+    for (size_t i = 0; i < average.size(); ++i) {
+      average[i] = decay * average[i] + (1 - decay) * state.weights[i];
+      worst = std::max(worst, std::abs(average[i] - state.average_weights[i]));
+    }
+    CHECK(worst < 1e-5);
+  }
+  // What is written and evaluated is the average, and training does not see it.
+  TrainOptions plain = Options();
+  std::vector<float> weights;
+  plain.checkpoint_interval = 60;
+  plain.checkpoint = [&](const TrainingState& state) { weights = state.weights; };
+  const auto other = Train(plain, initial, Text(), {});
+  REQUIRE(other.ok());
+  CHECK(weights == states.back().weights);
+  CHECK(other->validation_loss != result->validation_loss);
+  const FloatTensor& norm = result->checkpoint.tensors.at({Role::kFinalNorm, 0});
+  const size_t at = average.size() - norm.values.size();  // the last tensor of the table
+  for (size_t i = 0; i < norm.values.size(); ++i)
+    CHECK(norm.values[i] == states.back().average_weights[at + i]);
 }
 
 TEST_CASE(

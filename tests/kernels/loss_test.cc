@@ -107,5 +107,25 @@ TEST_CASE("ArgMax: the lowest of equals, never a NaN") {
   });
 }
 
+// Szegedy et al., arXiv 1512.00567: the gradient is that of the mixture of target and uniform distribution.
+TEST_CASE("SmoothTarget against double") {
+  for (const size_t count : {1, 2, 17, 65}) {
+    std::vector<float> logits = testing::Numbers(5, (count + 15) / 16 * 16);
+    const std::vector<float> before = logits;
+    const uint32_t target = static_cast<uint32_t>(count / 2);
+    const double weight = 0.3, smoothing = 0.1;
+    CrossEntropy(logits.data(), count, target, 0.3f, true);
+    SmoothTarget(0.03f, count, target, logits.data());
+    double total = 0;
+    for (size_t i = 0; i < count; ++i) total += std::exp(static_cast<double>(before[i]));
+    for (size_t i = 0; i < count; ++i) {
+      const double wanted = (1 - smoothing) * (i == target) + smoothing / static_cast<double>(count);
+      CHECK(std::abs(logits[i] - weight * (std::exp(static_cast<double>(before[i])) / total - wanted)) <
+            1e-6);
+    }
+    for (size_t i = count; i < logits.size(); ++i) CHECK(logits[i] == 0.0f);
+  }
+}
+
 }  // namespace
 }  // namespace cllm

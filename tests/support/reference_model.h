@@ -95,16 +95,22 @@ void Attend(const T* query, const std::vector<std::vector<T>>& keys,
   }
 }
 
-// Logits after every token of one sequence: [tokens][vocabulary].
-template <class T>
+struct KeepAll {
+  double operator()(size_t, size_t, size_t) const { return 1.0; }
+};
+
+// Logits after every token of one sequence: [tokens][vocabulary]. keep(place, position, column) is a factor
+// of the embedded token (place 0) and of what half h adds to it (place h + 1).
+template <class T, class Keep = KeepAll>
 std::vector<std::vector<T>> Logits(const Architecture& a, const Weights<T>& w,
-                                   const std::vector<uint32_t>& tokens) {
+                                   const std::vector<uint32_t>& tokens, const Keep& keep = {}) {
   const size_t query_width = size_t{a.heads} * a.head_size, kv_width = size_t{a.kv_heads} * a.head_size;
   std::vector<std::vector<std::vector<T>>> keys(a.layers), values(a.layers);
   std::vector<std::vector<T>> logits;
   const Matrix<T>& embedding = w.at({Role::kTokenEmbedding, 0});
   for (size_t position = 0; position < tokens.size(); ++position) {
     std::vector<T> x(embedding.row(tokens[position]), embedding.row(tokens[position]) + a.width);
+    for (size_t i = 0; i < x.size(); ++i) x[i] *= keep(0, position, i);
     for (uint32_t layer = 0; layer < a.layers; ++layer) {
       std::vector<T> qkv = Product(w.at({Role::kQueryKeyValue, layer}),
                                    Norm(w.at({Role::kAttentionNorm, layer}), x, a.norm_epsilon));
@@ -117,7 +123,7 @@ std::vector<std::vector<T>> Logits(const Architecture& a, const Weights<T>& w,
                a.head_size, &attended[h * a.head_size]);
       }
       const std::vector<T> output = Product(w.at({Role::kAttentionOutput, layer}), attended);
-      for (size_t i = 0; i < x.size(); ++i) x[i] += output[i];
+      for (size_t i = 0; i < x.size(); ++i) x[i] += output[i] * keep(2 * layer + 1, position, i);
       const std::vector<T> gate_up = Product(w.at({Role::kGateUp, layer}),
                                              Norm(w.at({Role::kFeedForwardNorm, layer}), x, a.norm_epsilon));
       std::vector<T> hidden(a.hidden);
@@ -125,7 +131,7 @@ std::vector<std::vector<T>> Logits(const Architecture& a, const Weights<T>& w,
         hidden[i] = gate_up[i] / (T(1) + std::exp(-gate_up[i])) * gate_up[a.hidden + i];
       }
       const std::vector<T> down = Product(w.at({Role::kDown, layer}), hidden);
-      for (size_t i = 0; i < x.size(); ++i) x[i] += down[i];
+      for (size_t i = 0; i < x.size(); ++i) x[i] += down[i] * keep(2 * layer + 2, position, i);
     }
     logits.push_back(Product(w.at({a.tied_head ? Role::kTokenEmbedding : Role::kHead, 0}),
                              Norm(w.at({Role::kFinalNorm, 0}), x, a.norm_epsilon)));

@@ -279,6 +279,24 @@ cllm_status cllm_trainer_create(const cllm_model* model, const cllm_trainer_limi
 cllm_status cllm_trainer_accumulate(cllm_trainer* trainer, const uint32_t* inputs, const uint32_t* targets,
                                     uint32_t sequences, uint32_t length, float weight, float* loss);
 
+/* What keeps a model from learning its text by heart. */
+typedef struct cllm_regularization {
+  uint32_t struct_size; /* sizeof(cllm_regularization) */
+  float dropout; /* from 0 to below 1: this share of the numbers of the embedded tokens, and of what each
+                    half of a layer adds to them, is zero, and what stays is divided by what is left
+                    (Srivastava et al., 2014, at the places of Vaswani et al., arXiv 1706.03762) */
+  float label_smoothing; /* from 0 to below 1: this share of a target's probability is spread evenly over the
+                            vocabulary (Szegedy et al., arXiv 1512.00567) */
+  uint32_t reserved;     /* 0 */
+  uint64_t seed;         /* of dropout */
+  uint64_t sequence;     /* number of the next sequence: what is dropped depends on seed, sequence number,
+                            position and place alone, not on batches or workers */
+} cllm_regularization;
+
+/* In force from the next batch on, sequences counting up; a new trainer has neither. Never in evaluations,
+ * and losses stay those without smoothing. Errors: CLLM_OPTIMIZER_RANGE, arguments. */
+cllm_status cllm_trainer_regularize(cllm_trainer* trainer, const cllm_regularization* regularization);
+
 /* The same loss without touching the gradient. */
 cllm_status cllm_trainer_evaluate(cllm_trainer* trainer, const uint32_t* inputs, const uint32_t* targets,
                                   uint32_t sequences, uint32_t length, float* loss);
