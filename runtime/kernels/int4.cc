@@ -7,6 +7,7 @@
 #define HWY_TARGET_INCLUDE "kernels/int4.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
+#include "kernels/int4_sdot.h"
 #include "kernels/int4_tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -41,6 +42,9 @@ constexpr Int4TileFunction kInt4Tiles[12] = {
 // A panel at a time, all rows of it in as few tiles as there can be, and those as even as they can be.
 void GemmInt4(const Int4Gemm& g) {
   if (g.rows == 0) return;
+#if CLLM_INT8_SDOT && HWY_TARGET_IS_NEON
+  if (HasSdot()) return GemmInt4Sdot(g);
+#endif
 #if !HWY_HAVE_SCALABLE
   if (g.rows == 1) return Int4Row(g);
 #endif

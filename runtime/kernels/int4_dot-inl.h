@@ -21,18 +21,15 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 #if CLLM_INT8_VECTORS
 
-// One vector's rows: their weights n for 4 inputs and for the 4 after these.
+// One vector's rows: their weights n for 4 inputs.
 using Halves = hn::VFromD<WeightTag>;
-struct HalvesOf8 {
-  Halves low, high;
-};
 
-HWY_INLINE HalvesOf8 LoadHalves(const uint8_t* w) {
-  const WeightTag d;
+HWY_INLINE Halves LowHalves(Halves both) { return hn::And(both, hn::Set(WeightTag(), uint8_t{15})); }
+
+// Of the 4 inputs after those of the low halves.
+HWY_INLINE Halves HighHalves(Halves both) {
   const hn::Repartition<uint16_t, SumTag> d16;
-  const auto mask = hn::Set(d, uint8_t{15});
-  const auto both = hn::LoadU(d, w);
-  return {hn::And(both, mask), hn::And(hn::BitCast(d, hn::ShiftRight<4>(hn::BitCast(d16, both))), mask)};
+  return LowHalves(hn::BitCast(WeightTag(), hn::ShiftRight<4>(hn::BitCast(d16, both))));
 }
 
 HWY_INLINE int32_t LoadWord(const void* from) {
@@ -43,19 +40,20 @@ HWY_INLINE int32_t LoadWord(const void* from) {
 
 #if HWY_HAVE_SCALABLE
 
-// For the vector's rows: 2 g and g (9 - z) of a pair of groups, as whole integers.
-struct PairScales {
-  SumVector double0, double1, zero0, zero1;
-};
-
-HWY_INLINE PairScales LoadPairScales(const uint8_t* bytes) {
+// For the vector's rows the bytes of a pair of groups, of the first one in the lower 8 bits.
+HWY_INLINE SumVector LoadPair(const uint8_t* bytes) {
   const SumTag d;
   const hn::Rebind<uint16_t, SumTag> d16;
-  const auto pair = hn::PromoteTo(d, hn::LoadU(d16, reinterpret_cast<const uint16_t*>(bytes)));
-  const auto mask = hn::Set(d, 15), nine = hn::Set(d, 9);
-  const auto g0 = hn::And(pair, mask), g1 = hn::And(hn::ShiftRight<8>(pair), mask);
-  const auto z0 = hn::And(hn::ShiftRight<4>(pair), mask), z1 = hn::ShiftRight<12>(pair);
-  return {hn::Add(g0, g0), hn::Add(g1, g1), hn::Mul(g0, hn::Sub(nine, z0)), hn::Mul(g1, hn::Sub(nine, z1))};
+  return hn::PromoteTo(d, hn::LoadU(d16, reinterpret_cast<const uint16_t*>(bytes)));
+}
+
+// sum + 2 g * products + g (9 - z) * q_sum, for the group whose byte is the lowest.
+HWY_INLINE SumVector AddScaled(SumVector sum, SumVector pair, SumVector products, int32_t q_sum) {
+  const SumTag d;
+  const auto mask = hn::Set(d, 15);
+  const auto g = hn::And(pair, mask), z = hn::And(hn::ShiftRight<4>(pair), mask);
+  const auto zeros = hn::Mul(hn::Sub(hn::Set(d, 9), z), hn::Set(d, q_sum));
+  return hn::Add(sum, hn::Mul(g, hn::Add(hn::Add(products, products), zeros)));
 }
 
 HWY_INLINE SumVector DotHalves(Halves w, const int8_t* q, SumVector sum) {

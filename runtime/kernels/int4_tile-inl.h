@@ -14,6 +14,7 @@
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "kernels/int4.h"
+#include "kernels/int4_cortex_m.h"
 #include "kernels/int4_dot-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -41,27 +42,24 @@ HWY_INLINE void StoreScaled(const Int4Gemm& g, size_t row, size_t column, SumVec
 
 inline constexpr size_t kInt4MaxRows = 2;
 
-// One row's sum of a group of `steps` steps, less its offset.
+// One row's sum of (n - 8) q over a group of `steps` steps.
 HWY_INLINE SumVector GroupProducts(const uint8_t* w, const int8_t* q, int16_t offset, size_t steps) {
   SumVector sum = hn::Set(SumTag(), offset);
   for (size_t s = 0; s < steps; ++s, w += 64, q += 8) {
-    const HalvesOf8 halves = LoadHalves(w);
-    sum = DotHalves(halves.high, q + 4, DotHalves(halves.low, q, sum));
+    const Halves both = hn::LoadU(WeightTag(), w);
+    sum = DotHalves(HighHalves(both), q + 4, DotHalves(LowHalves(both), q, sum));
   }
   return sum;
 }
 
+// A pair of groups; `groups` is the distance from offsets to sums of inputs.
 HWY_INLINE SumVector AddPair(const uint8_t* w, const int8_t* q, const int16_t* offsets, size_t groups,
-                             size_t steps, const PairScales& scales, SumVector sum) {
-  const SumTag d;
+                             size_t steps, SumVector pair, SumVector sum) {
   const size_t first = HWY_MIN(steps, kI4Steps);
-  const auto sum0 = GroupProducts(w, q, offsets[0], first);
-  sum = hn::Add(sum, hn::Mul(sum0, scales.double0));
-  sum = hn::Add(sum, hn::Mul(hn::Set(d, offsets[groups]), scales.zero0));
+  sum = AddScaled(sum, pair, GroupProducts(w, q, offsets[0], first), offsets[groups]);
   if (steps <= kI4Steps) return sum;
-  const auto sum1 = GroupProducts(w + 64 * kI4Steps, q + kI4Group, offsets[1], steps - first);
-  sum = hn::Add(sum, hn::Mul(sum1, scales.double1));
-  return hn::Add(sum, hn::Mul(hn::Set(d, offsets[groups + 1]), scales.zero1));
+  const auto products = GroupProducts(w + 64 * kI4Steps, q + kI4Group, offsets[1], steps - first);
+  return AddScaled(sum, hn::ShiftRight<8>(pair), products, offsets[groups + 1]);
 }
 
 // Vectors without a size cannot be elements of arrays, so the sums of the rows have names.
@@ -79,9 +77,9 @@ HWY_NOINLINE void Int4Tile(const Int4Gemm& g, size_t row, size_t panel) {
     SumVector s0 = hn::Zero(d), s1 = s0;
     for (size_t unit = 0; unit < units; unit += 2 * kI4Steps) {
       const size_t steps = HWY_MIN(units - unit, 2 * kI4Steps);
-      const PairScales scales = LoadPairScales(scale_bytes);
-      s0 = AddPair(w, q, offsets, groups, steps, scales, s0);
-      if constexpr (kRows > 1) s1 = AddPair(w, q + x.stride, offsets + 2 * groups, groups, steps, scales, s1);
+      const SumVector pair = LoadPair(scale_bytes);
+      s0 = AddPair(w, q, offsets, groups, steps, pair, s0);
+      if constexpr (kRows > 1) s1 = AddPair(w, q + x.stride, offsets + 2 * groups, groups, steps, pair, s1);
       w += 128 * kI4Steps, scale_bytes += 32, q += 2 * kI4Group, offsets += 2;
     }
     StoreScaled(g, row, panel * 16 + lane, s0);
@@ -119,14 +117,15 @@ HWY_INLINE void AddGroups(const uint8_t* HWY_RESTRICT w, const QuantizedRows& x,
   for (size_t s = 0; s < steps; ++s, w += 64, q += 8) {
     HWY_UNROLL(16)
     for (size_t v = 0; v < kVectors; ++v) {
-      const HalvesOf8 halves = LoadHalves(w + v * 4 * kLanes);
+      const Halves both = hn::LoadU(WeightTag(), w + v * 4 * kLanes);
+      const Halves low = LowHalves(both), high = HighHalves(both);
       HWY_UNROLL(16)
       for (size_t r = 0; r < kRows; ++r) {
-        products[r][v] = DotHalves(halves.low, q + r * stride, products[r][v]);
+        products[r][v] = DotHalves(low, q + r * stride, products[r][v]);
       }
       HWY_UNROLL(16)
       for (size_t r = 0; r < kRows; ++r) {
-        products[r][v] = DotHalves(halves.high, q + r * stride + 4, products[r][v]);
+        products[r][v] = DotHalves(high, q + r * stride + 4, products[r][v]);
       }
     }
   }
@@ -219,29 +218,27 @@ HWY_NOINLINE inline void Int4Row(const Int4Gemm& g) {
 
 HWY_INLINE void Int4Panel(const Int4Gemm& g, size_t row, size_t panel) {
   const QuantizedRows x = g.x.From(row);
-  const size_t units = g.depth / 8;
-  const uint8_t* scale_bytes = g.group_scales + panel * 16 * I4Groups(g.depth);
-  for (size_t j = 0; j < 16; ++j) {
-    const uint8_t* w = g.weights + panel * 64 * units + 4 * j;
-    const int8_t* q = x.q;
-    uint32_t sum = 0;
-    for (size_t unit = 0; unit < units; unit += kI4Steps) {
-      const size_t group = unit / kI4Steps;
-      const size_t steps = HWY_MIN(units - unit, kI4Steps);
-      int32_t products = 0;
-      for (size_t s = 0; s < steps; ++s, w += 64, q += 8) {
-        for (size_t i = 0; i < 4; ++i) products += (w[i] & 15) * q[i] + (w[i] >> 4) * q[i + 4];
-      }
-      const int32_t byte = scale_bytes[group / 2 * 32 + 2 * j + group % 2];
-      const int32_t zero = (byte >> 4) + kI4ZeroBias;
-      const int32_t value = (byte & 15) * (2 * products - zero * x.group_sums[g.x.groups() + group]);
-      sum += static_cast<uint32_t>(value);
+  const size_t units = g.depth / 8, groups = (g.depth + 2 * kI4Group - 1) / (2 * kI4Group) * 2;
+  for (size_t j = 0; j < 16; j += 4) {
+    uint32_t sums[4] = {};
+    Int4Group group = {x.q, 0, g.weights + panel * 64 * units + 4 * j,
+                       g.group_scales + panel * 16 * groups + 2 * j, kI4Steps};
+    const int16_t* q_sums = x.group_sums + x.groups();
+    for (size_t left = units; left != 0; left -= group.steps) {
+      if (left < kI4Steps) group.steps = left;
+      group.q_sum = *q_sums++;
+      AddInt4Group(group, sums);
+      group.q += kI4Group, group.w += 64 * kI4Steps;
+      // The bytes of a pair of groups lie side by side, those of the next pair after the 16 rows.
+      group.bytes += (group.q - x.q) % (2 * kI4Group) != 0 ? 1 : 31;
     }
-    const float scaled =
-        static_cast<float>(static_cast<int32_t>(sum)) * Bf16ToFloat(g.weight_scales[panel * 16 + j]);
-    const float value = scaled * x.scales[0].scale;
+    const uint16_t* weight_scales = g.weight_scales + panel * 16 + j;
     float* y = g.y + row * g.y_stride + panel * 16 + j;
-    *y = g.accumulate ? *y + value : value;
+    for (size_t i = 0; i < 4; ++i) {
+      const float scaled = static_cast<float>(static_cast<int32_t>(sums[i])) * Bf16ToFloat(weight_scales[i]);
+      const float value = scaled * x.scales[0].scale;
+      y[i] = g.accumulate ? y[i] + value : value;
+    }
   }
 }
 

