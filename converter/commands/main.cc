@@ -1,4 +1,5 @@
 // The program `cllm`.
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <iostream>
@@ -79,6 +80,8 @@ int Run(int argc, char** argv) {
 }  // namespace cllm
 
 int main(int argc, char** argv) {
+  // A limit on the size of files is then an error of writing, which is told, and not the end of the program.
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     return cllm::Run(argc, argv);
   } catch (const std::bad_alloc&) {

@@ -16,15 +16,13 @@
 #include "converter/commands/files.h"
 #include "converter/commands/options.h"
 #include "converter/commands/tokenizer_kinds.h"
+#include "converter/commands/train_data.h"
 #include "converter/commands/train_options.h"
 #include "converter/commands/train_progress.h"
-#include "converter/commands/train_text.h"
-#include "converter/export/sha256.h"
 #include "converter/export/write_model.h"
 #include "converter/import/model_file.h"
 #include "converter/import/read_model.h"
 #include "converter/inspect/inspect.h"
-#include "converter/train/documents.h"
 
 namespace cllm {
 namespace {
@@ -88,13 +86,14 @@ TrainOptions MakeTrainOptions(const Options& options, const Configuration& confi
   train.validation_fraction = options.validation_fraction;
   train.evaluation_interval = options.evaluate_every;
   train.patience = options.patience;
+  train.shuffle = options.order == "shuffle";
   train.stop = &stop_asked;
   train.resume = state;
   return train;
 }
 
 absl::Status TrainAndWrite(const Options& options, const TrainOptions& train, const Checkpoint& initial,
-                           absl::Span<const uint32_t> tokens) {
+                           TokenSpan tokens) {
   ProgressLog log;
   if (absl::Status status = log.Open(options.log); !status.ok()) return status;
   ProgressLine line;
@@ -109,65 +108,58 @@ absl::Status TrainAndWrite(const Options& options, const TrainOptions& train, co
   return absl::CancelledError("interrupted; what was learned so far is in " + options.out);
 }
 
-// Weights, shape and vocabulary at the start: fresh ones of the configuration, or those of --init.
-absl::StatusOr<Checkpoint> StartingPoint(const Options& options, const Configuration& configuration,
-                                         const TrainingText& text) {
-  if (!options.init.empty()) return ReadModel(options.init);
-  const uint32_t vocabulary =
-      options.vocabulary != 0 ? options.vocabulary : configuration.architecture.vocabulary_size;
-  absl::StatusOr<TokenizerTables> tables = MakeTokenizer(options, vocabulary, text);
-  if (!tables.ok()) return tables.status();
+// Fresh weights of the configuration's shape.
+Checkpoint FreshCheckpoint(const Options& options, const Configuration& configuration,
+                           const TokenizerTables& tokenizer) {
   Architecture architecture = configuration.architecture;
-  architecture.vocabulary_size = static_cast<uint32_t>(tables->pieces.size());
+  architecture.vocabulary_size = static_cast<uint32_t>(tokenizer.pieces.size());
   Checkpoint initial = InitialCheckpoint(architecture, options.seed, configuration.recipe.initial);
-  initial.tokenizer = *std::move(tables);
+  initial.tokenizer = tokenizer;
   return initial;
 }
 
-absl::StatusOr<std::vector<std::string>> FileDigests(const Options& options, const TrainingText& text) {
-  std::vector<std::string> digests = text.Digests();
-  for (const std::string& path : {TokenizerFile(options), options.init}) {
-    if (path.empty()) continue;
-    absl::StatusOr<std::string> file = ReadText(path);
-    if (!file.ok()) return file.status();
-    digests.push_back(Hexadecimal(Sha256(*file)));
+// Where checkpoints are kept: refuses to go on with other files than `before`, and remembers these.
+absl::Status PrepareCheckpoints(const Options& options, const TrainingState* state,
+                                const std::vector<DataFile>& before, TrainOptions* train) {
+  if (state == nullptr && options.checkpoints.empty()) return absl::OkStatus();
+  absl::StatusOr<std::vector<DataFile>> files = DigestInputs(options);
+  if (!files.ok()) return files.status();
+  if (state != nullptr) {
+    absl::Status same = CheckSameDataFiles(before, *files);
+    if (!same.ok()) return absl::InvalidArgumentError(absl::StrCat("--resume: ", same.message()));
   }
-  return digests;
+  train->checkpoint_interval = options.every;
+  const std::string run = RunDescription(options, *files);
+  train->checkpoint = [&options, run](const TrainingState& now) { SaveCheckpoint(options, run, now); };
+  return absl::OkStatus();
 }
 
-// Goes on from `state`, whose files had `digests_before`; nullptr: from the start.
-absl::Status Run(const Options& options, const TrainingState* state,
-                 const std::vector<std::string>& digests_before) {
+// Goes on from `state`, which was made of the files `before`; nullptr: from the start.
+absl::Status Run(const Options& options, const TrainingState* state, const std::vector<DataFile>& before) {
   const Configuration* configuration = FindConfiguration(options.configuration);
   if (configuration == nullptr) {
     return absl::DataLossError("there is no configuration " + options.configuration + " any more");
   }
   if (absl::Status status = CheckOutputPath(options.out); !status.ok()) return status;
-  absl::StatusOr<TrainingText> text = ReadTrainingText(options);
-  if (!text.ok()) return text.status();
   TrainOptions train = MakeTrainOptions(options, *configuration, state);
-  if (state != nullptr || !options.checkpoints.empty()) {
-    absl::StatusOr<std::vector<std::string>> digests = FileDigests(options, *text);
-    if (!digests.ok()) return digests.status();
-    if (state != nullptr) {
-      absl::Status same = CheckSameFiles(options, digests_before, *digests);
-      if (!same.ok()) return same;
-    }
-    train.checkpoint_interval = options.every;
-    const std::string run = RunDescription(options, *digests);
-    train.checkpoint = [&options, run](const TrainingState& now) { SaveCheckpoint(options, run, now); };
-  }
-  absl::StatusOr<Checkpoint> initial = StartingPoint(options, *configuration, *text);
+  if (absl::Status status = PrepareCheckpoints(options, state, before, &train); !status.ok()) return status;
+  absl::StatusOr<Checkpoint> initial = Checkpoint();
+  if (!options.init.empty()) initial = ReadModel(options.init);
   if (!initial.ok()) return initial.status();
-  absl::StatusOr<std::vector<uint32_t>> tokens = EncodeDocuments(initial->tokenizer, text->documents);
-  if (!tokens.ok()) return tokens.status();
+  const uint32_t vocabulary =
+      options.vocabulary != 0 ? options.vocabulary : configuration->architecture.vocabulary_size;
+  absl::StatusOr<TokenData> data =
+      PrepareTokens(options, vocabulary, options.init.empty() ? nullptr : &initial->tokenizer);
+  if (!data.ok()) return data.status();
+  if (options.init.empty()) initial = FreshCheckpoint(options, *configuration, data->tokenizer());
   const Architecture& architecture = initial->architecture;
   train.recipe.length = std::min(train.recipe.length, architecture.context);
+  train.validation = data->validation();
   initial->provenance = MakeProvenance(options, train.recipe.steps, initial->provenance);
   absl::FPrintF(stderr, "%s bytes of text, %s document%s, %s tokens of a vocabulary of %u\n",
-                Grouped(text->bytes), Grouped(text->documents.size()), text->documents.size() == 1 ? "" : "s",
-                Grouped(tokens->size()), architecture.vocabulary_size);
-  return TrainAndWrite(options, train, *initial, *tokens);
+                Grouped(data->text_bytes()), Grouped(data->documents()), data->documents() == 1 ? "" : "s",
+                Grouped(data->training().size() + data->validation().size()), architecture.vocabulary_size);
+  return TrainAndWrite(options, train, *initial, data->training());
 }
 
 absl::Status Resume(Options options) {
@@ -175,11 +167,11 @@ absl::Status Resume(Options options) {
   absl::StatusOr<TrainingState> state = ReadNewestState(options.resume, &skipped);
   if (!state.ok()) return state.status();
   if (!skipped.empty()) absl::FPrintF(stderr, "going back to an older checkpoint:\n%s", skipped);
-  std::vector<std::string> digests;
-  if (absl::Status status = ReadRunDescription(state->run, &options, &digests); !status.ok()) return status;
+  std::vector<DataFile> files;
+  if (absl::Status status = ReadRunDescription(state->run, &options, &files); !status.ok()) return status;
   options.checkpoints = options.resume;
   absl::FPrintF(stderr, "going on after step %u\n", state->step);
-  return Run(options, &*state, digests);
+  return Run(options, &*state, files);
 }
 
 absl::Status RunOrResume(const CLI::App& app, const Options& options) {
@@ -222,15 +214,28 @@ std::string ConfigurationList() {
 }
 
 void AddDataOptions(CLI::App* app, Options* options) {
-  app->add_option("--data", options->data, "text files, UTF-8; one after the other (required)")
-      ->type_name("FILE");
+  app->add_option("--data", options->data,
+                  "text files, plain, gzip or zstd, and folders of such, whose files come in the order of\n"
+                  "their paths; one after the other (required). UTF-8; bytes that are none are learned as\n"
+                  "they are")
+      ->type_name("PATH");
   AddOutput(app, &options->out)->required(false);
   AddChoice(app, "--documents", &options->documents, {"auto", "whole", "paragraphs", "lines"},
             "where one document ends and the next begins, so that the model learns to begin and end its\n"
             "texts: 'paragraphs' at blank lines, 'lines' at each line, 'whole' never. 'auto': at lines\n"
             "that are <|endoftext|>; without such lines a file is one document");
   AddNumber(app, "--val-fraction", &options->validation_fraction, {0, 0.9},
-            "the last part of the tokens, kept from training for the validation loss");
+            "documents kept from training for the validation loss, spread evenly: every tenth for 0.1; of\n"
+            "too few documents the last part of the tokens");
+  app->add_option(
+         "--cache", options->cache,
+         "keep the tokens in this folder, and find them there when the data is the same; memory then\n"
+         "does not grow with the data: the tokens are mapped. Without it they are held in memory, 2\n"
+         "bytes each, or 4 if the vocabulary has over 65,536")
+      ->type_name("DIR");
+  AddChoice(app, "--order", &options->order, {"random", "shuffle"},
+            "random: windows of the text at random places; shuffle: all windows once an epoch, in an order\n"
+            "of each epoch's own");
 }
 
 void AddCheckpointOptions(CLI::App* app, Options* options) {

@@ -19,11 +19,16 @@ std::string Absolute(const std::string& path) {
 
 }  // namespace
 
-std::string RunDescription(const TrainCommandOptions& options, const std::vector<std::string>& digests) {
-  std::vector<std::string> data;
+std::string RunDescription(const TrainCommandOptions& options, const std::vector<DataFile>& files) {
+  std::vector<std::string> data, paths, digests;
+  for (const DataFile& file : files) {
+    paths.push_back(file.path);
+    digests.push_back(file.digest);
+  }
   for (const std::string& path : options.data) data.push_back(Absolute(path));
   const std::string file = TokenizerFile(options);
   const nlohmann::ordered_json run = {{"data", data},
+                                      {"files", paths},
                                       {"digests", digests},
                                       {"out", Absolute(options.out)},
                                       {"config", options.configuration},
@@ -41,16 +46,19 @@ std::string RunDescription(const TrainCommandOptions& options, const std::vector
                                       {"patience", options.patience},
                                       {"recipe", RecipeJson(options.recipe)},
                                       {"init", Absolute(options.init)},
-                                      {"log", Absolute(options.log)}};
+                                      {"log", Absolute(options.log)},
+                                      {"cache", Absolute(options.cache)},
+                                      {"order", options.order}};
   return run.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 absl::Status ReadRunDescription(absl::string_view json, TrainCommandOptions* options,
-                                std::vector<std::string>* digests) {
+                                std::vector<DataFile>* files) {
   try {
     const nlohmann::json run = nlohmann::json::parse(json.begin(), json.end());
     run.at("data").get_to(options->data);
-    run.at("digests").get_to(*digests);
+    const nlohmann::json& paths = run.at("files");
+    for (size_t i = 0; i < paths.size(); ++i) files->push_back({paths[i], run.at("digests").at(i)});
     run.at("out").get_to(options->out);
     run.at("config").get_to(options->configuration);
     run.at("tokenizer").get_to(options->tokenizer);
@@ -68,22 +76,10 @@ absl::Status ReadRunDescription(absl::string_view json, TrainCommandOptions* opt
     ReadRecipeJson(run.at("recipe"), &options->recipe);
     run.at("init").get_to(options->init);
     run.at("log").get_to(options->log);
+    run.at("cache").get_to(options->cache);
+    run.at("order").get_to(options->order);
   } catch (const std::exception& error) {
     return absl::DataLossError(absl::StrCat("a checkpoint of another version of cllm: ", error.what()));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckSameFiles(const TrainCommandOptions& options, const std::vector<std::string>& before,
-                            const std::vector<std::string>& now) {
-  std::vector<std::string> paths = options.data;
-  if (const std::string file = TokenizerFile(options); !file.empty()) paths.push_back(file);
-  if (!options.init.empty()) paths.push_back(options.init);
-  for (size_t i = 0; i < paths.size(); ++i) {
-    if (i < before.size() && i < now.size() && before[i] == now[i]) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("--resume: ", paths[i],
-                     " is not the file that the checkpoint was made with; put that one back, or train anew"));
   }
   return absl::OkStatus();
 }
@@ -107,6 +103,7 @@ Provenance MakeProvenance(const TrainCommandOptions& options, uint32_t steps, co
       {"documents", options.documents},
       {"seed", options.seed},
       {"validation_fraction", options.validation_fraction}};
+  if (options.order != "random") recipe["order"] = options.order;
   recipe.update(RecipeJson(options.recipe));
   if (options.minutes > 0) {
     recipe["minutes"] = options.minutes;

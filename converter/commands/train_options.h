@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "converter/checkpoint/checkpoint.h"
 #include "converter/commands/train_recipe.h"
+#include "converter/data/data_files.h"
 #include "converter/train/configurations.h"
 
 namespace cllm {
@@ -27,24 +28,21 @@ struct TrainCommandOptions {
   uint32_t every = 500, keep = 3;
   uint32_t evaluate_every = 0, patience = 0;
   RecipeOptions recipe;
-  std::string init;  // a model to start from
-  std::string log;   // JSON lines
+  std::string init;   // a model to start from
+  std::string log;    // JSON lines
+  std::string cache;  // a folder for tokens; "": none
+  std::string order = "random";
 };
 
-// The options as JSON, but for threads and `resume`, with absolute paths, and the digest of each
-// file that goes into the run: the data, then the tokenizer's file, then the model of --init.
-std::string RunDescription(const TrainCommandOptions& options, const std::vector<std::string>& digests);
+// The options as JSON, but for threads and `resume`, with absolute paths, and all files that go into the run.
+std::string RunDescription(const TrainCommandOptions& options, const std::vector<DataFile>& files);
 
 // Back from JSON; threads and `resume` stay. Error: DataLoss.
 absl::Status ReadRunDescription(absl::string_view json, TrainCommandOptions* options,
-                                std::vector<std::string>* digests);
+                                std::vector<DataFile>* files);
 
 // The file of --tokenizer; "" if it names a kind, or nothing.
 std::string TokenizerFile(const TrainCommandOptions& options);
-
-// InvalidArgument, naming the file, if a file's digest is another than it was.
-absl::Status CheckSameFiles(const TrainCommandOptions& options, const std::vector<std::string>& before,
-                            const std::vector<std::string>& now);
 
 // What --tokenizer says, else the configuration: the name of a kind (tokenizer_kinds.h) or a file; "" where
 // the model that the run starts from has one.

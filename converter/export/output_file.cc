@@ -50,7 +50,9 @@ OutputFile::~OutputFile() {
 
 absl::Status OutputFile::Error(const char* doing) const {
   const int error = errno;
-  return absl::ErrnoToStatus(error, absl::StrCat("cannot ", doing, " ", path_));
+  const absl::Status status = absl::ErrnoToStatus(error, absl::StrCat("cannot ", doing, " ", path_));
+  if (error != ENOSPC && error != EDQUOT && error != EFBIG) return status;
+  return absl::Status(status.code(), absl::StrCat(status.message(), "; make room there, or write elsewhere"));
 }
 
 absl::StatusOr<OutputFile> OutputFile::Create(const std::string& path) {

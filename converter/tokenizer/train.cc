@@ -143,11 +143,11 @@ absl::StatusOr<TokenizerTables> VocabularyTrainer::TrainWordPiece() const {
   }
   PairCounts pairs;
   std::vector<uint32_t> tokens;
-  for (const auto& [word, count] : counts_.words()) {
+  for (const auto& word : counts_.words()) {
     ForEachCharacter(
-        word, [&](std::string_view character) { tokens.push_back(ids.at(character)); },
+        word.first, [&](std::string_view character) { tokens.push_back(ids.at(character)); },
         [&] {
-          pairs.AddWord(tokens, count);
+          pairs.AddWord(tokens, word.second);
           tokens.clear();
         });
   }

@@ -34,8 +34,7 @@ double HeightAbove(const Recipe& recipe, double step, double done) {
 }
 
 // The last begin token less than `length` before `offset`, or else `offset`.
-uint64_t DocumentBegin(absl::Span<const uint32_t> tokens, uint32_t begin_token, uint64_t offset,
-                       uint64_t length) {
+uint64_t DocumentBegin(TokenSpan tokens, uint32_t begin_token, uint64_t offset, uint64_t length) {
   if (begin_token == CLLM_NO_TOKEN) return offset;
   for (uint64_t back = 0; back < length && back <= offset; ++back) {
     if (tokens[offset - back] == begin_token) return offset - back;
@@ -68,34 +67,31 @@ cllm_optimizer OptimizerAt(const Recipe& recipe, float rate) {
   return optimizer;
 }
 
-Batch RandomBatch(const Recipe& recipe, absl::Span<const uint32_t> tokens, uint32_t begin_token,
-                  uint64_t seed, uint64_t number) {
+Batch RandomBatch(const Recipe& recipe, TokenSpan tokens, uint32_t begin_token, uint64_t seed,
+                  uint64_t number) {
   Batch batch;
   for (uint64_t s = 0; s < recipe.batch; ++s) {
     const uint64_t random = Random(seed, RandomStream::kBatches, number * recipe.batch + s);
     const uint64_t offset = random % (tokens.size() - recipe.length);
-    const absl::Span<const uint32_t> window =
-        tokens.subspan(DocumentBegin(tokens, begin_token, offset, recipe.length));
-    batch.inputs.insert(batch.inputs.end(), window.begin(), window.begin() + recipe.length);
-    batch.targets.insert(batch.targets.end(), window.begin() + 1, window.begin() + recipe.length + 1);
+    const uint64_t at = DocumentBegin(tokens, begin_token, offset, recipe.length);
+    tokens.CopyTo(at, recipe.length, &batch.inputs);
+    tokens.CopyTo(at + 1, recipe.length, &batch.targets);
   }
   batch.sequences = recipe.batch;
   batch.counted = recipe.batch * recipe.length;
   return batch;
 }
 
-Batch CoveringBatch(const Recipe& recipe, absl::Span<const uint32_t> tokens, uint32_t begin_token,
-                    uint64_t* position) {
+Batch CoveringBatch(const Recipe& recipe, TokenSpan tokens, uint32_t begin_token, uint64_t* position) {
   Batch batch;
   while (batch.sequences < recipe.batch && *position + 1 < tokens.size()) {
     const uint64_t longest = std::min<uint64_t>(recipe.length, tokens.size() - 1 - *position);
     uint32_t count = 1;
     while (count < longest && (begin_token == CLLM_NO_TOKEN || tokens[*position + count] != begin_token))
       ++count;
-    const absl::Span<const uint32_t> window = tokens.subspan(*position, count + 1);
+    tokens.CopyTo(*position, count, &batch.inputs);
+    tokens.CopyTo(*position + 1, count, &batch.targets);
     *position += count;
-    batch.inputs.insert(batch.inputs.end(), window.begin(), window.end() - 1);
-    batch.targets.insert(batch.targets.end(), window.begin() + 1, window.end());
     batch.inputs.resize(batch.inputs.size() + recipe.length - count, 0);
     batch.targets.resize(batch.targets.size() + recipe.length - count, CLLM_NO_TOKEN);
     batch.counted += count;

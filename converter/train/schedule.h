@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "absl/types/span.h"
 #include "cllm/cllm.h"
+#include "converter/data/token_span.h"
 #include "converter/train/configurations.h"
 
 namespace cllm {
@@ -33,13 +33,12 @@ struct Batch {
 // than recipe.length. A window that would begin less than its length behind a begin_token begins there
 // instead: a document is read from its beginning, as in use, and all but the first part of a long one from
 // anywhere. CLLM_NO_TOKEN: there is none.
-Batch RandomBatch(const Recipe& recipe, absl::Span<const uint32_t> tokens, uint32_t begin_token,
-                  uint64_t seed, uint64_t number);
+Batch RandomBatch(const Recipe& recipe, TokenSpan tokens, uint32_t begin_token, uint64_t seed,
+                  uint64_t number);
 
 // The next recipe.batch windows of those that cover all tokens without overlap, from *position on, which
 // moves behind them; sequences is 0 at the end. A window ends where the next document begins.
-Batch CoveringBatch(const Recipe& recipe, absl::Span<const uint32_t> tokens, uint32_t begin_token,
-                    uint64_t* position);
+Batch CoveringBatch(const Recipe& recipe, TokenSpan tokens, uint32_t begin_token, uint64_t* position);
 
 }  // namespace cllm
 

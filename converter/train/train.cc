@@ -11,6 +11,7 @@
 #include "cllm/cllm.h"
 #include "converter/export/panels.h"
 #include "converter/export/write_model.h"
+#include "converter/train/epochs.h"
 #include "converter/train/schedule.h"
 #include "converter/train/training_run.h"
 
@@ -20,7 +21,7 @@ double TrainingRun::Now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-absl::Status TrainingRun::Start(absl::Span<const uint32_t> tokens) {
+absl::Status TrainingRun::Start(TokenSpan tokens) {
   const Recipe& recipe = options_.recipe;
   cllm_model_info info{};
   info.struct_size = sizeof(info);
@@ -28,10 +29,11 @@ absl::Status TrainingRun::Start(absl::Span<const uint32_t> tokens) {
     return ExplainStatus(status, "the model to be trained");
   }
   begin_token_ = info.begin_token;
-  const size_t held_out =
-      static_cast<size_t>(static_cast<double>(tokens.size()) * options_.validation_fraction);
+  const bool apart = options_.validation.size() > 0;
+  const double fraction = apart ? 0 : options_.validation_fraction;
+  const size_t held_out = static_cast<size_t>(static_cast<double>(tokens.size()) * fraction);
   training_ = tokens.subspan(0, tokens.size() - held_out);
-  validation_ = tokens.subspan(tokens.size() - held_out);
+  validation_ = apart ? options_.validation : tokens.subspan(tokens.size() - held_out);
   if (training_.size() <= recipe.length) {
     return absl::InvalidArgumentError(
         absl::StrCat("the training text has ", training_.size(), " tokens; a window needs ",
@@ -89,7 +91,9 @@ absl::Status TrainingRun::Step(float* loss) {
   double sum = 0;
   for (uint32_t i = 0; i < recipe.accumulate; ++i) {
     const uint64_t number = uint64_t{step_} * recipe.accumulate + i;
-    const Batch batch = RandomBatch(recipe, training_, begin_token_, options_.seed, number);
+    const Batch batch = options_.shuffle
+                            ? ShuffledBatch(recipe, training_, options_.seed, number)
+                            : RandomBatch(recipe, training_, begin_token_, options_.seed, number);
     float part = 0;
     const cllm_status status = cllm_trainer_accumulate(trainer_, batch.inputs.data(), batch.targets.data(),
                                                        batch.sequences, recipe.length, weight, &part);
@@ -205,8 +209,7 @@ TrainResult TrainingRun::Result(const Checkpoint& initial) {
 
 namespace {
 
-absl::Status CheckOptions(const TrainOptions& options, const Checkpoint& initial,
-                          absl::Span<const uint32_t> tokens) {
+absl::Status CheckOptions(const TrainOptions& options, const Checkpoint& initial, TokenSpan tokens) {
   const Recipe& recipe = options.recipe;
   if (recipe.batch == 0 || recipe.accumulate == 0 || recipe.length == 0 ||
       recipe.length > initial.architecture.context) {
@@ -220,19 +223,20 @@ absl::Status CheckOptions(const TrainOptions& options, const Checkpoint& initial
         absl::StrCat("the validation fraction is ", options.validation_fraction, "; it must be in [0, 1)"));
   }
   if (!(options.minutes >= 0)) return absl::InvalidArgumentError("minutes must not be negative");
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    if (tokens[i] < initial.architecture.vocabulary_size) continue;
-    return absl::InvalidArgumentError(absl::StrCat("token ", i, " of the data has id ", tokens[i],
-                                                   "; the model's vocabulary has ",
-                                                   initial.architecture.vocabulary_size));
+  for (const TokenSpan& part : {tokens, options.validation}) {
+    for (size_t i = 0; i < part.size(); ++i) {
+      if (part[i] < initial.architecture.vocabulary_size) continue;
+      return absl::InvalidArgumentError(absl::StrCat("token ", i, " of the data has id ", part[i],
+                                                     "; the model's vocabulary has ",
+                                                     initial.architecture.vocabulary_size));
+    }
   }
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<TrainResult> Train(const TrainOptions& options, const Checkpoint& initial,
-                                  absl::Span<const uint32_t> tokens,
+absl::StatusOr<TrainResult> Train(const TrainOptions& options, const Checkpoint& initial, TokenSpan tokens,
                                   const std::function<void(const TrainProgress&)>& progress) {
   if (absl::Status status = CheckOptions(options, initial, tokens); !status.ok()) return status;
   absl::StatusOr<std::string> bytes = WriteModelToString(initial, Dtype::kF32);

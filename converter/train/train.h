@@ -9,8 +9,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "absl/types/span.h"
 #include "converter/checkpoint/checkpoint.h"
+#include "converter/data/token_span.h"
 #include "converter/train/configurations.h"
 #include "converter/train/training_state.h"
 
@@ -25,6 +25,8 @@ struct TrainOptions {
   uint32_t threads = 1;              // the result does not depend on it
   uint64_t seed = 1;                 // of the batch offsets
   double validation_fraction = 0.1;  // the last part of the tokens; 0: no validation
+  TokenSpan validation;              // if not empty: all of the validation part, and none of the tokens is
+  bool shuffle = false;  // go through the text once an epoch (epochs.h), rather than draw windows at random
   uint32_t report_interval = 0;      // steps between progress reports; 0: about one a second
   uint32_t evaluation_interval = 0;  // steps between whole evaluations; 0: only at the end. With an interval
                                      // the result is the evaluated weights of the lowest validation loss
@@ -73,8 +75,7 @@ struct TrainResult {
 // which is at most kGoodSteps steps old or the last checkpoint, with a quarter of the learning rate. Errors:
 // InvalidArgument (too few tokens for a window, a token outside the vocabulary, recipe out of range, a state
 // of another model), Internal (still not finite after kMostReturns returns).
-absl::StatusOr<TrainResult> Train(const TrainOptions& options, const Checkpoint& initial,
-                                  absl::Span<const uint32_t> tokens,
+absl::StatusOr<TrainResult> Train(const TrainOptions& options, const Checkpoint& initial, TokenSpan tokens,
                                   const std::function<void(const TrainProgress&)>& progress);
 
 // "step  120/2000  loss 2.3456  rate 9.8e-04  184,000 tok/s  1:23 left": one line without its end.

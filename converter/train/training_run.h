@@ -24,7 +24,7 @@ class TrainingRun {
   TrainingRun(const TrainOptions& options, ModelFile file)
       : options_(options), file_(std::move(file)), pool_(options.threads) {}
 
-  absl::Status Start(absl::Span<const uint32_t> tokens);
+  absl::Status Start(TokenSpan tokens);
   absl::Status Steps(const std::function<void(const TrainProgress&)>& progress);
   absl::Status EvaluateAll(double* loss, uint64_t* counted);
   bool Stopped() const { return options_.stop != nullptr && options_.stop->load(); }
@@ -63,7 +63,7 @@ class TrainingRun {
   std::unique_ptr<uint8_t[], AlignedDelete> room_;
   uint64_t room_bytes_ = 0;
   cllm_trainer* trainer_ = nullptr;
-  absl::Span<const uint32_t> training_, validation_;
+  TokenSpan training_, validation_;
   double start_ = 0, evaluation_seconds_ = 0;
   uint32_t begin_token_ = CLLM_NO_TOKEN;
   uint32_t step_ = 0;

@@ -113,7 +113,9 @@ TEST_CASE("data that cannot be trained on") {
   CHECK(Contains(error({"--tokenizer", "char"}), "tokens"));
   WriteBytes(text, Stories());
   CHECK(Contains(error({"--tokenizer", "bpe", "--vocab", "60000"}), "--vocab"));
-  CHECK(Contains(error({"--data", folder.path()}), "folder"));
+  std::filesystem::create_directory(folder.path() + "/empty");
+  CHECK(Contains(error({"--data", folder.path() + "/empty"}), "there are no files in this folder"));
+  std::filesystem::remove(folder.path() + "/empty");
   const Finished no_folder = RunProgram({"train", "--data", text, "-o", folder.path() + "/no/m.cllm"});
   CHECK(no_folder.exit_code == 1);
   CHECK(Contains(no_folder.err, folder.path() + "/no"));

@@ -1,11 +1,6 @@
-#include "converter/train/documents.h"
+#include "converter/data/documents.h"
 
 #include <algorithm>
-#include <string>
-
-#include "converter/import/model_file.h"
-#include "converter/tokenizer/segments.h"
-#include "converter/tokenizer/text_encoder.h"
 
 namespace cllm {
 namespace {
@@ -27,21 +22,12 @@ void ForEachLine(std::string_view text, const Visit& visit) {
   }
 }
 
-bool Separates(std::string_view line, DocumentSplit split) {
+}  // namespace
+
+bool SeparatesDocuments(std::string_view line, DocumentSplit split) {
   const size_t last = line.find_last_not_of(" \t\r");
   if (last == std::string_view::npos) return split != DocumentSplit::kMarker;
   return split == DocumentSplit::kMarker && line.substr(0, last + 1) == kDocumentMarker;
-}
-
-}  // namespace
-
-bool HasDocumentMarker(std::string_view text) {
-  bool found = false;
-  ForEachLine(text, [&](size_t begin, size_t end) {
-    found = Separates(text.substr(begin, end - begin), DocumentSplit::kMarker);
-    return !found;
-  });
-  return found;
 }
 
 std::vector<std::string_view> SplitDocuments(std::string_view text, DocumentSplit split) {
@@ -56,7 +42,7 @@ std::vector<std::string_view> SplitDocuments(std::string_view text, DocumentSpli
   };
   size_t start = 0;
   ForEachLine(text, [&](size_t begin, size_t end) {
-    if (Separates(text.substr(begin, end - begin), split)) {
+    if (SeparatesDocuments(text.substr(begin, end - begin), split)) {
       add(start, begin);
       start = end + 1;
     } else if (split == DocumentSplit::kLines) {
@@ -67,23 +53,6 @@ std::vector<std::string_view> SplitDocuments(std::string_view text, DocumentSpli
   });
   if (start < text.size()) add(start, text.size());
   return documents;
-}
-
-absl::StatusOr<std::vector<uint32_t>> EncodeDocuments(const TokenizerTables& tokenizer,
-                                                      absl::Span<const std::string_view> documents) {
-  absl::StatusOr<TokenizerSegments> segments = PackTokenizer(tokenizer);
-  if (!segments.ok()) return segments.status();
-  TextEncoder encoder(ViewOfSegments(tokenizer, *segments));
-  std::vector<uint32_t> tokens;
-  for (const std::string_view document : documents) {
-    if (tokenizer.begin_token != CLLM_NO_TOKEN) tokens.push_back(tokenizer.begin_token);
-    const Status status = encoder.Append(document, &tokens);
-    if (status != CLLM_OK) {
-      return ExplainStatus(status, "the document '" + std::string(document.substr(0, 40)) + "'");
-    }
-    if (tokenizer.end_token != CLLM_NO_TOKEN) tokens.push_back(tokenizer.end_token);
-  }
-  return tokens;
 }
 
 }  // namespace cllm

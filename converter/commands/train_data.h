@@ -1,0 +1,27 @@
+// Room: converter/commands. What `cllm train` learns from: the files, as tokens of the vocabulary made of
+// them.
+#ifndef CLLM_CONVERTER_COMMANDS_TRAIN_DATA_H_
+#define CLLM_CONVERTER_COMMANDS_TRAIN_DATA_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "converter/commands/train_options.h"
+#include "converter/data/data_files.h"
+#include "converter/data/token_data.h"
+
+namespace cllm {
+
+// Every file that goes into the run: the data, then the tokenizer's file, then the model of --init.
+absl::StatusOr<std::vector<DataFile>> DigestInputs(const TrainCommandOptions& options);
+
+// The data as tokens: of `known`, the tokenizer of --init, or else of one from --tokenizer or the
+// configuration, with `vocabulary` tokens. With --cache they come from there where they are, and go there.
+// A corpus of one document gets a vocabulary without begin and end. Errors name the file or the option.
+absl::StatusOr<TokenData> PrepareTokens(const TrainCommandOptions& options, uint32_t vocabulary,
+                                        const TokenizerTables* known);
+
+}  // namespace cllm
+
+#endif  // CLLM_CONVERTER_COMMANDS_TRAIN_DATA_H_

@@ -1,0 +1,40 @@
+#include "converter/train/epochs.h"
+
+#include "base/random.h"
+
+namespace cllm {
+
+uint64_t Shuffled(uint64_t i, uint64_t count, uint64_t seed, uint64_t number) {
+  uint32_t half_bits = 1;
+  while (half_bits < 32 && uint64_t{1} << (2 * half_bits) < count) ++half_bits;
+  const uint64_t mask = (uint64_t{1} << half_bits) - 1;
+  const uint64_t key = Random(seed, RandomStream::kData, number);
+  do {
+    uint64_t left = i >> half_bits, right = i & mask;
+    for (uint64_t round = 0; round < 4; ++round) {
+      const uint64_t next = left ^ (MixBits(key + (right << 2 | round)) & mask);
+      left = right;
+      right = next;
+    }
+    i = left << half_bits | right;
+  } while (i >= count);
+  return i;
+}
+
+Batch ShuffledBatch(const Recipe& recipe, TokenSpan tokens, uint64_t seed, uint64_t number) {
+  const uint64_t windows = (tokens.size() - 1) / recipe.length;
+  const uint64_t spare = tokens.size() - windows * recipe.length;  // places for the first window, at least 1
+  Batch batch;
+  for (uint64_t s = 0; s < recipe.batch; ++s) {
+    const uint64_t draw = number * recipe.batch + s, epoch = draw / windows;
+    const uint64_t first = Random(seed, RandomStream::kBatches, epoch) % spare;
+    const uint64_t at = first + Shuffled(draw % windows, windows, seed, epoch) * recipe.length;
+    tokens.CopyTo(at, recipe.length, &batch.inputs);
+    tokens.CopyTo(at + 1, recipe.length, &batch.targets);
+  }
+  batch.sequences = recipe.batch;
+  batch.counted = recipe.batch * recipe.length;
+  return batch;
+}
+
+}  // namespace cllm
