@@ -152,6 +152,15 @@ if(CLLM_BUILD_CONVERTER)
   cllm_optional_library(optional_zlib zlib.h z CLLM_HAS_ZLIB)
   cllm_optional_library(optional_zstd zstd.h zstd CLLM_HAS_ZSTD)
 
+  # Protocol Buffers, for TensorBoard's event files: the small runtime, and the compiler.
+  if(NOT CMAKE_CROSSCOMPILING)
+    set(Protobuf_USE_STATIC_LIBS ON)
+    find_package(Protobuf QUIET)
+    if(NOT TARGET protobuf::libprotobuf-lite OR NOT TARGET protobuf::protoc)
+      message(STATUS "Protobuf not found: cllm is built without --tensorboard. Run toolchains/setup to have it.")
+    endif()
+  endif()
+
   # libmd, for SHA-256.
   if(CMAKE_CROSSCOMPILING)
     set(libmd ${deps}/libmd-1.0.4)

@@ -3,12 +3,14 @@
 
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "converter/commands/commands.h"
 #include "converter/commands/files.h"
 #include "converter/commands/options.h"
+#include "converter/data/document_reader.h"
 #include "converter/import/model_file.h"
 #include "converter/run/evaluate.h"
 #include "nlohmann/json.hpp"
@@ -18,10 +20,18 @@ namespace cllm {
 namespace {
 
 struct Options {
-  std::string model, data;
+  std::string model, data, documents = "none";
   uint32_t context = 0, threads = 1;
   bool json = false;
 };
+
+// Nothing for "none" and "auto".
+std::optional<DocumentSplit> SplitOf(const std::string& name) {
+  if (name == "whole") return DocumentSplit::kWhole;
+  if (name == "paragraphs") return DocumentSplit::kParagraphs;
+  if (name == "lines") return DocumentSplit::kLines;
+  return std::nullopt;
+}
 
 void PrintJson(const EvaluateResult& result) {
   const nlohmann::ordered_json json = {{"nats_per_token", result.NatsPerToken()},
@@ -47,6 +57,12 @@ absl::Status Run(const Options& options) {
   if (!text.ok()) return text.status();
   ThreadPool pool(options.threads);
   EvaluateOptions evaluate;
+  evaluate.documents = SplitOf(options.documents);
+  if (options.documents == "auto") {
+    const absl::StatusOr<bool> marker = FileHasDocumentMarker(options.data);
+    if (!marker.ok()) return marker.status();
+    evaluate.documents = *marker ? DocumentSplit::kMarker : DocumentSplit::kWhole;
+  }
   evaluate.context = options.context;
   evaluate.workers = pool.workers();
   const bool live = isatty(STDERR_FILENO) != 0;
@@ -75,6 +91,9 @@ Command AddEval(CLI::App& program) {
   app->add_option("--data", options->data, "a text file that the model was not trained on")
       ->required()
       ->type_name("FILE");
+  AddChoice(app, "--documents", &options->documents, {"none", "auto", "whole", "paragraphs", "lines"},
+            "as for 'cllm train': where documents end. Each is then read from its beginning, and its end is\n"
+            "predicted too, as in training. 'none': the text is a piece of one");
   app->add_flag("--json", options->json, "print one JSON object");
   AddCount(app, "--context", &options->context, 1, 1u << 30,
            "tokens a window, at most the model's context: each token is predicted from what is before it in\n"
@@ -82,7 +101,8 @@ Command AddEval(CLI::App& program) {
            "the model's");
   AddThreads(app, &options->threads);
   app->footer(
-      "The whole text counts, in windows that do not overlap. A model with a begin token reads it first in\n"
+      "The whole text counts, in windows that do not overlap and end with their document. A model with a "
+      "begin token reads it first in\n"
       "each window and predicts every token; one without reads the last token of the window before instead,\n"
       "and predicts every token but the text's first.\n"
       "On stdout: nats a token (mean negative log-likelihood), bits a byte (comparable between tokenizers),\n"

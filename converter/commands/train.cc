@@ -18,16 +18,20 @@
 #include "converter/commands/tokenizer_kinds.h"
 #include "converter/commands/train_data.h"
 #include "converter/commands/train_options.h"
-#include "converter/commands/train_progress.h"
+#include "converter/commands/train_watch.h"
 #include "converter/export/write_model.h"
 #include "converter/import/model_file.h"
 #include "converter/import/read_model.h"
 #include "converter/inspect/inspect.h"
+#include "converter/tokenizer/encode_text.h"
+#include "converter/tokenizer/segments.h"
 
 namespace cllm {
 namespace {
 
 using Options = TrainCommandOptions;
+
+constexpr size_t kPromptTokens = 16;  // of the text: how samples of a model without a begin token start
 
 std::atomic<int> stop_asked{0};  // some machines have no lock-free byte
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler sets it");
@@ -42,7 +46,8 @@ void CatchStopSignals() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-absl::Status WriteAndReport(const Options& options, const TrainResult& result) {
+absl::Status WriteAndReport(const Options& options, const TrainOptions& train, const TrainResult& result,
+                            const TrainWatch& watch, const std::string& prompt) {
   {
     const SignalsHeld held;
     if (absl::Status status = WriteModel(result.checkpoint, Dtype::kF32, options.out); !status.ok())
@@ -64,7 +69,9 @@ absl::Status WriteAndReport(const Options& options, const TrainResult& result) {
   }
   absl::FPrintF(stderr, "%s: %s bytes, %s parameters, digest %s\n", options.out, Grouped(file->size()),
                 Grouped(report->info.parameters), report->content_digest);
-  return absl::OkStatus();
+  absl::Status status = watch.WriteReport(train, result, *file, *report, prompt);
+  if (status.ok() && !options.report.empty()) absl::FPrintF(stderr, "%s: the report\n", options.report);
+  return status;
 }
 
 // A failure is no reason to end the run: what is there already stays, and the next one may succeed.
@@ -94,16 +101,20 @@ TrainOptions MakeTrainOptions(const Options& options, const Configuration& confi
 
 absl::Status TrainAndWrite(const Options& options, const TrainOptions& train, const Checkpoint& initial,
                            TokenSpan tokens) {
-  ProgressLog log;
-  if (absl::Status status = log.Open(options.log); !status.ok()) return status;
-  ProgressLine line;
+  TrainWatch watch;
+  if (absl::Status status = watch.Open(options); !status.ok()) return status;
   CatchStopSignals();
-  absl::StatusOr<TrainResult> result = Train(train, initial, tokens, [&](const TrainProgress& progress) {
-    line(progress);
-    log(progress);
-  });
+  absl::StatusOr<TrainResult> result =
+      Train(train, initial, tokens, [&](const TrainProgress& progress) { watch(progress); });
   if (!result.ok()) return result.status();
-  if (absl::Status status = WriteAndReport(options, *result); !status.ok()) return status;
+  std::vector<uint32_t> first;
+  tokens.CopyTo(0, std::min<size_t>(kPromptTokens, tokens.size()), &first);
+  absl::StatusOr<TokenizerSegments> segments = PackTokenizer(initial.tokenizer);
+  if (!segments.ok()) return segments.status();
+  const absl::StatusOr<std::string> prompt =
+      DecodeTokens(ViewOfSegments(initial.tokenizer, *segments), first);
+  absl::Status status = WriteAndReport(options, train, *result, watch, prompt.value_or(""));
+  if (!status.ok()) return status;
   if (!result->interrupted) return absl::OkStatus();
   return absl::CancelledError("interrupted; what was learned so far is in " + options.out);
 }
@@ -286,6 +297,11 @@ Command AddTrain(CLI::App& program) {
            "end after this many evaluations in a row without a better one", "never");
   app->add_option("--log", options->log, "append a line of JSON for each report of progress to this file")
       ->type_name("FILE");
+  app->add_option("--tensorboard", options->tensorboard, "write events for TensorBoard into this folder")
+      ->type_name("DIR");
+  app->add_option("--report", options->report,
+                  "at the end write one page of HTML: curves, texts, configuration, memory plan")
+      ->type_name("OUT.html");
   AddThreads(app, &options->threads);
   AddCheckpointOptions(app, options.get());
   AddSeed(app, &options->seed, "of the first weights and of the order of the data");

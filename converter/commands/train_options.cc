@@ -47,6 +47,8 @@ std::string RunDescription(const TrainCommandOptions& options, const std::vector
                                       {"recipe", RecipeJson(options.recipe)},
                                       {"init", Absolute(options.init)},
                                       {"log", Absolute(options.log)},
+                                      {"tensorboard", Absolute(options.tensorboard)},
+                                      {"report", Absolute(options.report)},
                                       {"cache", Absolute(options.cache)},
                                       {"order", options.order}};
   return run.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -76,6 +78,8 @@ absl::Status ReadRunDescription(absl::string_view json, TrainCommandOptions* opt
     ReadRecipeJson(run.at("recipe"), &options->recipe);
     run.at("init").get_to(options->init);
     run.at("log").get_to(options->log);
+    run.at("tensorboard").get_to(options->tensorboard);
+    run.at("report").get_to(options->report);
     run.at("cache").get_to(options->cache);
     run.at("order").get_to(options->order);
   } catch (const std::exception& error) {

@@ -28,9 +28,10 @@ struct TrainCommandOptions {
   uint32_t every = 500, keep = 3;
   uint32_t evaluate_every = 0, patience = 0;
   RecipeOptions recipe;
-  std::string init;   // a model to start from
-  std::string log;    // JSON lines
-  std::string cache;  // a folder for tokens; "": none
+  std::string init;                 // a model to start from
+  std::string log;                  // JSON lines
+  std::string tensorboard, report;  // a folder; a page of HTML
+  std::string cache;                // a folder for tokens; "": none
   std::string order = "random";
 };
 

@@ -29,8 +29,10 @@ class TokenData {
   const TokenizerTables& tokenizer() const { return tokenizer_; }
   uint64_t documents() const { return documents_; }
   uint64_t text_bytes() const { return text_bytes_; }
-  TokenSpan training() const { return {bytes().data(), training_, width_}; }
-  TokenSpan validation() const { return {bytes().data() + training_ * width_, validation_, width_}; }
+  TokenSpan training() const { return {bytes().data(), static_cast<size_t>(training_), width_}; }
+  TokenSpan validation() const {
+    return {bytes().data() + training_ * width_, static_cast<size_t>(validation_), width_};
+  }
 
  private:
   std::string_view bytes() const { return memory_.empty() ? file_.bytes() : std::string_view(memory_); }

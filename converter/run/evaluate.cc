@@ -42,19 +42,48 @@ double EvaluateResult::BitsPerByte() const { return nats / std::numbers::ln2 / s
 
 double EvaluateResult::Perplexity() const { return std::exp(NatsPerToken()); }
 
+namespace {
+
+// What the model reads of one document, after its begin token where there is one: targets are sequence[1..].
+// Adds the document's bytes that are predicted.
+absl::StatusOr<std::vector<uint32_t>> Sequence(const cllm_model& model, const cllm_model_info& info,
+                                               std::string_view document, bool predicts_end,
+                                               uint64_t* bytes) {
+  absl::StatusOr<std::vector<uint32_t>> tokens = EncodeText(model, document);
+  if (!tokens.ok() || tokens->empty()) return tokens;
+  *bytes += document.size();
+  if (info.begin_token != CLLM_NO_TOKEN) {
+    tokens->insert(tokens->begin(), info.begin_token);
+  } else {
+    const char* first = nullptr;
+    uint32_t first_bytes = 0;
+    cllm_tokens_decode(&model, CLLM_NO_TOKEN, tokens->front(), &first, &first_bytes);
+    *bytes -= std::min<uint64_t>(first_bytes, document.size());
+  }
+  if (predicts_end && info.end_token != CLLM_NO_TOKEN) tokens->push_back(info.end_token);
+  return tokens;
+}
+
+}  // namespace
+
 absl::StatusOr<EvaluateResult> Evaluate(const cllm_model& model, std::string_view text,
                                         const EvaluateOptions& options) {
   const cllm_model_info info = Describe(model);
-  absl::StatusOr<std::vector<uint32_t>> encoded = EncodeText(model, text);
-  if (!encoded.ok()) return encoded.status();
-  const bool begin = info.begin_token != CLLM_NO_TOKEN;
-  // The text's tokens after whatever is only read: targets are sequence[1..].
-  std::vector<uint32_t> sequence;
-  if (begin) sequence.push_back(info.begin_token);
-  sequence.insert(sequence.end(), encoded->begin(), encoded->end());
-  if (sequence.size() < 2) {
-    return absl::InvalidArgumentError(absl::StrCat("the text has ", encoded->size(),
-                                                   " tokens, too few to predict one; give a longer text"));
+  std::vector<std::string_view> documents = {text};
+  if (options.documents) documents = SplitDocuments(text, *options.documents);
+  EvaluateResult result;
+  std::vector<std::vector<uint32_t>> sequences;
+  for (const std::string_view document : documents) {
+    absl::StatusOr<std::vector<uint32_t>> sequence =
+        Sequence(model, info, document, options.documents.has_value(), &result.bytes);
+    if (!sequence.ok()) return sequence.status();
+    if (sequence->size() < 2) continue;
+    result.tokens += sequence->size() - 1;
+    sequences.push_back(*std::move(sequence));
+  }
+  if (sequences.empty()) {
+    return absl::InvalidArgumentError(
+        "the text has not two tokens, too few to predict one; give a longer text");
   }
 
   cllm_limits limits{};
@@ -63,27 +92,21 @@ absl::StatusOr<EvaluateResult> Evaluate(const cllm_model& model, std::string_vie
   absl::StatusOr<HostedSession> session = HostedSession::Create(model, limits, options.workers);
   if (!session.ok()) return session.status();
 
-  EvaluateResult result;
   result.context = limits.context;
-  result.tokens = sequence.size() - 1;
-  result.bytes = text.size();
-  if (!begin) {
-    const char* first = nullptr;
-    uint32_t first_bytes = 0;
-    cllm_tokens_decode(&model, CLLM_NO_TOKEN, sequence[0], &first, &first_bytes);
-    result.bytes -= std::min<uint64_t>(first_bytes, result.bytes);
-  }
-  for (uint64_t start = 0; start < result.tokens; start += limits.context) {
-    const auto count = static_cast<uint32_t>(std::min<uint64_t>(limits.context, result.tokens - start));
-    // The window's first input is replaced by the begin token; it was a target of the window before.
-    if (begin) sequence[start] = info.begin_token;
-    if (absl::Status status = AddWindow(session->get(), &sequence[start], &sequence[start + 1], count,
-                                        limits.batch, info.vocabulary_size, &result.nats);
-        !status.ok()) {
-      return status;
+  uint64_t done = 0;
+  for (std::vector<uint32_t>& sequence : sequences) {
+    for (uint64_t start = 0; start + 1 < sequence.size(); start += limits.context) {
+      const auto count =
+          static_cast<uint32_t>(std::min<uint64_t>(limits.context, sequence.size() - 1 - start));
+      // The window's first input is replaced by the begin token; it was a target of the window before.
+      if (info.begin_token != CLLM_NO_TOKEN) sequence[start] = info.begin_token;
+      absl::Status status = AddWindow(session->get(), &sequence[start], &sequence[start + 1], count,
+                                      limits.batch, info.vocabulary_size, &result.nats);
+      if (!status.ok()) return status;
+      ++result.windows;
+      done += count;
+      if (options.progress) options.progress(done, result.tokens);
     }
-    ++result.windows;
-    if (options.progress) options.progress(start + count, result.tokens);
   }
   return result;
 }

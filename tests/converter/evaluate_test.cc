@@ -66,5 +66,42 @@ TEST_CASE("the loss is the sum of each token's surprise in its window") {
   }
 }
 
+TEST_CASE("documents are read from their beginnings, and their ends predicted") {
+  const std::string text = "abcdefgh\nha\n\nc\n";
+  for (const bool begin : {true, false}) {
+    CAPTURE(begin);
+    const ModelFile file = testing::MakeModel(LetterCheckpoint(begin), Dtype::kF32);
+    EvaluateOptions options, alone;
+    options.documents = DocumentSplit::kLines;
+    options.context = alone.context = 5;
+    const EvaluateResult result = Evaluate(*file.handle(), text, options).value();
+    alone.documents = DocumentSplit::kWhole;
+    double nats = 0;
+    uint64_t tokens = 0, bytes = 0, windows = 0;
+    for (const char* document : {"abcdefgh", "ha", "c"}) {
+      const auto part = Evaluate(*file.handle(), document, alone);
+      if (!part.ok()) continue;  // "c", for a model that cannot predict a first token
+      nats += part->nats;
+      tokens += part->tokens;
+      bytes += part->bytes;
+      windows += part->windows;
+    }
+    CHECK(result.nats == nats);
+    CHECK(result.tokens == tokens);
+    CHECK(result.tokens == (begin ? 14 : 8));
+    CHECK(result.bytes == bytes);
+    CHECK(result.bytes == (begin ? 11 : 8));
+    CHECK(result.windows == windows);
+  }
+  // The end token's surprise after all of the document.
+  const Checkpoint checkpoint = LetterCheckpoint(true);
+  const ModelFile file = testing::MakeModel(checkpoint, Dtype::kF32);
+  EvaluateOptions with_end;
+  with_end.documents = DocumentSplit::kWhole;
+  const double difference =
+      Evaluate(*file.handle(), "abc", with_end)->nats - Evaluate(*file.handle(), "abc", {})->nats;
+  CHECK(difference == doctest::Approx(Surprise(*file.handle(), {0, 2, 3, 4}, 1)).epsilon(1e-5));
+}
+
 }  // namespace
 }  // namespace cllm
