@@ -20,8 +20,10 @@ TEST_CASE("tokenizers of every kind: trained, used by train, in the model, there
   const TemporaryDirectory folder;
   const std::string text = folder.path() + "/text", ids = folder.path() + "/ids";
   WriteBytes(text, Text());
-  for (const auto& [kind, vocabulary] : {std::pair{"bytes-bpe", "300"}, std::pair{"wordpiece", "80"},
-                                         std::pair{"words", "54"}, std::pair{"characters", "4096"}}) {
+  const std::pair<std::string, std::string> kinds[] = {
+      {"bytes-bpe", "300"}, {"wordpiece", "80"}, {"words", "54"}, {"characters", "4096"}};
+  for (const auto& entry : kinds) {
+    const std::string &kind = entry.first, &vocabulary = entry.second;
     CAPTURE(kind);
     const std::string file = folder.path() + "/" + kind + ".json", model = folder.path() + "/m.cllm";
     const Finished made = RunProgram(
