@@ -100,9 +100,7 @@ TrainOptions MakeTrainOptions(const Options& options, const Configuration& confi
 }
 
 absl::Status TrainAndWrite(const Options& options, const TrainOptions& train, const Checkpoint& initial,
-                           TokenSpan tokens) {
-  TrainWatch watch;
-  if (absl::Status status = watch.Open(options); !status.ok()) return status;
+                           TokenSpan tokens, TrainWatch& watch) {
   CatchStopSignals();
   absl::StatusOr<TrainResult> result =
       Train(train, initial, tokens, [&](const TrainProgress& progress) { watch(progress); });
@@ -152,6 +150,8 @@ absl::Status Run(const Options& options, const TrainingState* state, const std::
     return absl::DataLossError("there is no configuration " + options.configuration + " any more");
   }
   if (absl::Status status = CheckOutputPath(options.out); !status.ok()) return status;
+  TrainWatch watch;
+  if (absl::Status status = watch.Open(options); !status.ok()) return status;
   TrainOptions train = MakeTrainOptions(options, *configuration, state);
   if (absl::Status status = PrepareCheckpoints(options, state, before, &train); !status.ok()) return status;
   absl::StatusOr<Checkpoint> initial = Checkpoint();
@@ -170,7 +170,7 @@ absl::Status Run(const Options& options, const TrainingState* state, const std::
   absl::FPrintF(stderr, "%s bytes of text, %s document%s, %s tokens of a vocabulary of %u\n",
                 Grouped(data->text_bytes()), Grouped(data->documents()), data->documents() == 1 ? "" : "s",
                 Grouped(data->training().size() + data->validation().size()), architecture.vocabulary_size);
-  return TrainAndWrite(options, train, *initial, data->training());
+  return TrainAndWrite(options, train, *initial, data->training(), watch);
 }
 
 absl::Status Resume(Options options) {

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 
 #include "commands/program.h"
 #include "support/file_tools.h"
@@ -121,12 +122,18 @@ TEST_CASE("a corpus larger than the memory that the program may have") {
   const TemporaryDirectory folder;
   const std::string data = folder.path() + "/data";
   fs::create_directory(data);
-  std::string text;  // with few line ends, so that it is cut elsewhere too
-  for (int i = 0; text.size() < (48u << 20); ++i)
-    text += "number " + std::to_string(i % 1000) + (i % 999 ? " " : "\n");
-  WriteBytes(data + "/1", text);
-  if (const auto packed = Gzipped(text)) WriteBytes(data + "/2.gz", *packed);
-  text = {};
+  {  // 48 MB twice, with few line ends, so that they are cut elsewhere too
+    std::string text;
+    for (int i = 0; text.size() < (8u << 20); ++i) {
+      text += "number " + std::to_string(i % 1000) + (i % 999 ? " " : "\n");
+    }
+    const std::string packed = Gzipped(text).value_or(text);
+    std::ofstream plain(data + "/1", std::ios::binary), members(data + "/2", std::ios::binary);
+    for (int i = 0; i < 6; ++i) {
+      plain << text;
+      members << packed;
+    }
+  }
   // Mapped files do not count as data; everything that the program allocates does.
   struct rlimit before;
   getrlimit(RLIMIT_DATA, &before);
