@@ -1,4 +1,4 @@
-// Speed of the two products, in operations a second (a multiplication with its addition counts two), for
+// Speed of the products, in operations a second (a multiplication with its addition counts two), for
 // every SIMD target: kernels_bench [--benchmark_filter=AVX2.*rows:256]. Names:
 // format/target/rows/outputs/depth.
 #include <benchmark/benchmark.h>
@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "base/bf16.h"
+#include "base/layout.h"
 #include "base/random.h"
 #include "kernels/gemm.h"
+#include "kernels/int4.h"
 #include "kernels/int8.h"
 #include "kernels/targets.h"
 
@@ -93,6 +95,33 @@ void BenchInt8(benchmark::State& state, const std::string& target, size_t rows, 
   SetRate(state, rows, shape);
 }
 
+void BenchInt4(benchmark::State& state, const std::string& target, size_t rows, Shape shape) {
+  UseTarget(target.c_str());
+  const size_t stride = RoundUp(shape.depth, 64);
+  Lines weights(I4MatrixBytes(shape.outputs, shape.depth) / 4), q(rows * stride / 4 + 16);
+  Lines y(rows * shape.outputs);
+  std::vector<int16_t> group_sums(rows * stride / 16, 3);
+  std::vector<RowScale> scales(rows, RowScale{0.01f, 5});
+  const std::vector<uint16_t> weight_scales(shape.outputs, Bf16RoundUp(0.01f));
+  const auto* bytes = reinterpret_cast<const uint8_t*>(weights.data());
+  const Int4Gemm gemm{{reinterpret_cast<int8_t*>(q.data()), stride, scales.data(), group_sums.data()},
+                      bytes,
+                      bytes + I4PanelBytes(shape.outputs, shape.depth),
+                      weight_scales.data(),
+                      y.data(),
+                      shape.outputs,
+                      rows,
+                      shape.depth,
+                      0,
+                      shape.outputs / 16,
+                      false};
+  for (auto _ : state) {
+    GemmInt4(gemm);
+    benchmark::ClobberMemory();
+  }
+  SetRate(state, rows, shape);
+}
+
 using Bench = void (*)(benchmark::State&, const std::string&, size_t, Shape);
 
 void Register(const char* format, Bench bench, const std::string& target) {
@@ -112,6 +141,7 @@ void RegisterAll() {
     Register("f32", BenchF32, target);
     Register("f32_gradient", BenchF32Gradient, target);
     Register("int8", BenchInt8, target);
+    Register("int4", BenchInt4, target);
   }
 }
 
