@@ -36,7 +36,7 @@ struct ModelReport {
   cllm_model_info info;
   float norm_epsilon;
   RopePairs rope_pairs;
-  std::string tokenizer;  // "none", "byte_bpe", "scored_merges", "characters"
+  std::string tokenizer;  // as TokenizerKindName gives it
   std::string source;
   std::string licence;
   std::string recipe;
