@@ -45,5 +45,14 @@ TEST_CASE("weights after ten steps of each optimiser") {
   CheckOnEveryTarget(options, "f9f50e10383fb06644f69c4df1a2c3f8243f6b05a6b89b432cf14728d0a90d1b");
 }
 
+TEST_CASE("weights after ten steps with dropout, label smoothing and an average") {
+  TrainOptions options = testing::Options();
+  options.recipe.steps = 10;
+  options.recipe.dropout = 0.1f;
+  options.recipe.label_smoothing = 0.1f;
+  options.recipe.average = 0.9f;
+  CheckOnEveryTarget(options, "f10d9fb44b22108d69fcaf6d08999960b64a639b3d05c3f2acc379d2d620c6b9");
+}
+
 }  // namespace
 }  // namespace cllm
