@@ -106,6 +106,7 @@ void TrainingRun::KeepState() {
   const bool due = interval != 0 && step_ != 0 && step_ % interval == 0;
   if (!due && step_ % kGoodSteps != 0) return;
   const double begin = Now();
+  good_ = TrainingState();  // so that there are never two of them
   good_ = State();
   if (due) {
     TrainingState state = good_;
