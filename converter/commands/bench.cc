@@ -25,6 +25,7 @@ struct Options {
   std::string model, shape, format;
   uint32_t threads = 1;
   bool json = false;
+  cllm_kv_format kv = CLLM_KV_F32;
   bool first_token = false;  // the child's part, see first_token.h
 };
 
@@ -60,7 +61,7 @@ absl::Status PrintFirstToken(const Options& options) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Measured> MeasureFile(const std::string& path, uint32_t threads) {
+absl::StatusOr<Measured> MeasureFile(const std::string& path, uint32_t threads, cllm_kv_format kv) {
   absl::StatusOr<ModelFile> file = ModelFile::Open(path);
   if (!file.ok()) return file.status();
   Measured measured;
@@ -74,6 +75,7 @@ absl::StatusOr<Measured> MeasureFile(const std::string& path, uint32_t threads) 
   }
   const ThreadPool pool(threads);
   SpeedOptions options;
+  options.kv_format = kv;
   options.workers = pool.workers();
   absl::StatusOr<SpeedResult> speed = MeasureSpeed(*file->handle(), options);
   if (!speed.ok()) return speed.status();
@@ -82,12 +84,12 @@ absl::StatusOr<Measured> MeasureFile(const std::string& path, uint32_t threads) 
 }
 
 absl::StatusOr<Measured> Measure(const Options& options) {
-  if (options.shape.empty()) return MeasureFile(options.model, options.threads);
+  if (options.shape.empty()) return MeasureFile(options.model, options.threads, options.kv);
   const Checkpoint checkpoint =
       InitialCheckpoint(FindConfiguration(options.shape)->architecture, kWeightSeed);
   absl::StatusOr<TemporaryModel> model = TemporaryModel::Write(checkpoint, FormatNamed(options.format));
   if (!model.ok()) return model.status();
-  return MeasureFile(model->path(), options.threads);
+  return MeasureFile(model->path(), options.threads, options.kv);
 }
 
 void PrintJson(const Measured& measured, uint32_t threads) {
@@ -162,6 +164,7 @@ Command AddBench(CLI::App& program) {
   for (const Configuration& configuration : Configurations()) shapes.push_back(configuration.name);
   AddChoice(app, "--shape", &options->shape, shapes, "random weights of this shape instead of a file");
   AddChoice(app, "--format", &options->format, {"f32", "int8", "int4"}, "their format");
+  AddKv(app, &options->kv);
   AddThreads(app, &options->threads);
   app->add_flag("--json", options->json, "print one JSON object");
   app->add_flag("--first-token", options->first_token)->group("");

@@ -20,6 +20,7 @@ namespace {
 struct Options {
   std::string model, target;
   uint32_t tokens = 0, split = 0, threads = 1;
+  cllm_kv_format kv = CLLM_KV_F32;
 };
 
 std::string TargetNames() {
@@ -43,7 +44,7 @@ absl::Status Run(const Options& options) {
   absl::StatusOr<ModelFile> file = ModelFile::Open(options.model);
   if (!file.ok()) return file.status();
   ThreadPool pool(options.threads);
-  const DigestOptions digest{options.tokens, options.split, pool.workers()};
+  const DigestOptions digest{options.tokens, options.split, options.kv, pool.workers()};
   absl::StatusOr<DigestResult> result = ComputeDigest(*file->handle(), digest);
   if (!result.ok()) return result.status();
   absl::PrintF("logits %s\ntokens %s\n", result->logits, result->tokens);
@@ -60,6 +61,7 @@ Command AddDigest(CLI::App& program) {
   app->add_option("MODEL", options->model, "a .cllm file")->type_name("");
   AddCount(app, "--tokens", &options->tokens, 1, 1u << 30, "tokens to feed, at most the context",
            absl::StrCat(kDigestTokens, ", or the context if less"));
+  AddKv(app, &options->kv);
   AddThreads(app, &options->threads);
   app->add_option("--target", options->target,
                   "force a SIMD level; 'list' prints those of this machine, best first")
@@ -73,7 +75,8 @@ Command AddDigest(CLI::App& program) {
       "\ntokens. On stdout two lines:\n"
       "  logits HEX   SHA-256 of the bits of all logits of every position fed, float32 little endian\n"
       "  tokens HEX   SHA-256 of the ids of the continuation, uint32 little endian\n"
-      "They depend on the model and --tokens only: not on machine, SIMD level, threads or split. (Float\n"
+      "They depend on the model, --tokens and --kv only: not on machine, SIMD level, threads or split. "
+      "(Float\n"
       "models too, everywhere; where there is no fused multiply-add they are slow.)\n\n"
       "Examples:\n"
       "  cllm digest stories8.cllm\n"

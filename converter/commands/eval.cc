@@ -23,6 +23,7 @@ struct Options {
   std::string model, data, documents = "none";
   uint32_t context = 0, threads = 1;
   bool json = false;
+  cllm_kv_format kv = CLLM_KV_F32;
 };
 
 // Nothing for "none" and "auto".
@@ -64,6 +65,7 @@ absl::Status Run(const Options& options) {
     evaluate.documents = *marker ? DocumentSplit::kMarker : DocumentSplit::kWhole;
   }
   evaluate.context = options.context;
+  evaluate.kv_format = options.kv;
   evaluate.workers = pool.workers();
   const bool live = isatty(STDERR_FILENO) != 0;
   if (live) {
@@ -99,6 +101,7 @@ Command AddEval(CLI::App& program) {
            "tokens a window, at most the model's context: each token is predicted from what is before it in\n"
            "its window",
            "the model's");
+  AddKv(app, &options->kv);
   AddThreads(app, &options->threads);
   app->footer(
       "The whole text counts, in windows that do not overlap and end with their document. A model with a "

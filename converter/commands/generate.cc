@@ -22,6 +22,7 @@ struct Options {
   uint32_t top_k = 0;
   uint64_t seed = 1;
   uint32_t threads = 1;
+  cllm_kv_format kv = CLLM_KV_F32;
 };
 
 absl::Status WriteOut(std::string_view text) {
@@ -52,6 +53,7 @@ absl::Status Run(const Options& options) {
   GenerateOptions generate;
   generate.prompt = options.prompt;
   generate.text_tokens = options.tokens;
+  generate.kv_format = options.kv;
   generate.workers = pool.workers();
   generate.sampling.temperature = static_cast<float>(options.temperature);
   generate.sampling.top_k = options.top_k;
@@ -90,6 +92,7 @@ Command AddGenerate(CLI::App& program) {
   AddNumber(app, "--repetition-penalty", &options->repetition_penalty, {0, 100},
             "over 1: tokens that came already become less likely; 0 or 1: off");
   AddSeed(app, &options->seed, "of the random draws: the same seed gives the same text on every machine");
+  AddKv(app, &options->kv);
   AddThreads(app, &options->threads);
   app->footer(
       "The text goes to stdout as it comes, with one newline at its end and nothing else. Statistics go to\n"

@@ -17,6 +17,7 @@ namespace {
 struct Options {
   std::string model;
   uint32_t context = 0, batch = 0;
+  cllm_kv_format kv = CLLM_KV_F32;
   bool json = false;
 };
 
@@ -60,15 +61,16 @@ void PrintTables(const ModelReport& report) {
 absl::Status Run(const Options& options) {
   absl::StatusOr<ModelFile> file = ModelFile::Open(options.model);
   if (!file.ok()) return file.status();
-  absl::StatusOr<ModelReport> report = Inspect(*file, options.context, options.batch);
+  absl::StatusOr<ModelReport> report = Inspect(*file, options.context, options.batch, options.kv);
   if (!report.ok()) return report.status();
   if (options.json) {
     std::puts(ReportJson(*report).c_str());
   } else {
     PrintConfiguration(*report);
     absl::PrintF("  digest        %s\n", report->content_digest);
-    absl::PrintF("  memory        %s bytes of room for context %u, batch %u\n", Grouped(report->room_bytes),
-                 report->plan_context, report->plan_batch);
+    absl::PrintF("  memory        %s bytes of room for context %u, batch %u%s\n", Grouped(report->room_bytes),
+                 report->plan_context, report->plan_batch,
+                 report->plan_kv_format == CLLM_KV_INT8 ? ", int8 cache" : "");
     PrintTables(*report);
   }
   if (!report->digests_match) {
@@ -89,7 +91,8 @@ Command AddInspect(CLI::App& program) {
   AddCount(app, "--context", &options->context, 1, 1u << 30,
            "tokens of the session that the memory plan is for", "the model's");
   AddCount(app, "--batch", &options->batch, 1, 1u << 30, "tokens that it computes at once",
-           "32, or the context if less");
+           "32, 12 with an int8 cache, or the context if less");
+  AddKv(app, &options->kv);
   app->footer(
       "On stdout: configuration, number of parameters, origin, bytes by part of the file, every tensor, the\n"
       "SHA-256 of all contents (checked against them: a damaged file is reported and ends with exit code "

@@ -72,6 +72,19 @@ CLI::Option* AddThreads(CLI::App* app, uint32_t* value) {
                   "all cores");
 }
 
+CLI::Option* AddKv(CLI::App* app, cllm_kv_format* value) {
+  const auto parse = [=](const std::string& text) {
+    if (text != "f32" && text != "int8") {
+      throw CLI::ValidationError("--kv", absl::StrCat("there is no '", text, "'; there are f32, int8"));
+    }
+    *value = text == "int8" ? CLLM_KV_INT8 : CLLM_KV_F32;
+  };
+  return app
+      ->add_option_function<std::string>("--kv", parse, "how keys and values are kept; int8 takes a quarter")
+      ->type_name("f32|int8")
+      ->default_str("f32");
+}
+
 CLI::Option* AddModel(CLI::App* app, std::string* path) {
   return app->add_option("MODEL", *path, "a .cllm file")->required()->type_name("");
 }

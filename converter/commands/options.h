@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "cllm/cllm.h"
 
 namespace cllm {
 
@@ -29,6 +30,9 @@ CLI::Option* AddChoice(CLI::App* app, const std::string& name, std::string* valu
 
 // --threads; *value becomes the number of cores that this process may use.
 CLI::Option* AddThreads(CLI::App* app, uint32_t* value);
+
+// --kv: the format of the session's keys and values.
+CLI::Option* AddKv(CLI::App* app, cllm_kv_format* value);
 
 // The positional MODEL or another input path, required.
 CLI::Option* AddModel(CLI::App* app, std::string* path);

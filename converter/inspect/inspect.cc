@@ -110,8 +110,9 @@ void ReportHead(const ModelFile& file, ModelReport* report) {
   }
 }
 
-absl::Status ReportPlan(const ModelFile& file, uint32_t context, uint32_t batch, ModelReport* report) {
-  const cllm_limits limits = {sizeof(cllm_limits), context, batch, 0, CLLM_KV_F32, 0};
+absl::Status ReportPlan(const ModelFile& file, uint32_t context, uint32_t batch, cllm_kv_format kv_format,
+                        ModelReport* report) {
+  const cllm_limits limits = {sizeof(cllm_limits), context, batch, 0, kv_format, 0};
   SessionPlan plan;
   const cllm_status status = PlanSession(file.model().config, &limits, &plan);
   if (status != CLLM_OK) {
@@ -119,20 +120,22 @@ absl::Status ReportPlan(const ModelFile& file, uint32_t context, uint32_t batch,
   }
   report->plan_context = plan.limits.context;
   report->plan_batch = plan.limits.batch;
+  report->plan_kv_format = kv_format;
   report->room_bytes = plan.room_bytes;
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<ModelReport> Inspect(const ModelFile& file, uint32_t context, uint32_t batch) {
+absl::StatusOr<ModelReport> Inspect(const ModelFile& file, uint32_t context, uint32_t batch,
+                                    cllm_kv_format kv_format) {
   ModelReport report = {};
   report.info.struct_size = sizeof(report.info);
   if (absl::Status status = ExplainStatus(cllm_model_describe(file.handle(), &report.info), file.path());
       !status.ok()) {
     return status;
   }
-  if (absl::Status status = ReportPlan(file, context, batch, &report); !status.ok()) return status;
+  if (absl::Status status = ReportPlan(file, context, batch, kv_format, &report); !status.ok()) return status;
   ReportHead(file, &report);
   SegmentAudit audit(file);
   ReportTensors(file, &audit, &report);

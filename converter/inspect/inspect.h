@@ -47,11 +47,13 @@ struct ModelReport {
   bool digests_match;          // of every segment, and the content digest of them
   uint32_t plan_context;
   uint32_t plan_batch;
+  cllm_kv_format plan_kv_format;
   uint64_t room_bytes;  // of a session for these limits
 };
 
 // context and batch: limits of the memory plan; 0: the session's defaults. Reads the whole file.
-absl::StatusOr<ModelReport> Inspect(const ModelFile& file, uint32_t context, uint32_t batch);
+absl::StatusOr<ModelReport> Inspect(const ModelFile& file, uint32_t context, uint32_t batch,
+                                    cllm_kv_format kv_format = CLLM_KV_F32);
 
 // One JSON object, indented by two spaces, with the names of ModelReport.
 std::string ReportJson(const ModelReport& report);

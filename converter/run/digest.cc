@@ -92,6 +92,7 @@ absl::StatusOr<DigestResult> ComputeDigest(const cllm_model& model, const Digest
   const uint32_t split = std::min(options.split != 0 ? options.split : kSplit, count);
   cllm_limits limits{};
   limits.batch = limits.logits_rows = split;
+  limits.kv_format = options.kv_format;
   absl::StatusOr<HostedSession> session = HostedSession::Create(model, limits, options.workers);
   if (!session.ok()) return session.status();
 

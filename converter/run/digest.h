@@ -18,6 +18,7 @@ inline constexpr uint32_t kDigestContinuation = 64;  // greedy tokens, fewer whe
 struct DigestOptions {
   uint32_t tokens = 0;  // fed; 0: kDigestTokens or the context if that is less
   uint32_t split = 0;   // tokens a feed; 0: 32. The digest does not depend on it
+  cllm_kv_format kv_format = CLLM_KV_F32;
   const cllm_workers* workers = nullptr;
 };
 

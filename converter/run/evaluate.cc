@@ -88,6 +88,7 @@ absl::StatusOr<EvaluateResult> Evaluate(const cllm_model& model, std::string_vie
 
   cllm_limits limits{};
   limits.context = options.context == 0 ? info.context : options.context;
+  limits.kv_format = options.kv_format;
   limits.batch = limits.logits_rows = std::min(kBatch, limits.context);
   absl::StatusOr<HostedSession> session = HostedSession::Create(model, limits, options.workers);
   if (!session.ok()) return session.status();

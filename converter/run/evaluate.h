@@ -18,6 +18,7 @@ struct EvaluateOptions {
   // How the text falls into documents, each of which starts anew, and whose end token is predicted too where
   // the model has one, as in training. Nothing: the text is one, and what follows it is not predicted.
   std::optional<DocumentSplit> documents;
+  cllm_kv_format kv_format = CLLM_KV_F32;
   const cllm_workers* workers = nullptr;
   std::function<void(uint64_t done, uint64_t tokens)> progress;  // may be empty; called after each window
 };

@@ -42,7 +42,8 @@ class Writer {
 
   absl::StatusOr<GenerateResult> Run() {
     if (absl::Status status = Start(); !status.ok()) return status;
-    absl::StatusOr<HostedSession> session = HostedSession::Create(model_, cllm_limits{}, options_.workers);
+    absl::StatusOr<HostedSession> session =
+        HostedSession::Create(model_, HostLimits(info_, options_.kv_format), options_.workers);
     if (!session.ok()) return session.status();
     result_.room_bytes = session->room_bytes();
     if (absl::Status status = Prefill(session->get()); !status.ok()) return status;

@@ -28,6 +28,7 @@ struct GenerateOptions {
   std::string prompt;
   uint32_t text_tokens = 256;  // in all: those of the prompt count, a begin token does not
   cllm_sampling sampling{};    // struct_size need not be set
+  cllm_kv_format kv_format = CLLM_KV_F32;
   const cllm_workers* workers = nullptr;
 };
 

@@ -1,5 +1,6 @@
 #include "converter/run/hosted_session.h"
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -36,6 +37,13 @@ absl::StatusOr<HostedSession> HostedSession::Create(const cllm_model& model, cll
                          "the session");
   if (!status.ok()) return status;
   return HostedSession(*std::move(room), session);
+}
+
+cllm_limits HostLimits(const cllm_model_info& info, cllm_kv_format kv_format) {
+  cllm_limits limits{};
+  limits.batch = std::min(info.context, 32u);
+  limits.kv_format = kv_format;
+  return limits;
 }
 
 cllm_model_info Describe(const cllm_model& model) {

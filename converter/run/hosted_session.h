@@ -50,6 +50,9 @@ class HostedSession {
 
 cllm_model_info Describe(const cllm_model& model);
 
+// The whole context, and a batch for speed, whatever the default for the cache's format is.
+cllm_limits HostLimits(const cllm_model_info& info, cllm_kv_format kv_format);
+
 }  // namespace cllm
 
 #endif  // CLLM_CONVERTER_RUN_HOSTED_SESSION_H_

@@ -109,9 +109,11 @@ Roofline MeasureRoofline(uint64_t bytes, uint32_t weight_format, const cllm_work
   return {ReadSpeed(bytes, workers), ProductSpeed(weight_format, workers)};
 }
 
-double DecodeBytes(const cllm_model_info& info, double position) {
+double DecodeBytes(const cllm_model_info& info, cllm_kv_format kv_format, double position) {
   const double table = info.tied_head != 0 ? 0 : double{1} * info.vocabulary_size * info.width;
-  const double cache = 2.0 * info.layers * info.kv_heads * info.head_size * sizeof(float) * (position + 1);
+  const double head_bytes =
+      kv_format == CLLM_KV_INT8 ? info.head_size + sizeof(uint16_t) : info.head_size * sizeof(float);
+  const double cache = 2.0 * info.layers * info.kv_heads * head_bytes * (position + 1);
   return static_cast<double>(info.weight_bytes) - table * WeightBytes(info) + cache;
 }
 

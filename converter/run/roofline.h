@@ -18,7 +18,7 @@ Roofline MeasureRoofline(uint64_t bytes, uint32_t weight_format, const cllm_work
 
 // Bytes read for a token fed alone, at position `position`: weights once (of an embedding that is not the
 // head, a row), and keys and values up to there.
-double DecodeBytes(const cllm_model_info& info, double position);
+double DecodeBytes(const cllm_model_info& info, cllm_kv_format kv_format, double position);
 
 // Operations in the matrices of the layers for a token.
 double LayerOperations(const cllm_model_info& info);

@@ -111,7 +111,8 @@ class Subject {
     streams.context = sizes->decode_tokens;
     streams.streams = sizes->streams;
     Subject subject(*sizes, info.vocabulary_size);
-    for (const cllm_limits& limits : {cllm_limits{}, whole, batched, streams}) {
+    for (cllm_limits limits : {HostLimits(info, options.kv_format), whole, batched, streams}) {
+      limits.kv_format = options.kv_format;
       absl::StatusOr<HostedSession> session = HostedSession::Create(model, limits, options.workers);
       if (!session.ok()) return session.status();
       subject.sessions_.push_back(*std::move(session));
@@ -172,7 +173,7 @@ absl::StatusOr<SpeedResult> MeasureSpeed(const cllm_model& model, const SpeedOpt
   result.forward_tokens_per_second = Median(subject->forward);
   result.batched_forward_tokens_per_second = Median(subject->batched);
   result.streams_tokens_per_second = Median(subject->streams);
-  const double bytes = DecodeBytes(info, result.decode_tokens / 2.0);
+  const double bytes = DecodeBytes(info, options.kv_format, result.decode_tokens / 2.0);
   const Roofline roofline =
       MeasureRoofline(static_cast<uint64_t>(bytes), info.weight_format, options.workers);
   result.prefill_fraction =

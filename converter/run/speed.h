@@ -15,6 +15,7 @@ struct SpeedOptions {
   uint32_t forward_tokens = 100;  // at most the context
   uint32_t sequences = 8;         // of so many tokens each, in the batched forward pass
   uint32_t streams = 32;          // that decode together
+  cllm_kv_format kv_format = CLLM_KV_F32;
   const cllm_workers* workers = nullptr;
 };
 

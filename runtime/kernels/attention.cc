@@ -1,6 +1,8 @@
 #include "kernels/attention.h"
 
+#include "base/bf16.h"
 #include "base/layout.h"
+#include "kernels/int8.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/attention.cc"
@@ -98,12 +100,87 @@ HWY_INLINE void Exponentiate(AttentionRow& row, size_t count, size_t head_size, 
 // together. Where a vector is one float, a microcontroller spares the stack.
 constexpr size_t kHeadsAtOnce = HWY_TARGET == HWY_SCALAR ? 1 : 8;
 
-// Heads [begin, begin + count), count at most kHeadsAtOnce.
+// Weights of values get the values' scales.
+CLLM_ATTENTION_INLINE void ScaleWeights(const uint16_t* HWY_RESTRICT scales, size_t count,
+                                        float* HWY_RESTRICT weights) {
+  for (size_t t = 0; t < count; ++t) weights[t] *= Bf16ToFloat(scales[t]);
+}
+
+// The two products of a block of positions from `block` on, over a cache of floats or of int8.
 template <Arithmetic kArithmetic>
+struct FloatProducts {
+  static HWY_INLINE void Score(const AttentionHeads& a, size_t head, size_t block, size_t panels,
+                               float* scores) {
+    ScorePanels<kArithmetic>(a.queries + head * a.head_size,
+                             a.cache.keys + head / a.group * a.head_stride + block * a.head_size, a.head_size,
+                             panels, hn::Set(RowTag(), a.scale), scores);
+  }
+  // For heads [begin, begin + count), whose exponentials are in `rows` and outputs at `out`.
+  static HWY_INLINE void Add(const AttentionHeads& a, size_t begin, size_t count, size_t block, size_t seen,
+                             AttentionRow* rows, float* out) {
+    ValueSums<float> sums[kHeadsAtOnce];
+    for (size_t h = 0; h < count; ++h) {
+      const size_t at = (begin + h) / a.group * a.head_stride + block * a.head_size;
+      sums[h] = {rows[h].scores, a.cache.values + at, out + h * a.head_size};
+    }
+    AddHeadValues<kArithmetic>(sums, count, seen, a.head_size);
+  }
+};
+
+struct Int8Products {
+  static HWY_INLINE void Score(const AttentionHeads& a, size_t head, size_t block, size_t panels,
+                               float* scores) {
+    const Int8Attention& c = *a.int8;
+    const auto depth = static_cast<size_t>(RoundUp(a.head_size, 4));
+    const size_t at = head / a.group * c.context + block;
+    ::cllm::GemmInt8({c.queries + head * PaddedRow(a.head_size), 0, c.scales + head,
+                      c.cache.keys + at * depth, c.cache.key_scales + at, scores, 0, 1, depth, 0, panels,
+                      false});
+  }
+  static HWY_INLINE void Add(const AttentionHeads& a, size_t begin, size_t count, size_t block, size_t seen,
+                             AttentionRow* rows, float* out) {
+    ValueSums<int8_t> sums[kHeadsAtOnce];
+    for (size_t h = 0; h < count; ++h) {
+      const size_t at = (begin + h) / a.group * a.int8->context + block;
+      ScaleWeights(a.int8->cache.value_scales + at, seen, rows[h].scores);
+      sums[h] = {rows[h].scores, a.int8->cache.values + at * a.head_size, out + h * a.head_size};
+    }
+    AddHeadValues<Arithmetic::kSeparate>(sums, count, seen, a.head_size);
+  }
+};
+
+// Calls body(products) with the products that this attention takes.
+template <class Body>
+HWY_INLINE void WithProducts(const Int8Attention* int8, Arithmetic arithmetic, const Body& body) {
+  if (kHasInt8Cache && int8 != nullptr) {
+    body(Int8Products());
+  } else if (arithmetic == Arithmetic::kFused) {
+    body(FloatProducts<Arithmetic::kFused>());
+  } else {
+    body(FloatProducts<Arithmetic::kSeparate>());
+  }
+}
+
+#if HWY_TARGET == HWY_SCALAR
+// One for all: what surrounds the products is there once.
+struct AnyProducts {
+  static HWY_INLINE void Score(const AttentionHeads& a, size_t head, size_t block, size_t panels,
+                               float* scores) {
+    WithProducts(a.int8, a.arithmetic,
+                 [&](auto products) { decltype(products)::Score(a, head, block, panels, scores); });
+  }
+  static HWY_INLINE void Add(const AttentionHeads& a, size_t begin, size_t count, size_t block, size_t seen,
+                             AttentionRow* rows, float* out) {
+    WithProducts(a.int8, a.arithmetic,
+                 [&](auto products) { decltype(products)::Add(a, begin, count, block, seen, rows, out); });
+  }
+};
+#endif
+
+// Heads [begin, begin + count), count at most kHeadsAtOnce.
+template <class Products>
 void AttendSomeHeads(const AttentionHeads& a, size_t begin, size_t count) {
-  const RowVector scale = hn::Set(RowTag(), a.scale);
   AttentionRow rows[kHeadsAtOnce];
-  ValueSums sums[kHeadsAtOnce];
   float* const out = a.out + begin * a.head_size;
   for (size_t h = 0; h < count; ++h) {
     rows[h].maximum = kMasked;
@@ -112,39 +189,37 @@ void AttendSomeHeads(const AttentionHeads& a, size_t begin, size_t count) {
   for (size_t i = 0; i < count * a.head_size; ++i) out[i] = 0.0f;
   for (size_t block = 0; block <= a.position; block += kAttentionBlock) {
     const size_t seen = HWY_MIN(kAttentionBlock, a.position + 1 - block);
-    for (size_t h = 0; h < count; ++h) {
-      const size_t at = (begin + h) / a.group * a.head_stride + block * a.head_size;
-      ScorePanels<kArithmetic>(a.queries + (begin + h) * a.head_size, a.cache.keys + at, a.head_size,
-                               (seen + kPanel - 1) / kPanel, scale, rows[h].scores);
-      sums[h] = {rows[h].scores, a.cache.values + at, out + h * a.head_size};
-    }
-    for (size_t h = 0; h < count; ++h) Exponentiate(rows[h], seen, a.head_size, sums[h].out);
-    AddHeadValues<kArithmetic>(sums, count, seen, a.head_size);
+    const size_t panels = (seen + kPanel - 1) / kPanel;
+    for (size_t h = 0; h < count; ++h) Products::Score(a, begin + h, block, panels, rows[h].scores);
+    for (size_t h = 0; h < count; ++h) Exponentiate(rows[h], seen, a.head_size, out + h * a.head_size);
+    Products::Add(a, begin, count, block, seen, rows, out);
   }
   for (size_t h = 0; h < count; ++h) {
     const float sum = FinishLanes<SumOf>(rows[h].lanes);
     ScaleOut(1.0f / sum, a.head_size, out + h * a.head_size);
-    if (a.log_sum_exp != nullptr) a.log_sum_exp[begin + h] = rows[h].maximum + ScalarLog(sum);
+    if (a.log_sum_exp != nullptr) {
+      a.log_sum_exp[(begin + h) * a.log_sum_exp_stride] = rows[h].maximum + ScalarLog(sum);
+    }
   }
 }
 
-template <Arithmetic kArithmetic>
-void AttendHeadsAs(const AttentionHeads& a) {
+template <class Products>
+void AttendHeadsBy(const AttentionHeads& a) {
   for (size_t head = a.begin; head < a.end; head += kHeadsAtOnce) {
-    AttendSomeHeads<kArithmetic>(a, head, HWY_MIN(kHeadsAtOnce, a.end - head));
+    AttendSomeHeads<Products>(a, head, HWY_MIN(kHeadsAtOnce, a.end - head));
   }
 }
 
 #if CLLM_ATTENTION_TILE
 
 // Rows [0, result) in tiles; a tile costs about as much as four single rows.
-template <Arithmetic kArithmetic>
+template <Arithmetic kArithmetic, bool kInt8>
 size_t AttendTiles(const AttentionRows& a) {
   const size_t n = hn::Lanes(RowTag());
   size_t row = 0;
   while (a.head_size <= kTileHeadSize && a.rows - row >= HWY_MIN(n, 4)) {
     const size_t rows = HWY_MIN(n, a.rows - row);
-    AttendTile<kArithmetic>(a, row, rows);
+    AttendTile<kArithmetic, kInt8>(a, row, rows);
     row += rows;
   }
   return row;
@@ -155,23 +230,32 @@ size_t AttendTiles(const AttentionRows& a) {
 }  // namespace
 
 void AttendAllHeads(const AttentionHeads& attention) {
-  if (attention.arithmetic == Arithmetic::kFused) {
-    AttendHeadsAs<Arithmetic::kFused>(attention);
-  } else {
-    AttendHeadsAs<Arithmetic::kSeparate>(attention);
-  }
+#if HWY_TARGET == HWY_SCALAR
+  AttendHeadsBy<AnyProducts>(attention);
+#else
+  WithProducts(attention.int8, attention.arithmetic,
+               [&](auto products) { AttendHeadsBy<decltype(products)>(attention); });
+#endif
 }
 
 void AttendAllRows(const AttentionRows& a) {
   size_t row = 0;
 #if CLLM_ATTENTION_TILE
-  row = a.arithmetic == Arithmetic::kFused ? AttendTiles<Arithmetic::kFused>(a)
-                                           : AttendTiles<Arithmetic::kSeparate>(a);
+  row = a.int8 != nullptr                    ? AttendTiles<Arithmetic::kSeparate, true>(a)
+        : a.arithmetic == Arithmetic::kFused ? AttendTiles<Arithmetic::kFused, false>(a)
+                                             : AttendTiles<Arithmetic::kSeparate, false>(a);
 #endif
   for (; row < a.rows; ++row) {
+    Int8Attention int8;
+    if (a.int8 != nullptr) {
+      int8 = *a.int8;
+      int8.queries += row * int8.query_stride;
+      int8.scales += row * int8.scale_stride;
+    }
     AttendAllHeads({a.queries + row * a.query_stride, a.cache, 0, 1, 0, 1, a.head_size,
                     a.first_position + row, a.scale, a.arithmetic, a.out + row * a.out_stride,
-                    a.log_sum_exp == nullptr ? nullptr : a.log_sum_exp + row});
+                    a.log_sum_exp == nullptr ? nullptr : a.log_sum_exp + row, 1,
+                    a.int8 != nullptr ? &int8 : nullptr});
   }
 }
 

@@ -8,6 +8,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/features.h"
+#include "kernels/quantize.h"
+
 namespace cllm {
 
 inline constexpr size_t kAttentionBlock = 64;
@@ -30,6 +33,34 @@ struct KvHead {
 void WriteKv(const float* key, const float* value, size_t head_size, size_t position, bool clear,
              const KvHead& cache);
 
+// One key head's cache in int8, a bfloat16 scale for each position's key and for its value. depth: head_size
+// padded to 4.
+struct Int8KvHead {
+  uint8_t* keys;         // [context / 16][depth / 4][16][4], each 128 more than the key: int8 panels
+  int8_t* values;        // [context][head_size]
+  uint16_t* key_scales;  // [context]
+  uint16_t* value_scales;
+};
+
+// Writes position's key and value, as QuantizeHeads stores them.
+struct Int8KeyValue {
+  const int8_t* key;
+  const int8_t* value;
+  float key_scale, value_scale;
+};
+void WriteKv(const Int8KeyValue& from, size_t head_size, size_t position, const Int8KvHead& cache);
+
+// Queries and cache in int8. A score is (float(query . key, exact) * key_scale) * query scale, where the
+// latter has the factor of the softmax in it; a value's scale multiplies its weight, after the sum of
+// exponentials. All else as for floats, class A.
+struct Int8Attention {
+  const int8_t* queries;   // QuantizeHeads: PaddedRow(head_size) apart for heads, `query_stride` for rows
+  const RowScale* scales;  // of each head, or `scale_stride` apart for rows
+  size_t query_stride, scale_stride;
+  Int8KvHead cache;  // of key head 0, or of the rows' head
+  size_t context;    // positions from one key head's cache to the next, a multiple of 16
+};
+
 // For heads [begin, end) of one query position:
 // out[d] = sum over t <= position of softmax(scale * query . key[t]) * value[t][d].
 // The order: scores with d upwards; per block the maximum, then exp(score - maximum) added to 16 lanes (lane
@@ -46,7 +77,10 @@ struct AttentionHeads {
   float scale;
   Arithmetic arithmetic;
   float* out;
-  float* log_sum_exp;  // [end], of the scaled scores, for the backward pass; or nullptr
+  // Of the scaled scores, for the backward pass, head h at + h * the stride; or nullptr.
+  float* log_sum_exp;
+  size_t log_sum_exp_stride = 1;
+  const Int8Attention* int8 = nullptr;  // instead of queries, cache, head_stride, scale and arithmetic
 };
 void AttendHeads(const AttentionHeads& attention);
 
@@ -64,6 +98,7 @@ struct AttentionRows {
   float* out;
   size_t out_stride;
   float* log_sum_exp;
+  const Int8Attention* int8 = nullptr;  // instead of queries, query_stride, cache, scale and arithmetic
 };
 void Attend(const AttentionRows& attention);
 

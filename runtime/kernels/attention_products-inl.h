@@ -107,36 +107,38 @@ HWY_INLINE void ScorePanels(const float* HWY_RESTRICT query, const float* HWY_RE
 }
 #endif
 
-// What one head adds in a block: weights, the values of the block's first position, and where to.
+// What one head adds in a block: weights, the values of the block's first position, floats or int8, and where
+// to.
+template <class T>
 struct ValueSums {
   const float* weights;
-  const float* values;
+  const T* values;
   float* out;
 };
 
 #if HWY_TARGET == HWY_SCALAR
 
 // out[i] += sum over t < count of weights[t] * values[t][i], four elements at a time, or two.
-template <Arithmetic kArithmetic, int kElements>
-HWY_INLINE void AddValues(const float* HWY_RESTRICT weights, const float* HWY_RESTRICT values, size_t count,
+template <Arithmetic kArithmetic, int kElements, class T>
+HWY_INLINE void AddValues(const float* HWY_RESTRICT weights, const T* HWY_RESTRICT values, size_t count,
                           size_t head_size, float* HWY_RESTRICT out) {
   const bool all = kElements == 4;
   RowVector s0(out[0]), s1(out[1]), s2(all ? out[2] : 0.0f), s3(all ? out[3] : 0.0f);
   for (size_t t = 0; t < count; ++t, values += head_size) {
     const RowVector w(weights[t]);
-    s0 = MultiplyAdd<kArithmetic>(w, RowVector(values[0]), s0);
-    s1 = MultiplyAdd<kArithmetic>(w, RowVector(values[1]), s1);
+    s0 = MultiplyAdd<kArithmetic>(w, RowVector(static_cast<float>(values[0])), s0);
+    s1 = MultiplyAdd<kArithmetic>(w, RowVector(static_cast<float>(values[1])), s1);
     if (!all) continue;
-    s2 = MultiplyAdd<kArithmetic>(w, RowVector(values[2]), s2);
-    s3 = MultiplyAdd<kArithmetic>(w, RowVector(values[3]), s3);
+    s2 = MultiplyAdd<kArithmetic>(w, RowVector(static_cast<float>(values[2])), s2);
+    s3 = MultiplyAdd<kArithmetic>(w, RowVector(static_cast<float>(values[3])), s3);
   }
   out[0] = s0.raw, out[1] = s1.raw;
   if (all) out[2] = s2.raw, out[3] = s3.raw;
 }
 
 // For a head; `sums` are its weights, values and out.
-template <Arithmetic kArithmetic>
-HWY_INLINE void AddHeadValues(const ValueSums* sums, size_t /*heads*/, size_t count, size_t head_size) {
+template <Arithmetic kArithmetic, class T>
+HWY_INLINE void AddHeadValues(const ValueSums<T>* sums, size_t /*heads*/, size_t count, size_t head_size) {
   size_t i = 0;
   for (; i + 4 <= head_size; i += 4) {
     AddValues<kArithmetic, 4>(sums->weights, sums->values + i, count, head_size, sums->out + i);
@@ -148,13 +150,34 @@ HWY_INLINE void AddHeadValues(const ValueSums* sums, size_t /*heads*/, size_t co
 
 #else
 
+template <class D>
+HWY_INLINE hn::VFromD<D> LoadValues(D d, const float* v) {
+  return hn::LoadU(d, v);
+}
+
+template <class D>
+HWY_INLINE hn::VFromD<D> LoadValues(D d, const int8_t* v) {
+  return hn::ConvertTo(d, hn::PromoteTo(hn::RebindToSigned<D>(), hn::LoadU(hn::Rebind<int8_t, D>(), v)));
+}
+
+template <class D>
+HWY_INLINE hn::VFromD<D> LoadValues(D d, const float* v, size_t lanes) {
+  return hn::LoadN(d, v, lanes);
+}
+
+template <class D>
+HWY_INLINE hn::VFromD<D> LoadValues(D d, const int8_t* v, size_t lanes) {
+  return hn::ConvertTo(d,
+                       hn::PromoteTo(hn::RebindToSigned<D>(), hn::LoadN(hn::Rebind<int8_t, D>(), v, lanes)));
+}
+
 // out[i] += sum over t < count of weights[t] * values[t][i] for the first `lanes` elements of four vectors,
 // whose sums are independent and so hide the latency of the additions.
-template <Arithmetic kArithmetic, class D>
-HWY_INLINE void AddValues(D d, const ValueSums (&sums)[4], size_t count, size_t head_size, size_t lanes) {
+template <Arithmetic kArithmetic, class D, class T>
+HWY_INLINE void AddValues(D d, const ValueSums<T> (&sums)[4], size_t count, size_t head_size, size_t lanes) {
   const float *HWY_RESTRICT w0 = sums[0].weights, *HWY_RESTRICT w1 = sums[1].weights;
   const float *HWY_RESTRICT w2 = sums[2].weights, *HWY_RESTRICT w3 = sums[3].weights;
-  const float *v0 = sums[0].values, *v1 = sums[1].values, *v2 = sums[2].values, *v3 = sums[3].values;
+  const T *v0 = sums[0].values, *v1 = sums[1].values, *v2 = sums[2].values, *v3 = sums[3].values;
   auto s0 = hn::LoadN(d, sums[0].out, lanes), s1 = hn::LoadN(d, sums[1].out, lanes);
   auto s2 = hn::LoadN(d, sums[2].out, lanes), s3 = hn::LoadN(d, sums[3].out, lanes);
   const auto add = [&](const auto& load) HWY_ATTR {
@@ -166,9 +189,9 @@ HWY_INLINE void AddValues(D d, const ValueSums (&sums)[4], size_t count, size_t 
     }
   };
   if (lanes == hn::Lanes(d)) {
-    add([&](const float* v) HWY_ATTR { return hn::LoadU(d, v); });
+    add([&](const T* v) HWY_ATTR { return LoadValues(d, v); });
   } else {
-    add([&](const float* v) HWY_ATTR { return hn::LoadN(d, v, lanes); });
+    add([&](const T* v) HWY_ATTR { return LoadValues(d, v, lanes); });
   }
   hn::StoreN(s0, d, sums[0].out, lanes);
   hn::StoreN(s1, d, sums[1].out, lanes);
@@ -178,15 +201,15 @@ HWY_INLINE void AddValues(D d, const ValueSums (&sums)[4], size_t count, size_t 
 
 // Elements [begin, begin + chunks * step) of all heads, chunk by chunk, in fours; short of four, the last
 // chunk is computed again, which gives the same.
-template <Arithmetic kArithmetic, class D>
-HWY_INLINE void AddChunks(D d, const ValueSums* heads, size_t head_count, size_t count, size_t head_size,
+template <Arithmetic kArithmetic, class D, class T>
+HWY_INLINE void AddChunks(D d, const ValueSums<T>* heads, size_t head_count, size_t count, size_t head_size,
                           size_t begin, size_t chunks, size_t lanes) {
   const size_t all = head_count * chunks;
   for (size_t unit = 0; unit < all; unit += 4) {
-    ValueSums four[4];
+    ValueSums<T> four[4];
     for (size_t j = 0; j < 4; ++j) {
       const size_t at = HWY_MIN(unit + j, all - 1);
-      const ValueSums& head = heads[at / chunks];
+      const ValueSums<T>& head = heads[at / chunks];
       const size_t i = begin + at % chunks * lanes;
       four[j] = {head.weights, head.values + i, head.out + i};
     }
@@ -194,8 +217,8 @@ HWY_INLINE void AddChunks(D d, const ValueSums* heads, size_t head_count, size_t
   }
 }
 
-template <Arithmetic kArithmetic>
-HWY_INLINE void AddHeadValues(const ValueSums* heads, size_t head_count, size_t count, size_t head_size) {
+template <Arithmetic kArithmetic, class T>
+HWY_INLINE void AddHeadValues(const ValueSums<T>* heads, size_t head_count, size_t count, size_t head_size) {
   const RowTag d;
   const hn::CappedTag<float, 8> half;
   const size_t n = hn::Lanes(d), whole = head_size / n, rest = head_size % n;

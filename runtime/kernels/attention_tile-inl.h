@@ -9,12 +9,14 @@
 #endif
 
 #include <cstddef>
+#include <type_traits>
 
 #include "base/layout.h"
 #include "hwy/highway.h"
 #include "kernels/arithmetic-inl.h"
 #include "kernels/attention.h"
 #include "kernels/attention_products-inl.h"
+#include "kernels/attention_tile_int8-inl.h"
 #include "kernels/math-inl.h"
 #include "kernels/reduce-inl.h"
 
@@ -23,12 +25,7 @@ namespace cllm {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-#undef CLLM_ATTENTION_TILE
-#define CLLM_ATTENTION_TILE (HWY_TARGET != HWY_SCALAR)
 #if CLLM_ATTENTION_TILE
-
-// Wider heads would need too much stack, and take the path of single queries.
-inline constexpr size_t kTileHeadSize = 256;
 
 // Element i of all the queries at + i * Lanes.
 struct AttentionTile {
@@ -133,7 +130,7 @@ HWY_INLINE void ExponentiateTile(const TileBlock& block, bool first, size_t head
 // out += weight times value for 2 or 8 elements of the values; a query that does not see a position keeps
 // what it has, whatever the value.
 template <Arithmetic kArithmetic, int kElements>
-HWY_INLINE void AddValuesTile(const float* HWY_RESTRICT values, size_t head_size, const TileBlock& block,
+HWY_INLINE void AddValuesTile(const float* HWY_RESTRICT values, size_t stride, const TileBlock& block,
                               const AttentionTile& tile, float* HWY_RESTRICT out) {
   const RowTag d;
   const size_t n = hn::Lanes(d);
@@ -147,7 +144,7 @@ HWY_INLINE void AddValuesTile(const float* HWY_RESTRICT values, size_t head_size
   }
   const float* HWY_RESTRICT weights = tile.scores;
   size_t t = 0;
-  for (; t < block.full; ++t, values += head_size, weights += n) {
+  for (; t < block.full; ++t, values += stride, weights += n) {
     const RowVector w = hn::Load(d, weights);
     s0 = MultiplyAdd<kArithmetic>(w, hn::Set(d, values[0]), s0);
     s1 = MultiplyAdd<kArithmetic>(w, hn::Set(d, values[1]), s1);
@@ -160,7 +157,7 @@ HWY_INLINE void AddValuesTile(const float* HWY_RESTRICT values, size_t head_size
       s7 = MultiplyAdd<kArithmetic>(w, hn::Set(d, values[7]), s7);
     }
   }
-  for (; t < block.count; ++t, values += head_size, weights += n) {
+  for (; t < block.count; ++t, values += stride, weights += n) {
     const RowVector w = hn::Load(d, weights);
     const auto unseen = hn::FirstN(d, t + block.ahead);
     const auto add = [&](float value, RowVector sum) HWY_ATTR {
@@ -203,33 +200,65 @@ HWY_INLINE void FinishTile(const AttentionRows& a, size_t row, size_t rows, Atte
   for (size_t r = 0; r < rows; ++r) a.log_sum_exp[row + r] = tile.maximum[r];
 }
 
+// out += the weights of a block times its values, from position `start` on.
+template <Arithmetic kArithmetic, bool kInt8>
+HWY_INLINE void AddAllValuesTile(const AttentionRows& a, size_t start, const TileBlock& block,
+                                 AttentionTile& tile) {
+  const size_t n = hn::Lanes(RowTag()), head_size = a.head_size;
+  for (size_t i = 0; i < head_size;) {
+    const float* from;
+    size_t stride;
+    alignas(64) float converted[kInt8 ? kAttentionBlock * 8 : 1];
+    if constexpr (kInt8) {
+      ConvertValues(a.int8->cache.values + start * head_size + i, head_size, block.count,
+                    HWY_MIN(8, head_size - i), converted);
+      from = converted;
+      stride = 8;
+    } else {
+      from = a.cache.values + start * head_size + i;
+      stride = head_size;
+    }
+    const size_t end = HWY_MIN(head_size, i + 8);
+    if (end == i + 8) {
+      AddValuesTile<kArithmetic, 8>(from, stride, block, tile, tile.out + i * n);
+      i = end;
+    }
+    for (; i < end; i += 2, from += 2) {
+      AddValuesTile<kArithmetic, 2>(from, stride, block, tile, tile.out + i * n);
+    }
+  }
+}
+
 // Queries [row, row + rows), rows at most a vector's lanes; further lanes repeat the last query.
-template <Arithmetic kArithmetic>
+template <Arithmetic kArithmetic, bool kInt8>
 void AttendTile(const AttentionRows& a, size_t row, size_t rows) {
   const RowTag d;
   const size_t n = hn::Lanes(d), head_size = a.head_size;
   AttentionTile tile;
-  for (size_t r = 0; r < n; ++r) {
-    const float* HWY_RESTRICT query = a.queries + (row + (r < rows ? r : rows - 1)) * a.query_stride;
-    for (size_t i = 0; i < head_size; ++i) tile.queries[i * n + r] = query[i];
+  std::conditional_t<kInt8, Int8Tile, float> int8_tile;
+  if constexpr (kInt8) {
+    LoadInt8Tile(a, row, rows, int8_tile);
+  } else {
+    for (size_t r = 0; r < n; ++r) {
+      const float* HWY_RESTRICT query = a.queries + (row + (r < rows ? r : rows - 1)) * a.query_stride;
+      for (size_t i = 0; i < head_size; ++i) tile.queries[i * n + r] = query[i];
+    }
   }
   for (size_t i = 0; i < head_size * n; i += n) hn::Store(hn::Zero(d), d, tile.out + i);
   for (size_t j = 0; j < kPanel * n; j += n) hn::Store(hn::Zero(d), d, tile.lanes + j);
   hn::Store(hn::Set(d, kMasked), d, tile.maximum);
   const size_t first = a.first_position + row, end = first + rows;
   for (size_t start = 0; start < end; start += kAttentionBlock) {
-    const float* values = a.cache.values + start * head_size;
     const size_t count = HWY_MIN(kAttentionBlock, end - start);
     const TileBlock block = {count, first < start ? 0 : HWY_MIN(count, first + 1 - start), start - first};
-    ScoreTile<kArithmetic>(a.cache.keys + start * head_size, head_size, count, hn::Set(d, a.scale), tile);
+    if constexpr (kInt8) {
+      ScoreInt8Tile(a, start, count, int8_tile, tile.scores);
+    } else {
+      ScoreTile<kArithmetic>(a.cache.keys + start * head_size, head_size, count, hn::Set(d, a.scale), tile);
+    }
     ExponentiateTile(block, start == 0, head_size, tile);
-    size_t i = 0;
-    for (; i + 8 <= head_size; i += 8) {
-      AddValuesTile<kArithmetic, 8>(values + i, head_size, block, tile, tile.out + i * n);
-    }
-    for (; i < head_size; i += 2) {
-      AddValuesTile<kArithmetic, 2>(values + i, head_size, block, tile, tile.out + i * n);
-    }
+    if constexpr (kInt8) ScaleInt8Tile(a.int8->cache.value_scales + start, count, tile.scores);
+    AddAllValuesTile<kArithmetic, kInt8>(a, start, block, tile);
   }
   FinishTile(a, row, rows, tile);
 }

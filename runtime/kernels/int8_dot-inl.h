@@ -29,6 +29,7 @@ using WeightTag = hn::Repartition<uint8_t, SumTag>;
 using InputTag = hn::Repartition<int8_t, SumTag>;
 
 // Weights: N rows x 4 inputs as stored. Inputs: the same 4 for all rows.
+// BroadcastWeights and LoadEachInputs: the other way round, 4 weights for all, 4 inputs for each.
 // kWeightOffset is what the sums contain too much of, times the sum of the inputs.
 
 #if HWY_TARGET_IS_NEON
@@ -43,6 +44,12 @@ struct Inputs {
 HWY_INLINE Weights LoadWeights(const uint8_t* w) {
   return {vreinterpretq_s8_u8(veorq_u8(vld1q_u8(w), vdupq_n_u8(128)))};
 }
+HWY_INLINE Weights BroadcastWeights(const uint8_t* w) {
+  uint32_t word;
+  std::memcpy(&word, w, sizeof(word));
+  return {vreinterpretq_s8_u32(vdupq_n_u32(word ^ 0x80808080u))};
+}
+HWY_INLINE Inputs LoadEachInputs(const int8_t* q) { return {vld1q_s8(q)}; }
 HWY_INLINE Inputs LoadInputs(const int8_t* q) {
   int32_t word;
   std::memcpy(&word, q, sizeof(word));
@@ -74,6 +81,12 @@ HWY_INLINE Weights LoadWeights(const uint8_t* w) {
   const WeightTag d;
   return hn::BitCast(InputTag(), hn::Xor(hn::LoadU(d, w), hn::Set(d, uint8_t{128})));
 }
+HWY_INLINE Weights BroadcastWeights(const uint8_t* w) {
+  uint32_t word;
+  std::memcpy(&word, w, sizeof(word));
+  return hn::BitCast(InputTag(), hn::Set(hn::RebindToUnsigned<SumTag>(), word ^ 0x80808080u));
+}
+HWY_INLINE Inputs LoadEachInputs(const int8_t* q) { return hn::LoadU(InputTag(), q); }
 HWY_INLINE Inputs LoadInputs(const int8_t* q) {
   int32_t word;
   std::memcpy(&word, q, sizeof(word));
@@ -90,6 +103,12 @@ inline constexpr int32_t kWeightOffset = 128;
 using Weights = hn::VFromD<WeightTag>;
 using Inputs = hn::VFromD<InputTag>;
 HWY_INLINE Weights LoadWeights(const uint8_t* w) { return hn::LoadU(WeightTag(), w); }
+HWY_INLINE Weights BroadcastWeights(const uint8_t* w) {
+  int32_t word;
+  std::memcpy(&word, w, sizeof(word));
+  return hn::BitCast(WeightTag(), hn::Set(SumTag(), word));
+}
+HWY_INLINE Inputs LoadEachInputs(const int8_t* q) { return hn::LoadU(InputTag(), q); }
 HWY_INLINE Inputs LoadInputs(const int8_t* q) {
   int32_t word;
   std::memcpy(&word, q, sizeof(word));
@@ -111,6 +130,12 @@ inline constexpr int32_t kWeightOffset = 128;
 using Weights = hn::VFromD<WeightTag>;
 using Inputs = hn::VFromD<InputTag>;
 HWY_INLINE Weights LoadWeights(const uint8_t* w) { return hn::LoadU(WeightTag(), w); }
+HWY_INLINE Weights BroadcastWeights(const uint8_t* w) {
+  int32_t word;
+  std::memcpy(&word, w, sizeof(word));
+  return hn::BitCast(WeightTag(), hn::Set(SumTag(), word));
+}
+HWY_INLINE Inputs LoadEachInputs(const int8_t* q) { return hn::LoadU(InputTag(), q); }
 HWY_INLINE Inputs LoadInputs(const int8_t* q) {
   int32_t word;
   std::memcpy(&word, q, sizeof(word));
@@ -137,6 +162,19 @@ HWY_INLINE Weights LoadWeights(const uint8_t* w) {
   const hn::RebindToUnsigned<WideTag> du;
   const auto both = hn::BitCast(d, hn::LoadU(WeightTag(), w));
   return {hn::And(both, hn::Set(d, int16_t{255})), hn::BitCast(d, hn::ShiftRight<8>(hn::BitCast(du, both)))};
+}
+HWY_INLINE Weights BroadcastWeights(const uint8_t* w) {
+  const WideTag d;
+  const hn::RebindToUnsigned<WideTag> du;
+  int32_t word;
+  std::memcpy(&word, w, sizeof(word));
+  const auto both = hn::BitCast(d, hn::Set(SumTag(), word));
+  return {hn::And(both, hn::Set(d, int16_t{255})), hn::BitCast(d, hn::ShiftRight<8>(hn::BitCast(du, both)))};
+}
+HWY_INLINE Inputs LoadEachInputs(const int8_t* q) {
+  const WideTag d;
+  const auto both = hn::BitCast(d, hn::LoadU(InputTag(), q));
+  return {hn::ShiftRight<8>(hn::ShiftLeft<8>(both)), hn::ShiftRight<8>(both)};
 }
 HWY_INLINE Inputs LoadInputs(const int8_t* q) {
   const WideTag d;

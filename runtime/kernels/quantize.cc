@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/bf16.h"
 #include "base/layout.h"
 #include "kernels/activation.h"
 #include "kernels/norm.h"
@@ -36,18 +37,30 @@ float BitsFloat(int32_t bits) {
 
 int32_t QuantizeOutOfRange(float t) { return t > 0.0f ? 127 : t < 0.0f ? -127 : 0; }
 
+// What q is multiplied by, and what makes q.
+struct Scale {
+  float scale, factor;
+};
+
+HWY_INLINE Scale ScaleOf(float magnitude, bool stored) {
+  const float exact = magnitude / 127.0f;
+  if (!stored) return {exact, 127.0f / magnitude};
+  const float scale = Bf16ToFloat(Bf16RoundUp(exact));
+  return {scale, 1.0f / scale};
+}
+
 // Any row. By the bits of the floats: machines without SIMD, and more so those without a floating-point unit,
 // take long to compare floats.
-RowScale QuantizeAnyRow(const float* x, size_t count, int8_t* q) {
+RowScale QuantizeAnyRow(const float* x, size_t count, bool stored, int8_t* q) {
   int32_t largest = kLeast;
   for (size_t k = 0; k < count; ++k) {
     const int32_t bits = FloatBits(x[k]) & kMagnitude;
     if (bits > largest && bits <= kInfinity) largest = bits;
   }
-  const float magnitude = BitsFloat(largest), factor = 127.0f / magnitude;
+  const Scale scale = ScaleOf(BitsFloat(largest), stored);
   int32_t sum = 0;
   for (size_t k = 0; k < count; ++k) {
-    const float t = x[k] * factor;
+    const float t = x[k] * scale.factor;
     // Right where it lies within [-127, 127]; only infinities and NaN do not.
     auto rounded = static_cast<int32_t>(static_cast<uint32_t>(FloatBits(t + kRoundingMagic)) -
                                         static_cast<uint32_t>(kRoundingMagicBits));
@@ -56,7 +69,7 @@ RowScale QuantizeAnyRow(const float* x, size_t count, int8_t* q) {
     sum += rounded;
   }
   std::memset(q + count, 0, PaddedRow(count) - count);
-  return {magnitude / 127.0f, sum};
+  return {scale.scale, sum};
 }
 
 #if HWY_TARGET == HWY_SCALAR
@@ -98,9 +111,13 @@ HWY_INLINE void SumGroups(const QuantizedRows& to, size_t r, size_t count) {
 
 void QuantizeAllRows(const float* x, size_t x_stride, size_t rows, size_t count, const QuantizedRows& to) {
   for (size_t r = 0; r < rows; ++r) {
-    to.scales[r] = QuantizeAnyRow(x + r * x_stride, count, to.q + r * to.stride);
+    to.scales[r] = QuantizeAnyRow(x + r * x_stride, count, false, to.q + r * to.stride);
     SumGroups(to, r, count);
   }
+}
+
+RowScale QuantizeHead(const float* x, size_t count, bool stored, int8_t* q) {
+  return QuantizeAnyRow(x, count, stored, q);
 }
 
 void NormAndQuantize(const float* x, const float* weight, float epsilon, size_t rows, size_t count, float* y,
@@ -148,7 +165,7 @@ HWY_INLINE RowScale QuantizeRow(const Term& term, size_t count, float* HWY_RESTR
     largest = hn::Max(largest, hn::And(hn::BitCast(di, term(d, k, y + k)), mask));
   }
   const int32_t bits = hn::ReduceMax(di, largest);
-  return bits < kInfinity ? QuantizeFinite(y, bits, padded, q) : QuantizeAnyRow(y, count, q);
+  return bits < kInfinity ? QuantizeFinite(y, bits, padded, q) : QuantizeAnyRow(y, count, false, q);
 }
 
 void QuantizeAllRows(const float* x, size_t x_stride, size_t rows, size_t count, const QuantizedRows& to) {
@@ -190,7 +207,38 @@ void ActivateAndQuantize(const float* gate_up, size_t rows, size_t count, float*
   }
 }
 
+// A head is not padded: what a vector reads of the next one is masked.
+RowScale QuantizeHead(const float* HWY_RESTRICT x, size_t count, bool stored, int8_t* HWY_RESTRICT q) {
+  const RowTag d;
+  const IntTag di;
+  const hn::Rebind<int8_t, RowTag> d8;
+  const size_t n = hn::Lanes(d), padded = PaddedRow(count);
+  const auto load = [&](size_t k) HWY_ATTR { return hn::LoadN(d, x + k, HWY_MIN(n, count - k)); };
+  auto largest = hn::Zero(di);
+  for (size_t k = 0; k < count; k += n) {
+    largest = hn::Max(largest, hn::And(hn::BitCast(di, load(k)), hn::Set(di, kMagnitude)));
+  }
+  const int32_t bits = hn::ReduceMax(di, largest);
+  if (bits >= kInfinity) return QuantizeAnyRow(x, count, stored, q);
+  const Scale scale = ScaleOf(BitsFloat(HWY_MAX(bits, kLeast)), stored);
+  const RowVector factor = hn::Set(d, scale.factor);
+  auto sum = hn::Zero(di);
+  for (size_t k = 0; k < padded; k += n) {
+    const auto rounded = k < count ? RoundToInt(d, hn::Mul(load(k), factor)) : hn::Zero(di);
+    hn::StoreU(hn::DemoteTo(d8, rounded), d8, q + k);
+    sum = hn::Add(sum, rounded);
+  }
+  return {scale.scale, hn::ReduceSum(di, sum)};
+}
+
 #endif
+
+void QuantizeAllHeads(const float* x, size_t heads, size_t stored, size_t head_size,
+                      const QuantizedHeads& to) {
+  for (size_t h = 0; h < heads; ++h) {
+    to.scales[h] = QuantizeHead(x + h * head_size, head_size, h >= stored, to.q + h * PaddedRow(head_size));
+  }
+}
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
@@ -201,11 +249,16 @@ HWY_AFTER_NAMESPACE();
 namespace cllm {
 
 HWY_EXPORT(QuantizeAllRows);
+HWY_EXPORT(QuantizeAllHeads);
 HWY_EXPORT(NormAndQuantize);
 HWY_EXPORT(ActivateAndQuantize);
 
 void QuantizeRows(const float* x, size_t x_stride, size_t rows, size_t count, const QuantizedRows& to) {
   HWY_DYNAMIC_DISPATCH(QuantizeAllRows)(x, x_stride, rows, count, to);
+}
+
+void QuantizeHeads(const float* x, size_t heads, size_t stored, size_t head_size, const QuantizedHeads& to) {
+  HWY_DYNAMIC_DISPATCH(QuantizeAllHeads)(x, heads, stored, head_size, to);
 }
 
 void RmsNormQuantize(const float* x, const float* weight, float epsilon, size_t rows, size_t count, float* y,

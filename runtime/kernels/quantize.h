@@ -35,6 +35,15 @@ struct QuantizedRows {
 // scale = max|x| / 127 with max|x| at least 1e-20; q = x * (127 / max|x|) to nearest, ties to even.
 void QuantizeRows(const float* x, size_t x_stride, size_t rows, size_t count, const QuantizedRows& to);
 
+// Heads [0, heads) of x, head_size elements each, one after the other. q [heads][PaddedRow(head_size)], zeros
+// past the head; scales [heads]. Heads from `stored` on are for a cache: their scale is a bfloat16, the next
+// one not below, and q = x * (1 / scale).
+struct QuantizedHeads {
+  int8_t* q;
+  RowScale* scales;
+};
+void QuantizeHeads(const float* x, size_t heads, size_t stored, size_t head_size, const QuantizedHeads& to);
+
 // QuantizeRows of y = RmsNorm of x (norm.h); y [rows][PaddedRow(count)] is written, too.
 void RmsNormQuantize(const float* x, const float* weight, float epsilon, size_t rows, size_t count, float* y,
                      const QuantizedRows& to);

@@ -11,7 +11,8 @@ namespace cllm {
 
 class RoomPlan {
  public:
-  uint64_t Take(uint64_t bytes) {
+  // Not inlined: firmware would have it twenty times, in 64-bit arithmetic.
+  __attribute__((noinline)) uint64_t Take(uint64_t bytes) {
     const uint64_t offset = bytes_;
     bytes_ += RoundUp(bytes, kAlignment);
     return offset;

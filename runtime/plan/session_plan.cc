@@ -1,12 +1,14 @@
 #include "plan/session_plan.h"
 
+#include "base/features.h"
 #include "base/layout.h"
 #include "plan/room.h"
 
 namespace cllm {
 namespace {
 
-constexpr uint32_t kDefaultBatch = 32;
+// An int8 cache is for little memory; 12 rows still fill the widest tile of an integer product.
+constexpr uint32_t kDefaultBatch = 32, kDefaultInt8Batch = 12;
 constexpr uint32_t kMaxBatch = 4096;
 constexpr uint32_t kMaxStreams = kMaxBatch;
 
@@ -21,11 +23,14 @@ Status ResolveLimits(const Config& config, const cllm_limits* given, SessionLimi
   limits->context = asked.context != 0 ? asked.context : config.context;
   if (asked.streams > kMaxStreams) return CLLM_LIMIT_STREAMS;
   limits->streams = asked.streams != 0 ? asked.streams : 1;
+  const bool small = kHasInt8Cache && asked.kv_format == CLLM_KV_INT8;
   const uint64_t tokens = uint64_t{limits->context} * limits->streams;
   if (asked.batch > kMaxBatch || asked.batch > tokens) return CLLM_LIMIT_BATCH;
-  const auto default_batch = static_cast<uint32_t>(Min(tokens, Max(kDefaultBatch, limits->streams)));
+  const auto default_batch =
+      static_cast<uint32_t>(Min(tokens, Max(small ? kDefaultInt8Batch : kDefaultBatch, limits->streams)));
   limits->batch = asked.batch != 0 ? asked.batch : default_batch;
-  if (asked.kv_format != CLLM_KV_F32) return CLLM_LIMIT_KV_FORMAT;
+  if (asked.kv_format != CLLM_KV_F32 && !small) return CLLM_LIMIT_KV_FORMAT;
+  limits->kv_format = asked.kv_format;
   limits->logits_rows = asked.logits_rows != 0 ? asked.logits_rows : 1;
   if (limits->logits_rows != 1 && limits->logits_rows != limits->batch) return CLLM_LIMIT_LOGITS;
   return CLLM_OK;
@@ -38,11 +43,12 @@ Status PlanSession(const Config& config, const cllm_limits* given, SessionPlan* 
   const uint64_t batch = plan->limits.batch;
   const uint64_t context = RoundUp(plan->limits.context, kPanel);
   const uint64_t streams = plan->limits.streams;
-  const uint64_t kv_floats = context * streams * config.layers * config.kv_heads * config.head_size;
+  const bool int8_cache = kHasInt8Cache && plan->limits.kv_format == CLLM_KV_INT8;
+  const uint64_t positions = context * streams * config.layers * config.kv_heads;
+  const uint64_t row_heads = uint64_t{config.heads} + 2 * uint64_t{config.kv_heads};
   const uint64_t width = PaddedRow(config.width);
   const uint64_t query_width = PaddedRow(uint64_t{config.heads} * config.head_size);
-  const uint64_t qkv_width =
-      PaddedRow((uint64_t{config.heads} + 2 * uint64_t{config.kv_heads}) * config.head_size);
+  const uint64_t qkv_width = PaddedRow(row_heads * config.head_size);
   const uint64_t hidden = PaddedRow(config.hidden);
   const bool integer = IsInteger(config.weights);
 
@@ -52,16 +58,22 @@ Status PlanSession(const Config& config, const cllm_limits* given, SessionPlan* 
   plan->streams = room.Take(streams * (kStreamBytes + kRunBytes));
   plan->runs = plan->streams + streams * kStreamBytes;
   plan->history = room.TakeFloats(streams * plan->limits.context);
-  plan->keys = room.TakeFloats(kv_floats);
-  plan->values = room.TakeFloats(kv_floats);
+  plan->keys =
+      room.Take(positions * (int8_cache ? RoundUp(config.head_size, 4) : config.head_size * sizeof(float)));
+  plan->values = room.Take(positions * config.head_size * (int8_cache ? 1 : sizeof(float)));
+  plan->key_scales = room.Take(int8_cache ? positions * sizeof(uint16_t) : 0);
+  plan->value_scales = room.Take(int8_cache ? positions * sizeof(uint16_t) : 0);
+  plan->head_scales = room.Take(int8_cache ? batch * row_heads * kRowScaleBytes : 0);
   plan->angles = room.TakeFloats(batch * config.head_size);
   plan->residual = room.TakeFloats(batch * width);
   // A stream's last row must outlive the batches in which the other streams end.
   const bool every_row = plan->limits.logits_rows > 1;
   plan->finals = streams > 1 && !every_row ? room.TakeFloats(streams * width) : plan->residual;
   plan->normed = room.TakeFloats(batch * width);
-  plan->quantized_stride = RoundUp(Max(Max(width, query_width), hidden), kAlignment);
-  plan->quantized = room.Take(integer ? batch * plan->quantized_stride : 0);
+  // A row's heads as int8 take the place of its inputs to the matrices.
+  const uint64_t head_bytes = int8_cache ? row_heads * PaddedRow(config.head_size) : 0;
+  plan->quantized_stride = RoundUp(Max(Max(Max(width, query_width), hidden), head_bytes), kAlignment);
+  plan->quantized = room.Take(integer || int8_cache ? batch * plan->quantized_stride : 0);
   plan->row_scales = room.Take(integer ? batch * kRowScaleBytes : 0);
   plan->group_sums = room.Take(config.weights == Dtype::kI4 ? batch * plan->quantized_stride / 8 : 0);
 

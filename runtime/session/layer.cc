@@ -9,8 +9,8 @@
 #include "kernels/gemm.h"
 #include "kernels/int4.h"
 #include "kernels/norm.h"
-#include "kernels/rope.h"
 #include "kernels/vector.h"
+#include "session/attend.h"
 
 namespace cllm {
 namespace {
@@ -24,97 +24,6 @@ void ClearPadding(float* x, size_t rows, size_t count, size_t stride) {
   for (size_t r = 0; r < rows; ++r) {
     std::memset(x + r * stride + count, 0, (stride - count) * sizeof(float));
   }
-}
-
-// The part of a run within a range of rows: its row `first`, in the buffers' count, is the run's row
-// `skipped`.
-struct Part {
-  const Run& run;
-  size_t first, skipped, length;
-  size_t position() const { return run.start + skipped; }
-};
-
-// Calls body(part) for what there is of each run in the buffers' rows [begin, end).
-template <class Body>
-void ForParts(const Rows& rows, size_t begin, size_t end, const Body& body) {
-  for (size_t i = 0; i < rows.run_count; ++i) {
-    const Run& run = rows.runs[i];
-    const size_t from = run.row > rows.begin + begin ? run.row : rows.begin + begin;
-    const size_t to = run.row + run.length < rows.begin + end ? run.row + run.length : rows.begin + end;
-    if (from < to) body(Part{run, from - rows.begin, from - run.row, to - from});
-  }
-}
-
-KvHead CacheOf(const LayerShape& shape, const KvCache& cache, const Run& run, size_t kv_head) {
-  const size_t at = (run.sequence * shape.kv_heads + kv_head) * cache.head_floats;
-  return {cache.keys + at, cache.values + at};
-}
-
-// Turns queries and keys of the buffers' rows [begin, end) and puts keys and values into the cache.
-void RotateAndStore(const LayerShape& shape, const Rows& rows, const AttentionBuffers& buffers, size_t begin,
-                    size_t end) {
-  ForParts(rows, begin, end, [&](const Part& part) {
-    const Run& run = part.run;
-    for (size_t t = part.skipped; t < part.skipped + part.length; ++t) {
-      float* queries = buffers.query_key_value + (part.first + t - part.skipped) * shape.qkv_stride;
-      Rope(queries, shape.heads + shape.kv_heads, shape.head_size / 2, shape.rope_halves,
-           buffers.angles + (run.angles + t) * shape.head_size, false);
-      const float* keys = queries + shape.query_width;
-      const float* values = keys + shape.kv_heads * shape.head_size;
-      const size_t position = run.start + t;
-      const bool clear = t + 1 == run.length && (t > 0 || position % kPanel == 0);
-      for (size_t h = 0; h < shape.kv_heads; ++h) {
-        WriteKv(keys + h * shape.head_size, values + h * shape.head_size, shape.head_size, position, clear,
-                CacheOf(shape, buffers.cache, run, h));
-      }
-    }
-  });
-}
-
-// A single row of a sequence, heads [begin, end).
-void AttendRow(const LayerShape& shape, const AttentionBuffers& buffers, const Part& part, size_t begin,
-               size_t end) {
-  AttendHeads({buffers.query_key_value + part.first * shape.qkv_stride,
-               CacheOf(shape, buffers.cache, part.run, 0), buffers.cache.head_floats,
-               shape.heads / shape.kv_heads, begin, end, shape.head_size, part.position(),
-               shape.attention_scale, shape.arithmetic, buffers.attended + part.first * shape.query_stride,
-               buffers.log_sum_exp != nullptr ? buffers.log_sum_exp + part.first * shape.heads : nullptr});
-}
-
-// Items [begin, end) of a part of several rows: (head, t), t fastest.
-void AttendPart(const LayerShape& shape, const AttentionBuffers& buffers, const Part& part, size_t begin,
-                size_t end) {
-  const size_t group = shape.heads / shape.kv_heads;
-  for (size_t item = begin; item < end;) {
-    const size_t t = item % part.length, head = item / part.length, row = part.first + t;
-    const size_t rows = part.length - t < end - item ? part.length - t : end - item;
-    float* log_sum_exp = buffers.log_sum_exp;
-    Attend({buffers.query_key_value + row * shape.qkv_stride + head * shape.head_size, shape.qkv_stride,
-            CacheOf(shape, buffers.cache, part.run, head / group), shape.head_size, part.position() + t, rows,
-            shape.attention_scale, shape.arithmetic,
-            buffers.attended + row * shape.query_stride + head * shape.head_size, shape.query_stride,
-            log_sum_exp != nullptr ? log_sum_exp + part.first * shape.heads + item : nullptr});
-    item += rows;
-  }
-}
-
-// Items are (part, head, t), t fastest.
-void AttendRange(const LayerShape& shape, const Rows& rows, const AttentionBuffers& buffers, size_t begin,
-                 size_t end) {
-  ForParts(rows, 0, rows.count(), [&](const Part& part) {
-    const size_t first = part.first * shape.heads, last = first + part.length * shape.heads;
-    const size_t from = first > begin ? first : begin, to = last < end ? last : end;
-    if (from >= to) return;
-    (part.length == 1 ? AttendRow : AttendPart)(shape, buffers, part, from - first, to - first);
-  });
-}
-
-// Positions that a row sees, on average.
-size_t MeanContext(const Rows& rows) {
-  size_t sum = 0;
-  ForParts(rows, 0, rows.count(),
-           [&](const Part& part) { sum += (part.position() + part.length) * part.length; });
-  return sum / rows.count();
 }
 
 // Rows from `begin` on, as the kernels of these weights want them.

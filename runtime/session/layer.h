@@ -53,11 +53,19 @@ struct Rows {
   size_t count() const { return end - begin; }
 };
 
-// One layer's keys and values: head h of sequence s at + (s * kv_heads + h) * head_floats.
+// One layer's keys and values: head h of sequence s at + (s * kv_heads + h) times what one head takes, which
+// is `context` positions. Either floats or int8; the other pointers are nullptr.
 struct KvCache {
-  float* keys;
-  float* values;
-  size_t head_floats;  // context padded to 16, times head_size
+  KvHead floats;
+  Int8KvHead int8;
+  size_t context;  // padded to 16
+};
+
+// Room for a row's heads as int8: q at + row * stride, scales [rows][heads + 2 * kv_heads].
+struct QuantizedHeadRows {
+  int8_t* q;
+  size_t stride;
+  RowScale* scales;
 };
 
 // y [rows][y_stride] (+)= x [rows][x_stride] times the transposed matrix; `panels` whole panels are written.
@@ -95,6 +103,7 @@ struct AttentionBuffers {
   const float* angles;  // [][head_size], see Run
   KvCache cache;
   QuantizedRows quantized;
+  QuantizedHeadRows heads;  // of an int8 cache
 };
 
 // query_key_value of norm(x_in), rotated; puts the rows' keys and values into the cache.

@@ -45,88 +45,6 @@ Session::Session(const Model& model, const SessionPlan& plan, const cllm_workers
   std::memset(streams(), 0, plan_.limits.streams * sizeof(Stream));
 }
 
-// Until the checks are done the runs only count how often a stream is named.
-Status Session::CheckFeeds(const cllm_stream_feed* feeds, uint32_t count, uint64_t* tokens) {
-  *tokens = 0;
-  for (uint32_t f = 0; f < count; ++f) {
-    if (feeds[f].stream >= plan_.limits.streams) return CLLM_STREAM_RANGE;
-    runs()[feeds[f].stream].length = 0;
-  }
-  for (uint32_t f = 0; f < count; ++f) {
-    const cllm_stream_feed& feed = feeds[f];
-    if (runs()[feed.stream].length++ != 0) return CLLM_STREAM_REPEATED;
-    if (feed.count > plan_.limits.context - streams()[feed.stream].position) return CLLM_CONTEXT_FULL;
-    *tokens += feed.count;
-  }
-  if (plan_.limits.logits_rows > 1 && *tokens > plan_.limits.batch) return CLLM_LIMIT_BATCH;
-  for (uint32_t f = 0; f < count; ++f) {
-    for (uint32_t i = 0; i < feeds[f].count; ++i) {
-      if (feeds[f].tokens[i] >= model_.config.vocabulary_size) return CLLM_TOKEN_RANGE;
-    }
-  }
-  return CLLM_OK;
-}
-
-Status Session::FeedStreams(const cllm_stream_feed* feeds, uint32_t count) {
-  uint64_t tokens;
-  CLLM_RETURN_IF_ERROR(CheckFeeds(feeds, count, &tokens));
-  if (tokens == 0) return CLLM_OK;
-  for (uint32_t s = 0; s < plan_.limits.streams; ++s) streams()[s].logits_count = 0;
-  logits_count_ = 0;
-  const cllm_stream_feed* feed = feeds;
-  for (uint32_t done = 0; tokens > 0;) {
-    uint32_t rows;
-    const uint32_t run_count = TakeBatch(feed, feeds + count, done, &rows);
-    Forward(run_count, rows);
-    TakeFinals(run_count, done == 0);
-    tokens -= rows;
-  }
-  ComputeLogits(logits_count_);
-  return CLLM_OK;
-}
-
-uint32_t Session::TakeBatch(const cllm_stream_feed*& feed, const cllm_stream_feed* end, uint32_t& done,
-                            uint32_t* rows) {
-  uint32_t run_count = 0;
-  *rows = 0;
-  while (feed != end && *rows < plan_.limits.batch) {
-    const uint32_t left = feed->count - done, space = plan_.limits.batch - *rows;
-    const uint32_t length = left < space ? left : space;
-    if (length > 0) {
-      Stream& stream = streams()[feed->stream];
-      runs()[run_count++] = {feed->stream, stream.position, *rows, length, *rows};
-      std::memcpy(HistoryOf(feed->stream) + stream.position, feed->tokens + done, length * sizeof(uint32_t));
-      stream.position += length;
-      *rows += length;
-    }
-    done += length;
-    if (length == left) {
-      ++feed;
-      done = 0;
-    }
-  }
-  return run_count;
-}
-
-// Logits are wanted of every row, or of each feed's last.
-void Session::TakeFinals(uint32_t run_count, bool last_is_whole) {
-  const bool every_row = plan_.limits.logits_rows > 1;
-  const size_t stride = shape_.width_stride;
-  for (uint32_t i = 0; i < run_count; ++i) {
-    const Run& run = runs()[i];
-    if (i + 1 == run_count && !last_is_whole) return;
-    Stream& stream = streams()[run.sequence];
-    stream.first_logits = logits_count_;
-    stream.logits_count = every_row ? run.length : 1;
-    if (!every_row) {
-      const float* from = At<float>(plan_.residual) + (run.row + run.length - 1) * stride;
-      float* to = At<float>(plan_.finals) + logits_count_ * stride;
-      if (from != to) std::memcpy(to, from, stride * sizeof(float));
-    }
-    logits_count_ += stream.logits_count;
-  }
-}
-
 // Streams are independent, so that a worker takes its own through all layers. Where runs do not cut evenly
 // the workers take a range of rows each, and meet after every layer's keys and values: rows are independent
 // but for those of earlier rows. With rows too few for that they share each matrix, as far as it is worth it.
@@ -216,10 +134,9 @@ QuantizedRows Session::QuantizedFrom(size_t row) const {
 
 // Each row's scratch is its own, so that rows may be in different halves of the layer at the same time.
 AttentionBuffers Session::AttentionOf(uint32_t layer, const Rows& rows, size_t space) const {
-  const size_t head_floats = RoundUp(plan_.limits.context, kPanel) * shape_.head_size;
-  const size_t layer_floats = head_floats * shape_.kv_heads * plan_.limits.streams;
   float* residual = At<float>(plan_.residual) + rows.begin * shape_.width_stride;
   float* scratch = At<float>(plan_.scratch) + space * plan_.scratch_floats;
+  const auto stride = static_cast<size_t>(plan_.quantized_stride);
   return {residual,
           residual,
           At<float>(plan_.normed) + space * shape_.width_stride,
@@ -228,9 +145,22 @@ AttentionBuffers Session::AttentionOf(uint32_t layer, const Rows& rows, size_t s
           scratch + rows.count() * shape_.qkv_stride,
           nullptr,
           At<float>(plan_.angles),
-          {At<float>(plan_.keys) + layer * layer_floats, At<float>(plan_.values) + layer * layer_floats,
-           head_floats},
-          QuantizedFrom(space)};
+          CacheOf(layer),
+          QuantizedFrom(space),
+          {At<int8_t>(plan_.quantized) + space * stride, stride,
+           At<RowScale>(plan_.head_scales) + space * (shape_.heads + 2 * shape_.kv_heads)}};
+}
+
+KvCache Session::CacheOf(uint32_t layer) const {
+  const auto context = static_cast<size_t>(RoundUp(plan_.limits.context, kPanel));
+  const size_t at = layer * shape_.kv_heads * plan_.limits.streams * context, size = shape_.head_size;
+  if (!kHasInt8Cache || plan_.limits.kv_format == CLLM_KV_F32) {
+    return {{At<float>(plan_.keys) + at * size, At<float>(plan_.values) + at * size}, {}, context};
+  }
+  return {{},
+          {At<uint8_t>(plan_.keys) + at * RoundUp(size, 4), At<int8_t>(plan_.values) + at * size,
+           At<uint16_t>(plan_.key_scales) + at, At<uint16_t>(plan_.value_scales) + at},
+          context};
 }
 
 FeedForwardBuffers Session::FeedForwardOf(const Rows& rows, size_t space) const {

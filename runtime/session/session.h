@@ -56,6 +56,7 @@ class Session {
   void Step(uint32_t step, const Rows& rows, size_t space, const cllm_workers* workers);
   void Embed(const Rows& rows);
   AttentionBuffers AttentionOf(uint32_t layer, const Rows& rows, size_t space) const;
+  KvCache CacheOf(uint32_t layer) const;
   FeedForwardBuffers FeedForwardOf(const Rows& rows, size_t space) const;
   QuantizedRows QuantizedFrom(size_t row) const;
   void ComputeLogits(uint32_t rows);

@@ -133,8 +133,8 @@ void Trainer::HeadsBackward(const AttentionBuffers& buffers, const Band& band, s
     const size_t row = sequence * length;
     const size_t key_at = row * stride + shape_.query_width + kv_head * size;
     const size_t value_at = key_at + shape_.kv_heads * size;
-    float* key_panels = buffers.cache.keys + item * buffers.cache.head_floats;
-    float* value_panels = buffers.cache.values + item * buffers.cache.head_floats;
+    float* key_panels = buffers.cache.floats.keys + item * static_cast<size_t>(plan_.head_floats);
+    float* value_panels = buffers.cache.floats.values + item * static_cast<size_t>(plan_.head_floats);
     PackPositions(qkv + key_at, stride, size, length, key_panels);
     PackPositions(qkv + value_at, stride, size, length, value_panels);
     for (size_t t = 0; t < length; ++t) {

@@ -18,8 +18,11 @@ AttentionBuffers Trainer::AttentionOf(size_t layer, size_t rows, const Band& ban
           Floats(plan_.attended) + (layer * rows + row) * shape_.query_stride,
           Floats(plan_.log_sum_exp) + (layer * rows + row) * shape_.heads,
           Floats(plan_.angles),
-          {Floats(plan_.keys) + cache, Floats(plan_.values) + cache, static_cast<size_t>(plan_.head_floats)},
-          {nullptr, 0, nullptr}};
+          {{Floats(plan_.keys) + cache, Floats(plan_.values) + cache},
+           {},
+           static_cast<size_t>(plan_.head_floats) / shape_.head_size},
+          {nullptr, 0, nullptr},
+          {}};
 }
 
 FeedForwardBuffers Trainer::FeedForwardOf(size_t layer, size_t rows, const Band& band) const {

@@ -36,29 +36,45 @@ static void report_hash(const char* name, const char* hash) {
   cortex_m_print("\n");
 }
 
-static cllm_session* create(uint32_t context) {
+static cllm_session* create(uint32_t context, cllm_kv_format kv_format) {
   cllm_session* session;
   uint64_t room_bytes;
-  const cllm_limits limits = {.struct_size = sizeof(limits), .context = context, .batch = 1};
+  const cllm_limits limits = {
+      .struct_size = sizeof(limits), .context = context, .batch = 1, .kv_format = kv_format};
   check(cllm_session_measure(&model, &limits, &room_bytes));
   check(cllm_session_create(&model, &limits, NULL, room, sizeof(room), &session));
-  cortex_m_print("context ");
+  cortex_m_print(kv_format == CLLM_KV_INT8 ? "int8_cache_context " : "context ");
   cortex_m_print_number(context);
   report(" room_bytes", room_bytes);
   return session;
 }
 
+/* Builds without it say so in the status. */
+static int has_int8_cache(void) {
+  uint64_t room_bytes;
+  const cllm_limits limits = {.struct_size = sizeof(limits), .batch = 1, .kv_format = CLLM_KV_INT8};
+  const cllm_status status = cllm_session_measure(&model, &limits, &room_bytes);
+  if (status != CLLM_LIMIT_KV_FORMAT) check(status);
+  return status == CLLM_OK;
+}
+
 static void digest(const cllm_model_info* info) {
   static char logits[65], tokens[65];
-  check(digest_session(create(FED + DIGEST_CONTINUED), info->vocabulary_size, FED, logits, tokens));
+  check(digest_session(create(FED + DIGEST_CONTINUED, CLLM_KV_F32), info->vocabulary_size, FED, logits,
+                       tokens));
   report_hash("logits", logits);
   report_hash("tokens", tokens);
+  if (!has_int8_cache()) return;
+  check(digest_session(create(FED + DIGEST_CONTINUED, CLLM_KV_INT8), info->vocabulary_size, FED, logits,
+                       tokens));
+  report_hash("int8_cache_logits", logits);
+  report_hash("int8_cache_tokens", tokens);
 }
 
 /* Instructions of feeding a token and drawing the next, over a whole context. The emulator takes 1024 ns for
  * an instruction (-icount shift=10). */
 static void count_instructions(void) {
-  cllm_session* session = create(CONTEXT);
+  cllm_session* session = create(CONTEXT, CLLM_KV_F32);
   uint64_t total = 0, most = 0;
   uint32_t token = 1;
   cortex_m_start_ticks();
@@ -92,7 +108,7 @@ static void use_the_rest(void) {
                                   .top_k = 40,
                                   .top_p = 0.95f,
                                   .repetition_penalty = 1.1f};
-  cllm_session* session = create(CONTEXT);
+  cllm_session* session = create(CONTEXT, CLLM_KV_F32);
   const char* piece;
   uint32_t token, bytes;
   check(cllm_session_feed(session, tokens, (uint32_t)count));

@@ -33,9 +33,11 @@ Checkpoint GoldenCheckpoint(RopePairs pairs) {
   return RandomCheckpoint(a, 2026);
 }
 
-std::string LogitsDigest(const ModelFile& file) {
+std::string LogitsDigest(const ModelFile& file, cllm_kv_format kv) {
   const std::vector<uint32_t> tokens = RandomTokens(333, 150, 1);
-  TestSession session(file, Limits(0, 50, 50));
+  cllm_limits limits = Limits(0, 50, 50);
+  limits.kv_format = kv;
+  TestSession session(file, limits);
   std::string bits;
   for (size_t begin = 0; begin < tokens.size(); begin += 50) {
     session.Feed(tokens, begin, begin + 50);
@@ -48,12 +50,12 @@ std::string LogitsDigest(const ModelFile& file) {
   return Hexadecimal(Sha256(bits));
 }
 
-void CheckOnEveryTarget(const ModelFile& file, const std::string& expected) {
+void CheckOnEveryTarget(const ModelFile& file, const std::string& expected, cllm_kv_format kv = CLLM_KV_F32) {
   for (int64_t targets = SupportedTargets(); targets != 0; targets &= targets - 1) {
     const std::string name = TargetName(targets & -targets);
     CAPTURE(name);
     REQUIRE(UseTarget(name.c_str()));
-    CHECK(LogitsDigest(file) == expected);
+    CHECK(LogitsDigest(file, kv) == expected);
   }
   UseTarget(nullptr);
 }
@@ -87,6 +89,13 @@ TEST_CASE("logits of float models (class B)") {
                      "238b922ee18e3397f2e8fb77265f8b030f219b1e1f8339792bfc4de20236d004");
   CheckOnEveryTarget(MakeModel(GoldenCheckpoint(RopePairs::kHalves), Dtype::kF32),
                      "be31e513af796632cf9948ec8396d8cd6a3f620612562174541a3d7783cbc724");
+}
+
+TEST_CASE("logits with an int8 cache (class A beside the weights)") {
+  CheckOnEveryTarget(MakeModel(GoldenCheckpoint(RopePairs::kAdjacent), Dtype::kI8),
+                     "d436faa23aa227b9bd4b35505b79803ef0cf77f5f21e31440db7556082e5f5d8", CLLM_KV_INT8);
+  CheckOnEveryTarget(MakeModel(GoldenCheckpoint(RopePairs::kHalves), Dtype::kF32),
+                     "8c93d32f1af3f2e751ca08a5b9c1f0eef0a8a3f689eee6dac0fc48f14ada80e3", CLLM_KV_INT8);
 }
 
 }  // namespace

@@ -59,6 +59,7 @@ TEST_CASE("1,000 random configurations: one byte short is refused, and a run sta
                                                                  : trial % 3 == 1 ? Dtype::kI8
                                                                                   : Dtype::kI4);
     cllm_limits limits = Limits(1 + random() % a.context);
+    limits.kv_format = random() % 2 ? CLLM_KV_INT8 : CLLM_KV_F32;
     limits.streams = random() % 2 ? 1 + random() % 5 : 1;
     limits.batch = 1 + random() % (limits.context * limits.streams);
     limits.logits_rows = random() % 2 ? limits.batch : 1;
@@ -145,7 +146,7 @@ TEST_CASE_FIXTURE(Fixture, "limits are checked one by one") {
   limits.batch = limits.logits_rows = 16;
   CHECK(measure(limits) == CLLM_OK);
   limits = Limits();
-  limits.kv_format = 9;
+  limits.kv_format = 2;
   CHECK(measure(limits) == CLLM_LIMIT_KV_FORMAT);
   limits = Limits();
   limits.struct_size = 4;

@@ -32,9 +32,11 @@ bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
 }
 
 // Logits after every token of a session of its own.
-Rows Alone(const ModelFile& file, const std::vector<uint32_t>& tokens) {
+Rows Alone(const ModelFile& file, const std::vector<uint32_t>& tokens, cllm_kv_format kv) {
   const auto count = static_cast<uint32_t>(tokens.size());
-  TestSession session(file, Limits(0, count, count));
+  cllm_limits limits = Limits(0, count, count);
+  limits.kv_format = kv;
+  TestSession session(file, limits);
   Rows rows = {session.Feed(tokens, 0, count)};
   for (uint32_t t = 1; t < count; ++t) rows.push_back(session.Row(t));
   REQUIRE(session.status == CLLM_OK);
@@ -43,10 +45,11 @@ Rows Alone(const ModelFile& file, const std::vector<uint32_t>& tokens) {
 
 // Streams with texts of their own, and what each must give.
 struct Texts {
-  Texts(const ModelFile& file, uint32_t streams, uint32_t vocabulary_size, uint32_t length) {
+  Texts(const ModelFile& file, uint32_t streams, uint32_t vocabulary_size, uint32_t length,
+        cllm_kv_format kv = CLLM_KV_F32) {
     for (uint32_t s = 0; s < streams; ++s) {
       tokens.push_back(RandomTokens(vocabulary_size, length, 100 + s));
-      rows.push_back(Alone(file, tokens[s]));
+      rows.push_back(Alone(file, tokens[s], kv));
     }
   }
   cllm_stream_feed Feed(uint32_t stream, uint32_t position, uint32_t count) const {
@@ -118,12 +121,16 @@ TEST_CASE("streams of random models, lengths, rewinds and workers equal sessions
     a.context = 60;
     const ModelFile file = MakeModel(RandomCheckpoint(a, trial), trial % 2 ? Dtype::kI8 : Dtype::kF32);
     const uint32_t streams = 1 + random() % 9;
-    const Texts texts(file, streams, a.vocabulary_size, a.context);
+    const cllm_kv_format kv = random() % 2 ? CLLM_KV_INT8 : CLLM_KV_F32;
+    const Texts texts(file, streams, a.vocabulary_size, a.context, kv);
     for (const cllm_workers* some : workers) {
       const uint32_t batch = 1 + random() % (40 * streams);
       const uint32_t most = std::min(batch, a.context * streams);
-      RunAtRandom(file, texts, StreamLimits(streams, a.context, most), some, random);
-      RunAtRandom(file, texts, StreamLimits(streams, a.context, most, most), some, random);
+      cllm_limits last = StreamLimits(streams, a.context, most),
+                  all = StreamLimits(streams, a.context, most, most);
+      last.kv_format = all.kv_format = kv;
+      RunAtRandom(file, texts, last, some, random);
+      RunAtRandom(file, texts, all, some, random);
     }
   }
 }

@@ -1,0 +1,17 @@
+// Room: base. What a build leaves out. Numbers only.
+#ifndef CLLM_BASE_FEATURES_H_
+#define CLLM_BASE_FEATURES_H_
+
+namespace cllm {
+
+// Firmware may be built without, where code is scarce (runtime/CMakeLists.txt); limits then refuse the
+// format.
+#ifdef CLLM_WITHOUT_INT8_CACHE
+inline constexpr bool kHasInt8Cache = false;
+#else
+inline constexpr bool kHasInt8Cache = true;
+#endif
+
+}  // namespace cllm
+
+#endif  // CLLM_BASE_FEATURES_H_

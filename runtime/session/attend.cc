@@ -1,0 +1,155 @@
+#include "session/attend.h"
+
+#include "base/layout.h"
+#include "base/workers.h"
+#include "kernels/rope.h"
+
+namespace cllm {
+namespace {
+
+// The part of a run within a range of rows: its row `first`, in the buffers' count, is the run's row
+// `skipped`.
+struct Part {
+  const Run& run;
+  size_t first, skipped, length;
+  size_t position() const { return run.start + skipped; }
+};
+
+// Calls body(part) for what there is of each run in the buffers' rows [begin, end).
+template <class Body>
+void ForParts(const Rows& rows, size_t begin, size_t end, const Body& body) {
+  for (size_t i = 0; i < rows.run_count; ++i) {
+    const Run& run = rows.runs[i];
+    const size_t from = run.row > rows.begin + begin ? run.row : rows.begin + begin;
+    const size_t to = run.row + run.length < rows.begin + end ? run.row + run.length : rows.begin + end;
+    if (from < to) body(Part{run, from - rows.begin, from - run.row, to - from});
+  }
+}
+
+bool IsInt8(const AttentionBuffers& buffers) { return kHasInt8Cache && buffers.cache.int8.keys != nullptr; }
+
+KvHead CacheOf(const LayerShape& shape, const KvCache& cache, const Run& run, size_t kv_head) {
+  const size_t at = (run.sequence * shape.kv_heads + kv_head) * cache.context * shape.head_size;
+  if (cache.floats.keys == nullptr) return {nullptr, nullptr};
+  return {cache.floats.keys + at, cache.floats.values + at};
+}
+
+Int8KvHead Int8CacheOf(const LayerShape& shape, const KvCache& cache, const Run& run, size_t kv_head) {
+  const size_t at = (run.sequence * shape.kv_heads + kv_head) * cache.context;
+  return {cache.int8.keys + at * RoundUp(shape.head_size, 4), cache.int8.values + at * shape.head_size,
+          cache.int8.key_scales + at, cache.int8.value_scales + at};
+}
+
+// What row t of a part attends to where the cache is int8: queries from head `head` on, keys from `kv_head`
+// on.
+Int8Attention Int8Of(const LayerShape& shape, const AttentionBuffers& buffers, const Part& part, size_t t,
+                     size_t head, size_t kv_head) {
+  if (!IsInt8(buffers)) return {};
+  const QuantizedHeadRows& rows = buffers.heads;
+  const size_t row = part.first + t, scales = shape.heads + 2 * shape.kv_heads;
+  return {rows.q + row * rows.stride + head * PaddedRow(shape.head_size),
+          rows.scales + row * scales + head,
+          rows.stride,
+          scales,
+          Int8CacheOf(shape, buffers.cache, part.run, kv_head),
+          buffers.cache.context};
+}
+
+// A row's queries, keys and values as int8, the latter two put into the cache.
+void StoreInt8(const LayerShape& shape, const AttentionBuffers& buffers, const Run& run, size_t row,
+               const float* queries, size_t position) {
+  const size_t heads = shape.heads, all = heads + 2 * shape.kv_heads, stride = PaddedRow(shape.head_size);
+  const QuantizedHeads to = {buffers.heads.q + row * buffers.heads.stride, buffers.heads.scales + row * all};
+  QuantizeHeads(queries, all, heads, shape.head_size, to);
+  for (size_t h = 0; h < heads; ++h) to.scales[h].scale *= shape.attention_scale;
+  for (size_t key = heads; key < heads + shape.kv_heads; ++key) {
+    const size_t value = key + shape.kv_heads;
+    WriteKv({to.q + key * stride, to.q + value * stride, to.scales[key].scale, to.scales[value].scale},
+            shape.head_size, position, Int8CacheOf(shape, buffers.cache, run, key - heads));
+  }
+}
+
+// Row t of a part, heads [begin, end).
+void AttendRow(const LayerShape& shape, const AttentionBuffers& buffers, const Part& part, size_t t,
+               size_t begin, size_t end) {
+  const size_t row = part.first + t;
+  const bool int8 = IsInt8(buffers);
+  const Int8Attention in_int8 = Int8Of(shape, buffers, part, t, 0, 0);
+  AttendHeads({buffers.query_key_value + row * shape.qkv_stride, CacheOf(shape, buffers.cache, part.run, 0),
+               buffers.cache.context * shape.head_size, shape.heads / shape.kv_heads, begin, end,
+               shape.head_size, part.position() + t, shape.attention_scale, shape.arithmetic,
+               buffers.attended + row * shape.query_stride,
+               buffers.log_sum_exp != nullptr ? buffers.log_sum_exp + part.first * shape.heads + t : nullptr,
+               part.length, int8 ? &in_int8 : nullptr});
+}
+
+// Items [begin, end) of a part of several rows: (head, t), t fastest.
+[[maybe_unused]] void AttendPart(const LayerShape& shape, const AttentionBuffers& buffers, const Part& part,
+                                 size_t begin, size_t end) {
+  const size_t group = shape.heads / shape.kv_heads;
+  for (size_t item = begin; item < end;) {
+    const size_t t = item % part.length, head = item / part.length, row = part.first + t;
+    const size_t rows = part.length - t < end - item ? part.length - t : end - item;
+    float* log_sum_exp = buffers.log_sum_exp;
+    const bool int8 = IsInt8(buffers);
+    const Int8Attention in_int8 = Int8Of(shape, buffers, part, t, head, head / group);
+    Attend({buffers.query_key_value + row * shape.qkv_stride + head * shape.head_size, shape.qkv_stride,
+            CacheOf(shape, buffers.cache, part.run, head / group), shape.head_size, part.position() + t, rows,
+            shape.attention_scale, shape.arithmetic,
+            buffers.attended + row * shape.query_stride + head * shape.head_size, shape.query_stride,
+            log_sum_exp != nullptr ? log_sum_exp + part.first * shape.heads + item : nullptr,
+            int8 ? &in_int8 : nullptr});
+    item += rows;
+  }
+}
+
+}  // namespace
+
+void RotateAndStore(const LayerShape& shape, const Rows& rows, const AttentionBuffers& buffers, size_t begin,
+                    size_t end) {
+  ForParts(rows, begin, end, [&](const Part& part) {
+    const Run& run = part.run;
+    for (size_t t = part.skipped; t < part.skipped + part.length; ++t) {
+      float* queries = buffers.query_key_value + (part.first + t - part.skipped) * shape.qkv_stride;
+      Rope(queries, shape.heads + shape.kv_heads, shape.head_size / 2, shape.rope_halves,
+           buffers.angles + (run.angles + t) * shape.head_size, false);
+      const float* keys = queries + shape.query_width;
+      const float* values = keys + shape.kv_heads * shape.head_size;
+      const size_t position = run.start + t;
+      if (IsInt8(buffers)) {
+        StoreInt8(shape, buffers, run, part.first + t - part.skipped, queries, position);
+        continue;
+      }
+      const bool clear = t + 1 == run.length && (t > 0 || position % kPanel == 0);
+      for (size_t h = 0; h < shape.kv_heads; ++h) {
+        WriteKv(keys + h * shape.head_size, values + h * shape.head_size, shape.head_size, position, clear,
+                CacheOf(shape, buffers.cache, run, h));
+      }
+    }
+  });
+}
+
+void AttendRange(const LayerShape& shape, const Rows& rows, const AttentionBuffers& buffers, size_t begin,
+                 size_t end) {
+  ForParts(rows, 0, rows.count(), [&](const Part& part) {
+    const size_t first = part.first * shape.heads, last = first + part.length * shape.heads;
+    const size_t from = first > begin ? first : begin, to = last < end ? last : end;
+    if (from >= to) return;
+    if (kHasWorkers && part.length > 1) return AttendPart(shape, buffers, part, from - first, to - first);
+    // One row, cut into heads; or, in firmware, any number of rows, never cut: it has no SIMD to gain by
+    // several.
+    const bool whole = part.length > 1;
+    for (size_t t = 0; t < part.length; ++t) {
+      AttendRow(shape, buffers, part, t, whole ? 0 : from - first, whole ? shape.heads : to - first);
+    }
+  });
+}
+
+size_t MeanContext(const Rows& rows) {
+  size_t sum = 0;
+  ForParts(rows, 0, rows.count(),
+           [&](const Part& part) { sum += (part.position() + part.length) * part.length; });
+  return sum / rows.count();
+}
+
+}  // namespace cllm

@@ -1,0 +1,24 @@
+// Room: session. The part of a layer in which rows meet: rotation, KV cache and attention, run by run.
+#ifndef CLLM_SESSION_ATTEND_H_
+#define CLLM_SESSION_ATTEND_H_
+
+#include <cstddef>
+
+#include "session/layer.h"
+
+namespace cllm {
+
+// Turns queries and keys of the buffers' rows [begin, end) and puts keys and values into the cache.
+void RotateAndStore(const LayerShape& shape, const Rows& rows, const AttentionBuffers& buffers, size_t begin,
+                    size_t end);
+
+// Attention of items [begin, end): (run, head, row of the run), the last fastest; heads * rows in all.
+void AttendRange(const LayerShape& shape, const Rows& rows, const AttentionBuffers& buffers, size_t begin,
+                 size_t end);
+
+// Positions that a row sees, on average.
+size_t MeanContext(const Rows& rows);
+
+}  // namespace cllm
+
+#endif  // CLLM_SESSION_ATTEND_H_
