@@ -19,9 +19,11 @@ void Pause() {
 }  // namespace
 
 ThreadPool::ThreadPool(uint32_t threads) {
-  workers_ = {threads > 1 ? threads : 1, this, [](void* self, Task task, void* context, uint32_t tasks) {
+  workers_ = {threads > 1 ? threads : 1, this,
+              [](void* self, Task task, void* context, uint32_t tasks) {
                 static_cast<ThreadPool*>(self)->Run(task, context, tasks);
-              }};
+              },
+              [](void*) { std::this_thread::yield(); }};
   for (uint32_t i = 1; i < threads; ++i) threads_.emplace_back([this] { Work(); });
 }
 

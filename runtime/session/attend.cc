@@ -75,12 +75,13 @@ void AttendRow(const LayerShape& shape, const AttentionBuffers& buffers, const P
   const size_t row = part.first + t;
   const bool int8 = IsInt8(buffers);
   const Int8Attention in_int8 = Int8Of(shape, buffers, part, t, 0, 0);
-  AttendHeads({buffers.query_key_value + row * shape.qkv_stride, CacheOf(shape, buffers.cache, part.run, 0),
-               buffers.cache.context * shape.head_size, shape.heads / shape.kv_heads, begin, end,
-               shape.head_size, part.position() + t, shape.attention_scale, shape.arithmetic,
-               buffers.attended + row * shape.query_stride,
-               buffers.log_sum_exp != nullptr ? buffers.log_sum_exp + part.first * shape.heads + t : nullptr,
-               part.length, int8 ? &in_int8 : nullptr});
+  cllm::AttendHeads(
+      {buffers.query_key_value + row * shape.qkv_stride, CacheOf(shape, buffers.cache, part.run, 0),
+       buffers.cache.context * shape.head_size, shape.heads / shape.kv_heads, begin, end, shape.head_size,
+       part.position() + t, shape.attention_scale, shape.arithmetic,
+       buffers.attended + row * shape.query_stride,
+       buffers.log_sum_exp != nullptr ? buffers.log_sum_exp + part.first * shape.heads + t : nullptr,
+       part.length, int8 ? &in_int8 : nullptr});
 }
 
 // Items [begin, end) of a part of several rows: (head, t), t fastest.
@@ -106,26 +107,42 @@ void AttendRow(const LayerShape& shape, const AttentionBuffers& buffers, const P
 }  // namespace
 
 void RotateAndStore(const LayerShape& shape, const Rows& rows, const AttentionBuffers& buffers, size_t begin,
-                    size_t end) {
+                    size_t end, const HeadRange& heads) {
+  const size_t size = shape.head_size, group = shape.heads / shape.kv_heads, count = heads.end - heads.begin;
   ForParts(rows, begin, end, [&](const Part& part) {
     const Run& run = part.run;
     for (size_t t = part.skipped; t < part.skipped + part.length; ++t) {
       float* queries = buffers.query_key_value + (part.first + t - part.skipped) * shape.qkv_stride;
-      Rope(queries, shape.heads + shape.kv_heads, shape.head_size / 2, shape.rope_halves,
-           buffers.angles + (run.angles + t) * shape.head_size, false);
-      const float* keys = queries + shape.query_width;
-      const float* values = keys + shape.kv_heads * shape.head_size;
+      float* keys = queries + shape.query_width;
+      const float* values = keys + shape.kv_heads * size;
+      const float* angles = buffers.angles + (run.angles + t) * size;
+      if (!kHasWorkers || count == shape.kv_heads) {
+        Rope(queries, shape.heads + shape.kv_heads, size / 2, shape.rope_halves, angles, false);
+      } else {
+        Rope(queries + heads.begin * group * size, count * group, size / 2, shape.rope_halves, angles, false);
+        Rope(keys + heads.begin * size, count, size / 2, shape.rope_halves, angles, false);
+      }
       const size_t position = run.start + t;
       if (IsInt8(buffers)) {
         StoreInt8(shape, buffers, run, part.first + t - part.skipped, queries, position);
         continue;
       }
       const bool clear = t + 1 == run.length && (t > 0 || position % kPanel == 0);
-      for (size_t h = 0; h < shape.kv_heads; ++h) {
-        WriteKv(keys + h * shape.head_size, values + h * shape.head_size, shape.head_size, position, clear,
+      for (size_t h = heads.begin; h < heads.end; ++h) {
+        WriteKv(keys + h * size, values + h * size, size, position, clear,
                 CacheOf(shape, buffers.cache, run, h));
       }
     }
+  });
+}
+
+void AttendHeads(const LayerShape& shape, const Rows& rows, const AttentionBuffers& buffers,
+                 const HeadRange& heads) {
+  const size_t group = shape.heads / shape.kv_heads;
+  ForParts(rows, 0, rows.count(), [&](const Part& part) {
+    const size_t begin = heads.begin * group, end = heads.end * group;
+    if (part.length == 1) return AttendRow(shape, buffers, part, 0, begin, end);
+    AttendPart(shape, buffers, part, begin * part.length, end * part.length);
   });
 }
 

@@ -8,9 +8,19 @@
 
 namespace cllm {
 
-// Turns queries and keys of the buffers' rows [begin, end) and puts keys and values into the cache.
+// Some of the key heads, and the queries that attend to them.
+struct HeadRange {
+  size_t begin, end;
+};
+
+// Turns queries and keys of the buffers' rows [begin, end) and puts keys and values into the cache; with an
+// int8 cache all heads'.
 void RotateAndStore(const LayerShape& shape, const Rows& rows, const AttentionBuffers& buffers, size_t begin,
-                    size_t end);
+                    size_t end, const HeadRange& heads);
+
+// Attention of some heads of all rows.
+void AttendHeads(const LayerShape& shape, const Rows& rows, const AttentionBuffers& buffers,
+                 const HeadRange& heads);
 
 // Attention of items [begin, end): (run, head, row of the run), the last fastest; heads * rows in all.
 void AttendRange(const LayerShape& shape, const Rows& rows, const AttentionBuffers& buffers, size_t begin,

@@ -1,11 +1,13 @@
 // Room: session. The one transformer layer: inference runs it with buffers that every layer shares, the
-// trainer with buffers that it keeps for the backward pass. Touches the buffers it is given.
+// trainer with buffers that it keeps for the backward pass. Touches the buffers it is given. The members of a
+// crew have `normed` and `quantized` of their own, the other buffers in common, and work in place.
 #ifndef CLLM_SESSION_LAYER_H_
 #define CLLM_SESSION_LAYER_H_
 
 #include <cstddef>
 #include <cstdint>
 
+#include "base/crew.h"
 #include "kernels/attention.h"
 #include "kernels/int8.h"
 #include "model/model.h"
@@ -74,7 +76,7 @@ struct LinearShape {
   size_t rows, x_stride, y_stride, panels;
 };
 void Linear(const Tensor& weights, const LinearShape& shape, const float* x, float* y, bool accumulate,
-            const QuantizedRows& quantized, const cllm_workers* workers);
+            const QuantizedRows& quantized, Crew& crew);
 
 // y [rows][y_stride] = RMS norm of x [rows][width_stride] times the transposed matrix; panels as above.
 // normed is written, too; inverse may be nullptr.
@@ -85,11 +87,11 @@ struct NormBuffers {
 };
 void NormLinear(const Tensor& norm, const Tensor& weights, const LayerShape& shape, size_t rows,
                 const NormBuffers& buffers, float* y, size_t y_stride, const QuantizedRows& quantized,
-                const cllm_workers* workers);
+                Crew& crew);
 
 // y = RMS norm of x [rows][width_stride]; inverse may be nullptr.
 void NormRows(const Tensor& weight, const LayerShape& shape, size_t rows, const float* x, float* y,
-              float* inverse, const cllm_workers* workers);
+              float* inverse, Crew& crew);
 
 // Row-major buffers with the strides of LayerShape. x_out may be x_in.
 struct AttentionBuffers {
@@ -108,15 +110,15 @@ struct AttentionBuffers {
 
 // query_key_value of norm(x_in), rotated; puts the rows' keys and values into the cache.
 void ProjectAndStore(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
-                     const AttentionBuffers& buffers, const cllm_workers* workers);
+                     const AttentionBuffers& buffers, Crew& crew);
 
 // x_out = x_in + attention of the queries to all that is in the cache.
 void AttendAndAdd(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
-                  const AttentionBuffers& buffers, const cllm_workers* workers);
+                  const AttentionBuffers& buffers, Crew& crew);
 
 // Both: x_out = x_in + attention(norm(x_in)).
 void AttentionHalf(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
-                   const AttentionBuffers& buffers, const cllm_workers* workers);
+                   const AttentionBuffers& buffers, Crew& crew);
 
 struct FeedForwardBuffers {
   const float* x_in;
@@ -130,7 +132,7 @@ struct FeedForwardBuffers {
 
 // x_out = x_in + down(silu(gate(norm(x_in))) * up(norm(x_in))).
 void FeedForwardHalf(const LayerWeights& weights, const LayerShape& shape, size_t rows,
-                     const FeedForwardBuffers& buffers, const cllm_workers* workers);
+                     const FeedForwardBuffers& buffers, Crew& crew);
 
 // Row `token` of the embedding as floats, padded with zeros.
 void EmbedToken(const Tensor& embedding, uint32_t token, float* x);

@@ -19,6 +19,9 @@ constexpr uint32_t kFewestRows = 8;
 // each weight for many rows, few enough for all that they need to stay in its cache.
 constexpr size_t kGroupRows = 64;
 
+// Multiply-adds of a layer that are worth a member's waiting for the others a few times.
+constexpr size_t kMemberMacs = 65536;
+
 }  // namespace
 
 Status Session::Create(const Model& model, const cllm_limits* limits, const cllm_workers* workers, void* room,
@@ -38,7 +41,7 @@ Session::Session(const Model& model, const SessionPlan& plan, const cllm_workers
       embedding_(FindTensor(model, Role::kTokenEmbedding, 0)),
       final_norm_(FindTensor(model, Role::kFinalNorm, 0)),
       head_(FindTensor(model, Role::kHead, 0)),
-      workers_(workers != nullptr ? *workers : cllm_workers{1, nullptr, nullptr}),
+      workers_(workers != nullptr ? *workers : cllm_workers{1, nullptr, nullptr, nullptr}),
       room_(room) {
   LayerWeights* layers = At<LayerWeights>(plan_.layers);
   for (uint32_t i = 0; i < model_.config.layers; ++i) new (layers + i) LayerWeights(FindLayer(model_, i));
@@ -49,25 +52,36 @@ Session::Session(const Model& model, const SessionPlan& plan, const cllm_workers
 // the workers take a range of rows each, and meet after every layer's keys and values: rows are independent
 // but for those of earlier rows. With rows too few for that they share each matrix, as far as it is worth it.
 void Session::Forward(uint32_t run_count, uint32_t rows) {
-  const uint32_t ranges = RowRanges(rows);
-  if (!kHasWorkers || ranges == 1) return ForwardRuns(0, run_count, workers());
+  const uint32_t ranges = RowRanges(rows), members = CrewMembers(rows);
+  Crew alone(nullptr);
+  if (kHasWorkers && ranges == 1 && members > 1) {
+    return RunCrew(workers_, members, [&](Crew& crew) { ForwardRuns(0, run_count, crew); });
+  }
+  if (!kHasWorkers || ranges == 1) return ForwardRuns(0, run_count, alone);
   if (CutsEvenly(run_count, rows, ranges)) {
     return ParallelFor(workers(), ranges, [&](uint32_t i) {
-      ForwardRuns(FirstRun(run_count, rows, i, ranges), FirstRun(run_count, rows, i + 1, ranges), nullptr);
+      Crew one(nullptr);
+      ForwardRuns(FirstRun(run_count, rows, i, ranges), FirstRun(run_count, rows, i + 1, ranges), one);
     });
   }
   for (uint32_t step = 0; step <= model_.config.layers; ++step) {
     ParallelFor(workers(), ranges, [&](uint32_t i) {
       const size_t begin = size_t{rows} * i / ranges, end = size_t{rows} * (i + 1) / ranges;
-      Step(step, {runs(), run_count, begin, end}, begin, nullptr);
+      Step(step, {runs(), run_count, begin, end});
     });
   }
 }
 
 uint32_t Session::RowRanges(uint32_t rows) const {
   if (!kHasWorkers || rows < kFewestRows * workers_.count) return 1;
-  const size_t row_macs = shape_.width * (shape_.qkv_stride + shape_.query_width + 3 * shape_.hidden);
-  return static_cast<uint32_t>(RangeCount(workers(), rows, row_macs / kInt8Speed));
+  return static_cast<uint32_t>(RangeCount(workers(), rows, RowMacs() / kInt8Speed));
+}
+
+uint32_t Session::CrewMembers(uint32_t rows) const {
+  size_t members = rows * RowMacs() / kMemberMacs;
+  const size_t limits[] = {workers_.count, plan_.limits.batch / rows, CrewState::kMostMembers};
+  for (const size_t limit : limits) members = members < limit ? members : limit;
+  return static_cast<uint32_t>(members);
 }
 
 uint32_t Session::FirstRun(uint32_t run_count, uint32_t rows, uint32_t part, uint32_t parts) const {
@@ -88,7 +102,8 @@ bool Session::CutsEvenly(uint32_t run_count, uint32_t rows, uint32_t parts) cons
   return true;
 }
 
-void Session::ForwardRuns(uint32_t first, uint32_t last, const cllm_workers* workers) {
+void Session::ForwardRuns(uint32_t first, uint32_t last, Crew& crew) {
+  const LayerWeights* layers = At<LayerWeights>(plan_.layers);
   const Run* const all = runs();
   const size_t space = all[first].row;
   for (uint32_t next; first < last; first = next) {
@@ -97,20 +112,26 @@ void Session::ForwardRuns(uint32_t first, uint32_t last, const cllm_workers* wor
       end += all[next].length;
     }
     const Rows rows = {all + first, next - first, all[first].row, end};
-    for (uint32_t step = 0; step <= model_.config.layers; ++step) Step(step, rows, space, workers);
+    crew.Step(1, 0, [&](size_t, size_t) { Embed(rows); });
+    for (uint32_t i = 0; i < model_.config.layers; ++i) {
+      AttentionHalf(layers[i], shape_, rows, AttentionOf(i, rows, space, crew), crew);
+      FeedForwardHalf(layers[i], shape_, rows.count(), FeedForwardOf(rows, space, crew), crew);
+    }
   }
 }
 
-void Session::Step(uint32_t step, const Rows& rows, size_t space, const cllm_workers* workers) {
+void Session::Step(uint32_t step, const Rows& rows) {
   const LayerWeights* layers = At<LayerWeights>(plan_.layers);
+  const size_t space = rows.begin;
+  Crew alone(nullptr);
   if (step == 0) {
     Embed(rows);
   } else {
-    AttendAndAdd(layers[step - 1], shape_, rows, AttentionOf(step - 1, rows, space), workers);
-    FeedForwardHalf(layers[step - 1], shape_, rows.count(), FeedForwardOf(rows, space), workers);
+    AttendAndAdd(layers[step - 1], shape_, rows, AttentionOf(step - 1, rows, space, alone), alone);
+    FeedForwardHalf(layers[step - 1], shape_, rows.count(), FeedForwardOf(rows, space, alone), alone);
   }
   if (step == model_.config.layers) return;
-  ProjectAndStore(layers[step], shape_, rows, AttentionOf(step, rows, space), workers);
+  ProjectAndStore(layers[step], shape_, rows, AttentionOf(step, rows, space, alone), alone);
 }
 
 void Session::Embed(const Rows& rows) {
@@ -133,20 +154,22 @@ QuantizedRows Session::QuantizedFrom(size_t row) const {
 }
 
 // Each row's scratch is its own, so that rows may be in different halves of the layer at the same time.
-AttentionBuffers Session::AttentionOf(uint32_t layer, const Rows& rows, size_t space) const {
+AttentionBuffers Session::AttentionOf(uint32_t layer, const Rows& rows, size_t space,
+                                      const Crew& crew) const {
+  const size_t own = space + crew.index() * rows.count();
   float* residual = At<float>(plan_.residual) + rows.begin * shape_.width_stride;
   float* scratch = At<float>(plan_.scratch) + space * plan_.scratch_floats;
   const auto stride = static_cast<size_t>(plan_.quantized_stride);
   return {residual,
           residual,
-          At<float>(plan_.normed) + space * shape_.width_stride,
+          At<float>(plan_.normed) + own * shape_.width_stride,
           nullptr,
           scratch,
           scratch + rows.count() * shape_.qkv_stride,
           nullptr,
           At<float>(plan_.angles),
           CacheOf(layer),
-          QuantizedFrom(space),
+          QuantizedFrom(own),
           {At<int8_t>(plan_.quantized) + space * stride, stride,
            At<RowScale>(plan_.head_scales) + space * (shape_.heads + 2 * shape_.kv_heads)}};
 }
@@ -163,16 +186,13 @@ KvCache Session::CacheOf(uint32_t layer) const {
           context};
 }
 
-FeedForwardBuffers Session::FeedForwardOf(const Rows& rows, size_t space) const {
+FeedForwardBuffers Session::FeedForwardOf(const Rows& rows, size_t space, const Crew& crew) const {
+  const size_t own = space + crew.index() * rows.count();
   float* residual = At<float>(plan_.residual) + rows.begin * shape_.width_stride;
   float* scratch = At<float>(plan_.scratch) + space * plan_.scratch_floats;
-  return {residual,
-          residual,
-          At<float>(plan_.normed) + space * shape_.width_stride,
-          nullptr,
-          scratch,
-          scratch + rows.count() * 2 * shape_.hidden_stride,
-          QuantizedFrom(space)};
+  return {residual,          residual, At<float>(plan_.normed) + own * shape_.width_stride,
+          nullptr,           scratch,  scratch + rows.count() * 2 * shape_.hidden_stride,
+          QuantizedFrom(own)};
 }
 
 // Logits of the finals, at most a batch of them at a time.
@@ -183,11 +203,12 @@ void Session::ComputeLogits(uint32_t rows) {
     const uint32_t ranges = RowRanges(count);
     ParallelFor(ranges > 1 ? workers() : nullptr, ranges, [&](uint32_t i) {
       const size_t begin = size_t{count} * i / ranges, end = size_t{count} * (i + 1) / ranges;
+      Crew crew(ranges > 1 ? nullptr : workers());
       NormLinear(final_norm_, head_, shape_, end - begin,
                  {At<float>(plan_.finals) + (done + begin) * width, At<float>(plan_.normed) + begin * width,
                   nullptr},
                  At<float>(plan_.logits) + (done + begin) * vocabulary, vocabulary, QuantizedFrom(begin),
-                 ranges > 1 ? nullptr : workers());
+                 crew);
     });
   }
 }

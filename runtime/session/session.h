@@ -46,18 +46,26 @@ class Session {
   void Forward(uint32_t run_count, uint32_t rows);
   // How many ranges of rows go through the layers side by side, each on one worker.
   uint32_t RowRanges(uint32_t rows) const;
+  // How many members of a crew share each matrix for so few rows that they are not cut.
+  uint32_t CrewMembers(uint32_t rows) const;
+  // Multiply-adds of a row in a layer's matrices.
+  size_t RowMacs() const {
+    return shape_.width * (shape_.qkv_stride + shape_.query_width + 3 * shape_.hidden);
+  }
   // The first run of part `part` of `parts` about equal ones that are cut between runs.
   uint32_t FirstRun(uint32_t run_count, uint32_t rows, uint32_t part, uint32_t parts) const;
   bool CutsEvenly(uint32_t run_count, uint32_t rows, uint32_t parts) const;
   // Runs [first, last) through all layers, a group after the other.
-  void ForwardRuns(uint32_t first, uint32_t last, const cllm_workers* workers);
+  void ForwardRuns(uint32_t first, uint32_t last, Crew& crew);
   // What is between the writing of one layer's keys and the next one's. Step 0 begins with the tokens, step
-  // `layers` ends with the residual. Whatever a row needs only meanwhile goes into the rows from `space` on.
-  void Step(uint32_t step, const Rows& rows, size_t space, const cllm_workers* workers);
+  // `layers` ends with the residual.
+  void Step(uint32_t step, const Rows& rows);
   void Embed(const Rows& rows);
-  AttentionBuffers AttentionOf(uint32_t layer, const Rows& rows, size_t space) const;
+  // The rows' scratch is that of the rows from `space` on, and what a member of a crew has for itself lies in
+  // as many rows' for each.
+  AttentionBuffers AttentionOf(uint32_t layer, const Rows& rows, size_t space, const Crew& crew) const;
   KvCache CacheOf(uint32_t layer) const;
-  FeedForwardBuffers FeedForwardOf(const Rows& rows, size_t space) const;
+  FeedForwardBuffers FeedForwardOf(const Rows& rows, size_t space, const Crew& crew) const;
   QuantizedRows QuantizedFrom(size_t row) const;
   void ComputeLogits(uint32_t rows);
   template <class T>

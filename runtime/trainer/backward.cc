@@ -92,7 +92,8 @@ void Trainer::FeedForwardHalfBackward(size_t layer, size_t rows, const Band& ban
   const float* transposed = Floats(plan_.transposed);
   const float* d_added = AddedGradient(2 * layer + 1, rows) + band.row() * width;
   float* d_hidden = Floats(plan_.d_hidden) + band.row() * hidden;
-  NormRows(weights.feed_forward_norm, shape_, count, buffers.x_in, buffers.normed, nullptr, band.workers);
+  Crew crew(band.workers);
+  NormRows(weights.feed_forward_norm, shape_, count, buffers.x_in, buffers.normed, nullptr, crew);
   LinearBackward(weights.down, transposed, d_added, width, band, d_hidden);
   ForRanges(band.workers, count, hidden * 32, [&](size_t begin, size_t end) {
     float* gate_up = buffers.gate_up + begin * 2 * hidden;
@@ -115,7 +116,8 @@ void Trainer::AttentionHalfBackward(size_t layer, size_t rows, const Band& band)
             [&](size_t begin, size_t end) { HeadsBackward(buffers, band, begin, end); });
   ForRanges(band.workers, count, qkv * 2,
             [&](size_t begin, size_t end) { RotateBackward(buffers, band, begin, end); });
-  NormRows(weights.attention_norm, shape_, count, buffers.x_in, buffers.normed, nullptr, band.workers);
+  Crew crew(band.workers);
+  NormRows(weights.attention_norm, shape_, count, buffers.x_in, buffers.normed, nullptr, crew);
   LinearBackward(weights.query_key_value, transposed + width * shape_.query_stride,
                  Floats(plan_.d_query_key_value) + band.row() * qkv, qkv, band,
                  Floats(plan_.d_normed) + band.row() * width);

@@ -41,6 +41,7 @@ void Trainer::Forward(const uint32_t* inputs, const SequenceBatch& batch, bool t
   const size_t all = batch.count(), layers = model_.config.layers, width = shape_.width_stride;
   ForBands(batch, [&](const Band& band) {
     const size_t count = band.batch.count(), row = band.row();
+    Crew crew(band.workers);
     ForRanges(band.workers, count, shape_.width * 4, [&](size_t begin, size_t end) {
       for (size_t r = row + begin; r < row + end; ++r) {
         EmbedToken(embedding_, inputs[r], Residual(0, all) + r * width);
@@ -48,13 +49,13 @@ void Trainer::Forward(const uint32_t* inputs, const SequenceBatch& batch, bool t
     });
     if (training) DropEmbedded(band, Residual(0, all));
     for (size_t layer = 0; layer < layers; ++layer) {
-      AttentionHalf(Layer(layer), shape_, RowsOf(band), AttentionOf(layer, all, band), band.workers);
+      AttentionHalf(Layer(layer), shape_, RowsOf(band), AttentionOf(layer, all, band), crew);
       if (training) DropAdded(2 * layer, all, band);
-      FeedForwardHalf(Layer(layer), shape_, count, FeedForwardOf(layer, all, band), band.workers);
+      FeedForwardHalf(Layer(layer), shape_, count, FeedForwardOf(layer, all, band), crew);
       if (training) DropAdded(2 * layer + 1, all, band);
     }
     NormRows(final_norm_, shape_, count, Residual(2 * layers, all) + row * width,
-             Floats(plan_.normed) + row * width, Inverse(2 * layers, all) + row, band.workers);
+             Floats(plan_.normed) + row * width, Inverse(2 * layers, all) + row, crew);
   });
 }
 
@@ -99,8 +100,9 @@ void Trainer::HeadAndLoss(const uint32_t* targets, size_t rows, bool gradient, f
     const size_t count = rows - begin < plan_.logits_rows ? rows - begin : plan_.logits_rows;
     const float* normed = Floats(plan_.normed) + begin * stride;
     float* d_normed = Floats(plan_.d_normed) + begin * stride;
+    Crew crew(workers());
     Linear(head_, {count, stride, vocabulary, vocabulary / kPanel}, normed, logits, false,
-           {nullptr, 0, nullptr}, workers());
+           {nullptr, 0, nullptr}, crew);
     ForShares(count * vocabulary * 16, [&](const Share& share) {
       RowLosses(targets, begin, share.Begin(count), share.End(count), gradient, token_weight);
       if (gradient && begin == 0) Transpose(head_, vocabulary, transposed, share);

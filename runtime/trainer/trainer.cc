@@ -26,7 +26,7 @@ Trainer::Trainer(const Model& model, const TrainerPlan& plan, const cllm_workers
       plan_(plan),
       shape_(model.config),
       vocabulary_stride_(PaddedRow(model.config.vocabulary_size)),
-      workers_(workers != nullptr ? *workers : cllm_workers{1, nullptr, nullptr}),
+      workers_(workers != nullptr ? *workers : cllm_workers{1, nullptr, nullptr, nullptr}),
       room_(room) {
   CopyWeights();
   const size_t weight_bytes = static_cast<size_t>(plan.weight_floats * sizeof(float));

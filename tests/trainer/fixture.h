@@ -16,7 +16,7 @@ namespace cllm::testing {
 // As many threads as `count`, started afresh for each fork: slow and plain.
 class PlainWorkers {
  public:
-  explicit PlainWorkers(uint32_t count) : workers_{count, this, Run} {}
+  explicit PlainWorkers(uint32_t count) : workers_{count, this, Run, nullptr} {}
   const cllm_workers* get() const { return &workers_; }
 
  private:

@@ -99,11 +99,13 @@ const char* cllm_version(void);
 
 /* A fork-join that the platform provides; NULL in its place means the calling thread alone.
  * run must call task(context, i) exactly once for each i in [0, tasks), on any thread, in any order and
- * possibly at the same time, and return when all calls have. count is a hint: how many may run at once. */
+ * possibly at the same time, and return when all calls have. count is a hint: how many may run at once.
+ * yield may be NULL; a task calls it now and then while it waits for another task that is running. */
 typedef struct cllm_workers {
   uint32_t count;
   void* self;
   void (*run)(void* self, void (*task)(void* context, uint32_t index), void* context, uint32_t tasks);
+  void (*yield)(void* self);
 } cllm_workers;
 
 /* ---- Model ----------------------------------------------------------------------------------------- */
