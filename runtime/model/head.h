@@ -6,7 +6,16 @@
 #include <cstdint>
 
 #include "base/status.h"
+#include "flatbuffers/base.h"
 #include "model/model.h"
+
+// The verifier divides the largest size of a buffer, 2^31 - 1, by that of an element. Firmware divides in 32
+// bits: in 64 it needs 700 bytes of the compiler's library, for this alone.
+#if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
+#undef FLATBUFFERS_MAX_BUFFER_SIZE
+#define FLATBUFFERS_MAX_BUFFER_SIZE 0x7FFFFFFFu
+#endif
+
 #include "schemas/model_generated.h"
 
 namespace cllm {

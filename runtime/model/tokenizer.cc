@@ -1,4 +1,5 @@
 #include "model/head.h"
+#include "model/tensors.h"
 
 namespace cllm {
 namespace {
@@ -54,10 +55,14 @@ bool ReadScores(const Table& table, TokenizerView* view) {
 
 bool ReadMerges(const Table& table, TokenizerView* view) {
   if (view->kind != TokenizerKind::kByteBpe) return table.data == nullptr;
-  constexpr uint64_t kMergeBytes = 3 * sizeof(uint32_t);
-  if (table.bytes % kMergeBytes != 0 || table.bytes / kMergeBytes > view->count) return false;
+  constexpr uint32_t kMergeBytes = 3 * sizeof(uint32_t);
+  static_assert(uint64_t{kMergeBytes} * kMaxVocabulary <= 0xFFFFFFFFu,
+                "bytes fit 32 bits, as firmware divides");
+  if (table.bytes > uint64_t{kMergeBytes} * view->count) return false;
+  const auto bytes = static_cast<uint32_t>(table.bytes);
+  if (bytes % kMergeBytes != 0) return false;
   view->merges = reinterpret_cast<const uint32_t*>(table.data);
-  view->merge_count = static_cast<uint32_t>(table.bytes / kMergeBytes);
+  view->merge_count = bytes / kMergeBytes;
   for (uint32_t i = 0; i < 3 * view->merge_count; ++i) {
     if (view->merges[i] >= view->count) return false;
   }

@@ -143,6 +143,12 @@ TEST_CASE("tables that a kind must have, or must not") {
   CHECK(StatusWith(Kind::kByteBpe, [](FileEditor& e) {
           e.SetContent(e.tokenizer().merges, std::string(13, '\0'));
         }) == CLLM_FILE_TOKENIZER);
+  // No more merges than tokens.
+  for (const size_t merges : {270, 271}) {
+    CHECK(StatusWith(Kind::kByteBpe, [merges](FileEditor& e) {
+            e.SetContent(e.tokenizer().merges, std::string(12 * merges, '\0'));
+          }) == (merges <= 270 ? CLLM_OK : CLLM_FILE_TOKENIZER));
+  }
   CHECK(StatusWith(Kind::kByteBpe, [](FileEditor& e) { e.tokenizer().byte_token_base = CLLM_NO_TOKEN; }) ==
         CLLM_FILE_TOKENIZER);
   // The slots of a byte-level BPE name merges, not tokens.
