@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "base/bf16.h"
 #include "base/layout.h"
 #include "kernels/attention.h"
@@ -8,10 +10,8 @@ void WriteKv(const float* key, const float* value, size_t head_size, size_t posi
              const KvHead& cache) {
   const size_t lane = position % kPanel;
   float* panel = cache.keys + (position - lane) * head_size;
-  for (size_t i = 0; i < head_size; ++i) {
-    panel[i * kPanel + lane] = key[i];
-    cache.values[position * head_size + i] = value[i];
-  }
+  for (size_t i = 0; i < head_size; ++i) panel[i * kPanel + lane] = key[i];
+  std::memcpy(cache.values + position * head_size, value, head_size * sizeof(float));
   for (size_t i = 0; clear && i < head_size; ++i) {
     for (size_t after = lane + 1; after < kPanel; ++after) panel[i * kPanel + after] = 0.0f;
   }

@@ -94,9 +94,8 @@ void DequantizeRow(const uint8_t* weights, const uint16_t* weight_scales, size_t
                    float* out) {
   const uint8_t* from = weights + row / kPanel * kPanel * RoundUp(columns, 4) + row % kPanel * 4;
   const float scale = Bf16ToFloat(weight_scales[row]);
-  for (size_t k = 0; k < columns; ++k) {
-    const uint8_t weight = from[k / 4 * 4 * kPanel + k % 4];
-    out[k] = static_cast<float>(weight - 128) * scale;
+  for (size_t k = 0; k < columns; k += 4, from += 4 * kPanel) {
+    for (size_t i = 0; i < 4; ++i) out[k + i] = static_cast<float>(from[i] - 128) * scale;
   }
   for (size_t k = columns; k < PaddedRow(columns); ++k) out[k] = 0.0f;
 }
