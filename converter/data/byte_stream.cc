@@ -16,7 +16,7 @@
 namespace cllm {
 namespace {
 
-absl::Status Damaged(const std::string& path, const char* what) {
+[[maybe_unused]] absl::Status Damaged(const std::string& path, const char* what) {
   return absl::DataLossError(absl::StrCat(path, ": the compressed data is ", what, "; get the file again"));
 }
 
