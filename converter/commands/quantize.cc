@@ -1,4 +1,4 @@
-// `cllm quantize`: float weights to integers.
+// `cllm quantize`: float32 weights to bfloat16 or to integers.
 #include "converter/quantize/quantize.h"
 
 #include <cstdio>
@@ -16,7 +16,14 @@ struct Options {
   std::string in, out, format, embedding;
 };
 
+void CheckUsage(const Options& options) {
+  if (options.format == "bf16" && !options.embedding.empty()) {
+    throw CLI::ValidationError("--embedding", "goes with integers: floats and integers do not mix");
+  }
+}
+
 absl::Status Run(const Options& options) {
+  CheckUsage(options);
   const uint64_t before = FileBytes(options.in);
   {
     const SignalsHeld held;
@@ -37,10 +44,11 @@ absl::Status Run(const Options& options) {
 
 Command AddQuantize(CLI::App& program) {
   auto options = std::make_shared<Options>();
-  CLI::App* app = program.add_subcommand("quantize", "makes a model about four or seven times smaller");
-  app->add_option("IN", options->in, "a .cllm file with float32 weights")->required()->type_name("");
-  AddChoice(app, "--format", &options->format, {"int8", "int4"},
-            "int8: 8-bit integers with a scale for each matrix row; int4: 4-bit integers with a scale and a "
+  CLI::App* app = program.add_subcommand("quantize", "makes a model about two, four or seven times smaller");
+  app->add_option("IN", options->in, "a .cllm file with float weights")->required()->type_name("");
+  AddChoice(app, "--format", &options->format, {"bf16", "int8", "int4"},
+            "bf16: bfloat16, the upper half of each float32, rounded to nearest; int8: 8-bit integers with a "
+            "scale for each matrix row; int4: 4-bit integers with a scale and a "
             "zero for each 32 of a row, 4.3 bits a weight in all; norms stay float32")
       ->required();
   AddChoice(app, "--embedding", &options->embedding, {"int8", "int4"},
@@ -48,8 +56,8 @@ Command AddQuantize(CLI::App& program) {
             "as --format");
   AddOutput(app, &options->out);
   app->footer(
-      "Prints both sizes on stderr, nothing on stdout. Either gives the same bits on every "
-      "machine.\n\n"
+      "Prints both sizes on stderr, nothing on stdout. Integers give the same bits on every machine, bf16 "
+      "where\nfloat32 does: the bits of a float32 file with the same weights.\n\n"
       "Example:\n"
       "  cllm quantize stories.cllm --format int8 -o stories8.cllm\n"
       "  cllm eval stories8.cllm --data held_out.txt     # what it lost\n"

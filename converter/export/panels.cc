@@ -26,15 +26,8 @@ uint32_t SourceRow(const Config& config, Role role, uint64_t row) {
   return static_cast<uint32_t>(panel % 2 == 0 ? source : config.hidden + source);
 }
 
-float FloatOfBf16(uint16_t bits) {
-  const uint32_t wide = uint32_t{bits} << 16;
-  float value;
-  std::memcpy(&value, &wide, sizeof(value));
-  return value;
-}
-
 // Where an element lies: base/layout.h.
-uint64_t F32Place(uint64_t row, uint64_t column, uint64_t columns) {
+uint64_t FloatPlace(uint64_t row, uint64_t column, uint64_t columns) {
   return (row / kPanel * columns + column) * kPanel + row % kPanel;
 }
 uint64_t I8Place(uint64_t row, uint64_t column, uint64_t columns) {
@@ -52,16 +45,20 @@ uint64_t I4GroupPlace(uint64_t row, uint64_t column, uint64_t columns) {
   return (row / kPanel * I4Groups(columns) / 2 + group / 2) * 2 * kPanel + row % kPanel * 2 + group % 2;
 }
 
-std::string PackF32(const Config& config, Role role, const FloatTensor& tensor) {
+// Panels of Stored, each element convert(value).
+template <class Stored, class Convert>
+std::string PackFloats(const Config& config, Role role, const FloatTensor& tensor, const Convert& convert) {
   const uint64_t stored_rows = StoredRows(config, role);
-  std::vector<float> panels(F32PanelBytes(stored_rows, tensor.columns) / sizeof(float));
+  std::vector<Stored> panels(stored_rows * tensor.columns);
   for (uint64_t row = 0; row < stored_rows; ++row) {
     const uint32_t source = SourceRow(config, role, row);
     if (source == kNoRow) continue;
     const float* values = &tensor.values[uint64_t{source} * tensor.columns];
-    for (uint32_t k = 0; k < tensor.columns; ++k) panels[F32Place(row, k, tensor.columns)] = values[k];
+    for (uint32_t k = 0; k < tensor.columns; ++k) {
+      panels[FloatPlace(row, k, tensor.columns)] = convert(values[k]);
+    }
   }
-  return std::string(reinterpret_cast<const char*>(panels.data()), panels.size() * sizeof(float));
+  return std::string(reinterpret_cast<const char*>(panels.data()), panels.size() * sizeof(Stored));
 }
 
 std::string PackI8(const Config& config, Role role, const FloatTensor& tensor) {
@@ -75,7 +72,7 @@ std::string PackI8(const Config& config, Role role, const FloatTensor& tensor) {
     float max_absolute = 0;
     for (uint32_t k = 0; k < tensor.columns; ++k) max_absolute = std::max(max_absolute, std::abs(values[k]));
     scales[row] = WeightScale(max_absolute);
-    const double scale = FloatOfBf16(scales[row]);
+    const double scale = Bf16ToFloat(scales[row]);
     for (uint32_t k = 0; k < tensor.columns; ++k) {
       // nearbyint is exact: to nearest, ties to even.
       const int quantized = static_cast<int>(std::nearbyint(values[k] / scale));
@@ -130,9 +127,10 @@ std::string PackTensor(const Config& config, Role role, const FloatTensor& tenso
     return bytes;
   }
   switch (format) {
+    case Dtype::kBf16: return PackFloats<uint16_t>(config, role, tensor, Bf16Nearest);
     case Dtype::kI8: return PackI8(config, role, tensor);
     case Dtype::kI4: return PackI4(config, role, tensor);
-    default: return PackF32(config, role, tensor);
+    default: return PackFloats<float>(config, role, tensor, [](float value) { return value; });
   }
 }
 
@@ -144,6 +142,7 @@ FloatTensor UnpackTensor(const Config& config, Role role, const Tensor& stored) 
     return tensor;
   }
   const auto* floats = static_cast<const float*>(stored.data);
+  const auto* halves = static_cast<const uint16_t*>(stored.data);
   const uint64_t stored_rows = StoredRows(config, role);
   for (uint64_t row = 0; row < stored_rows; ++row) {
     const uint32_t source = SourceRow(config, role, row);
@@ -151,10 +150,12 @@ FloatTensor UnpackTensor(const Config& config, Role role, const Tensor& stored) 
     float* values = &tensor.values[uint64_t{source} * stored.columns];
     for (uint32_t k = 0; k < stored.columns; ++k) {
       if (stored.dtype == Dtype::kF32) {
-        values[k] = floats[F32Place(row, k, stored.columns)];
+        values[k] = floats[FloatPlace(row, k, stored.columns)];
+      } else if (stored.dtype == Dtype::kBf16) {
+        values[k] = Bf16ToFloat(halves[FloatPlace(row, k, stored.columns)]);
       } else {
         const int quantized = StoredInteger(stored, stored_rows, row, k);
-        values[k] = static_cast<float>(quantized) * FloatOfBf16(stored.scales[row]);
+        values[k] = static_cast<float>(quantized) * Bf16ToFloat(stored.scales[row]);
       }
     }
   }

@@ -12,8 +12,10 @@ struct Name {
   const char* option;
   const char* words;
 };
-constexpr Name kNames[] = {
-    {Dtype::kF32, "f32", "float32"}, {Dtype::kI8, "int8", "int8"}, {Dtype::kI4, "int4", "int4"}};
+constexpr Name kNames[] = {{Dtype::kF32, "f32", "float32"},
+                           {Dtype::kBf16, "bf16", "bfloat16"},
+                           {Dtype::kI8, "int8", "int8"},
+                           {Dtype::kI4, "int4", "int4"}};
 
 const Name& NameOf(Dtype format) {
   return *std::find_if(std::begin(kNames), std::end(kNames),

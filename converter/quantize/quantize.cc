@@ -10,7 +10,7 @@ namespace cllm {
 absl::Status Quantize(const std::string& in, const WeightFormats& formats, const std::string& out) {
   absl::StatusOr<ModelFile> file = ModelFile::Open(in);
   if (!file.ok()) return file.status();
-  if (file->model().config.weights != Dtype::kF32) {
+  if (IsInteger(file->model().config.weights)) {
     return absl::FailedPreconditionError(absl::StrCat(in, " has ", FormatWords(file->model().config.weights),
                                                       " weights already; quantize the float file that it "
                                                       "was made from"));

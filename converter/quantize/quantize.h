@@ -1,4 +1,4 @@
-// Room: converter/quantize. A model file with float weights becomes one with integer weights.
+// Room: converter/quantize. A model file with float weights becomes one with narrower weights.
 #ifndef CLLM_CONVERTER_QUANTIZE_QUANTIZE_H_
 #define CLLM_CONVERTER_QUANTIZE_QUANTIZE_H_
 
@@ -9,8 +9,8 @@
 
 namespace cllm {
 
-// Reads `in`, quantises every matrix to its format and writes `out` (which may be `in`). An error if `in` is
-// quantised already: a second rounding would only lose.
+// Reads `in`, rounds every matrix to its format and writes `out` (which may be `in`). An error if `in` has
+// integer weights already: a second rounding would only lose.
 absl::Status Quantize(const std::string& in, const WeightFormats& formats, const std::string& out);
 
 }  // namespace cllm

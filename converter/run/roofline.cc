@@ -65,6 +65,7 @@ double ProductSpeed(uint32_t weight_format, const cllm_workers* workers) {
   std::vector<int8_t> q(kRows * kDepth);
   std::vector<RowScale> scales(kRows);
   std::vector<int16_t> group_sums(2 * kRows * kDepth / kI4Group);
+  const std::vector<uint16_t> halves(kOutputs * kDepth);
   const std::vector<uint8_t> integers(kOutputs * kDepth);
   const std::vector<uint16_t> weight_scales(kOutputs);
   std::vector<float> y(count * kRows * kOutputs);
@@ -86,6 +87,9 @@ double ProductSpeed(uint32_t weight_format, const cllm_workers* workers) {
                   0,
                   kOutputs / kPanel,
                   false});
+      } else if (weight_format == CLLM_FORMAT_BF16) {
+        GemmBf16({x.data(), kDepth, 1, halves.data(), kDepth * kPanel, kPanel, to, kOutputs, kPanel, kRows,
+                  kDepth, 0, kOutputs / kPanel, false});
       } else {
         GemmF32({x.data(), kDepth, 1, weights.data(), kDepth * kPanel, kPanel, to, kOutputs, kPanel, kRows,
                  kDepth, 0, kOutputs / kPanel, false});
@@ -97,6 +101,7 @@ double ProductSpeed(uint32_t weight_format, const cllm_workers* workers) {
 
 double WeightBytes(const cllm_model_info& info) {
   switch (info.weight_format) {
+    case CLLM_FORMAT_BF16: return 2;
     case CLLM_FORMAT_INT8: return 1;
     case CLLM_FORMAT_INT4: return 0.5 + 1.0 / kI4Group;
     default: return 4;

@@ -105,7 +105,7 @@ const char* cllm_status_name(cllm_status status) {
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_SLIDING_WINDOW, "sliding windows do not run yet");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_EMBEDDING_KIND, "only embedding tables run yet");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_HEAD_KIND, "only full output heads run yet");
-    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_DTYPE, "only float32, int8 and int4 weights run yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_DTYPE, "weights of this type do not run in this build");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_TOKENIZER, "the kind of tokenizer or pretokenizer does not run yet");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_PARALLEL_BLOCK, "parallel blocks do not run yet");
   }

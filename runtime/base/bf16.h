@@ -14,6 +14,14 @@ inline float Bf16ToFloat(uint16_t bits) {
   return value;
 }
 
+// The nearest bfloat16, ties to even: an infinity beyond the largest. Not a number stays so.
+inline uint16_t Bf16Nearest(float value) {
+  uint32_t word;
+  std::memcpy(&word, &value, sizeof(word));
+  if ((word & 0x7FFFFFFFu) > 0x7F800000u) return static_cast<uint16_t>(word >> 16 | 0x40u);
+  return static_cast<uint16_t>((word + 0x7FFFu + (word >> 16 & 1u)) >> 16);
+}
+
 // The smallest bfloat16 that is not below a positive finite value: for scales, so that nothing clips. Values
 // above the largest bfloat16 give infinity.
 inline uint16_t Bf16RoundUp(float positive) {

@@ -12,6 +12,13 @@ inline constexpr bool kHasInt8Cache = false;
 inline constexpr bool kHasInt8Cache = true;
 #endif
 
+// Likewise matrices of bfloat16: open then refuses their type.
+#ifdef CLLM_WITHOUT_BF16
+inline constexpr bool kHasBf16 = false;
+#else
+inline constexpr bool kHasBf16 = true;
+#endif
+
 }  // namespace cllm
 
 #endif  // CLLM_BASE_FEATURES_H_

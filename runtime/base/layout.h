@@ -29,6 +29,10 @@ constexpr uint64_t F32PanelBytes(uint64_t rows, uint64_t columns) {
   return RoundUp(rows, kPanel) * columns * sizeof(float);
 }
 
+constexpr uint64_t Bf16PanelBytes(uint64_t rows, uint64_t columns) {
+  return RoundUp(rows, kPanel) * columns * sizeof(uint16_t);
+}
+
 // Bytes of the int8 panels alone; the scales follow directly.
 constexpr uint64_t I8PanelBytes(uint64_t rows, uint64_t columns) {
   return RoundUp(rows, kPanel) * RoundUp(columns, 4);

@@ -1,5 +1,7 @@
 #include "kernels/gemm.h"
 
+#include <type_traits>
+
 #include "base/layout.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -16,15 +18,16 @@ namespace hn = hwy::HWY_NAMESPACE;
 #if HWY_HAVE_SCALABLE
 
 // All vectors of the panels, in tiles of kRows rows.
-template <size_t kRows, size_t kVectors>
-HWY_NOINLINE void ScalableRows(const Gemm& g, size_t row) {
+template <size_t kRows, size_t kVectors, class Weight>
+HWY_NOINLINE void ScalableRows(const BasicGemm<Weight>& g, size_t row) {
   const size_t vectors = (g.panel_end - g.panel_begin) * (16 / hn::Lanes(RowTag()));
   size_t v = 0;
   for (; v + kVectors <= vectors; v += kVectors) ScalableTile<kRows, kVectors>(g, row, v);
   for (; v < vectors; ++v) ScalableTile<kRows, 1>(g, row, v);
 }
 
-void GemmF32(const Gemm& g) {
+template <class Weight>
+HWY_INLINE void Multiply(const BasicGemm<Weight>& g) {
   size_t row = 0;
   for (; row + 8 <= g.rows; row += 8) ScalableRows<8, 1>(g, row);
   for (; row + 4 <= g.rows; row += 4) ScalableRows<4, 2>(g, row);
@@ -34,21 +37,23 @@ void GemmF32(const Gemm& g) {
 
 #else
 
-using TileFunction = void (*)(const TiledGemm&, size_t, size_t);
+template <class Weight>
+using TileFunction = void (*)(const TiledGemm<Weight>&, size_t, size_t);
 
 // The tile for each number of rows from 1 to kMaxRows.
-template <size_t kCount>
+template <class Weight, size_t kCount>
 struct Tiles {
   template <size_t kRows>
-  static constexpr TileFunction Get() {
+  static constexpr TileFunction<Weight> Get() {
     if constexpr (kRows <= kMaxRows) {
-      return &Tile<kRows, kCount>;
+      return &Tile<Weight, kRows, kCount>;
     } else {
       return nullptr;
     }
   }
-  static constexpr TileFunction kOfRows[12] = {Get<1>(), Get<2>(), Get<3>(), Get<4>(),  Get<5>(),  Get<6>(),
-                                               Get<7>(), Get<8>(), Get<9>(), Get<10>(), Get<11>(), Get<12>()};
+  static constexpr TileFunction<Weight> kOfRows[12] = {Get<1>(), Get<2>(),  Get<3>(),  Get<4>(),
+                                                       Get<5>(), Get<6>(),  Get<7>(),  Get<8>(),
+                                                       Get<9>(), Get<10>(), Get<11>(), Get<12>()};
 };
 
 // Calls body(row, rows) for as few tiles as cover [begin, end), and those as even as they can be.
@@ -65,21 +70,23 @@ HWY_INLINE void ForTiles(size_t begin, size_t end, const Body& body) {
 }
 
 // Rows by panels, panels outermost: each is read from memory once for all the rows.
-HWY_INLINE void RowsByPanels(const TiledGemm& g, size_t row_begin, size_t row_end, size_t panel) {
+template <class Weight>
+HWY_INLINE void RowsByPanels(const TiledGemm<Weight>& g, size_t row_begin, size_t row_end, size_t panel) {
   for (; panel + kPanels <= g.panel_end; panel += kPanels) {
-    ForTiles(row_begin, row_end,
-             [&](size_t row, size_t rows) HWY_ATTR { Tiles<kPanels>::kOfRows[rows - 1](g, row, panel); });
+    ForTiles(row_begin, row_end, [&](size_t row, size_t rows) HWY_ATTR {
+      Tiles<Weight, kPanels>::kOfRows[rows - 1](g, row, panel);
+    });
   }
   for (; panel < g.panel_end; ++panel) {
     ForTiles(row_begin, row_end,
-             [&](size_t row, size_t rows) HWY_ATTR { Tiles<1>::kOfRows[rows - 1](g, row, panel); });
+             [&](size_t row, size_t rows) HWY_ATTR { Tiles<Weight, 1>::kOfRows[rows - 1](g, row, panel); });
   }
 }
 
 // Panels in steps of kCount for a product of few rows, while there are as many; returns the next panel.
-template <size_t kRows, size_t kCount>
-HWY_INLINE size_t WidePanels(const TiledGemm& g, size_t panel) {
-  for (; panel + kCount <= g.panel_end; panel += kCount) Tile<kRows, kCount>(g, 0, panel);
+template <size_t kRows, size_t kCount, class Weight>
+HWY_INLINE size_t WidePanels(const TiledGemm<Weight>& g, size_t panel) {
+  for (; panel + kCount <= g.panel_end; panel += kCount) Tile<Weight, kRows, kCount>(g, 0, panel);
   return panel;
 }
 
@@ -107,7 +114,7 @@ HWY_INLINE void PackColumns(const Gemm& g, size_t row, size_t rows, size_t k_beg
 // Rows [row, row + rows) of a group of panels.
 HWY_INLINE void PackedTile(const Gemm& g, size_t row, size_t rows, Packed& packed) {
   const bool in_parts = g.accumulate && g.depth > kPackedDepth;
-  TiledGemm part = {g, false};
+  TiledGemm<float> part = {g, false};
   part.a = packed.a, part.a_row = 1, part.a_k = 16;
   part.panel_begin = 0, part.panel_end = g.panel_end - g.panel_begin;
   part.c += row * g.c_row + g.panel_begin * g.c_panel;
@@ -147,15 +154,18 @@ HWY_NOINLINE void PackedGemm(const Gemm& g) {
 // Floats of A that stay in the second-level cache while all panels pass by.
 inline constexpr size_t kCachedFloats = 128 * 1024;
 
-void GemmF32(const Gemm& gemm) {
+template <class Weight>
+HWY_INLINE void Multiply(const BasicGemm<Weight>& gemm) {
   if (gemm.rows == 0) return;
 #if CLLM_GEMM_PACKS
-  if (gemm.a_row == 1 && gemm.a_k >= kPackedStride && gemm.depth > 0 &&
-      gemm.panel_end - gemm.panel_begin >= 4) {
-    return PackedGemm(gemm);
+  if constexpr (std::is_same<Weight, float>::value) {
+    if (gemm.a_row == 1 && gemm.a_k >= kPackedStride && gemm.depth > 0 &&
+        gemm.panel_end - gemm.panel_begin >= 4) {
+      return PackedGemm(gemm);
+    }
   }
 #endif
-  const TiledGemm g = {gemm, false};
+  const TiledGemm<Weight> g = {gemm, false};
   size_t panel = g.panel_begin;
   if (g.rows == 1) panel = WidePanels<1, kPanelsOf1Row>(g, panel);
   if (g.rows == 2 && kMaxRows >= 2) panel = WidePanels<2, kPanelsOf2Rows>(g, panel);
@@ -168,6 +178,9 @@ void GemmF32(const Gemm& gemm) {
 
 #endif  // HWY_HAVE_SCALABLE
 
+void GemmF32(const Gemm& gemm) { Multiply(gemm); }
+void GemmBf16(const Bf16Gemm& gemm) { Multiply(gemm); }
+
 }  // namespace HWY_NAMESPACE
 }  // namespace cllm
 HWY_AFTER_NAMESPACE();
@@ -176,8 +189,10 @@ HWY_AFTER_NAMESPACE();
 namespace cllm {
 
 HWY_EXPORT(GemmF32);
+HWY_EXPORT(GemmBf16);
 
 void GemmF32(const Gemm& gemm) { HWY_DYNAMIC_DISPATCH(GemmF32)(gemm); }
+void GemmBf16(const Bf16Gemm& gemm) { HWY_DYNAMIC_DISPATCH(GemmBf16)(gemm); }
 
 void TransposePanels(const float* panels, size_t rows, size_t columns, float* transposed, size_t panel_begin,
                      size_t panel_end) {

@@ -8,6 +8,7 @@
 #endif
 
 #include <cstddef>
+#include <cstdint>
 
 #include "hwy/highway.h"
 #include "kernels/arithmetic-inl.h"
@@ -23,6 +24,15 @@ HWY_INLINE void StoreSum(RowTag d, RowVector sum, bool accumulate, float* c) {
   hn::StoreU(accumulate ? hn::Add(hn::LoadU(d, c), sum) : sum, d, c);
 }
 
+HWY_INLINE RowVector LoadWeights(RowTag d, const float* weights) { return hn::LoadU(d, weights); }
+
+// bf16 are the upper halves of float32.
+HWY_INLINE RowVector LoadWeights(RowTag d, const uint16_t* weights) {
+  const hn::Rebind<uint16_t, RowTag> halves;
+  const hn::Rebind<uint32_t, RowTag> words;
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(words, hn::LoadU(halves, weights))));
+}
+
 #if HWY_HAVE_SCALABLE
 
 // Vectors without a size cannot be elements of arrays, so the eight sums have names: sum i is row i /
@@ -30,15 +40,15 @@ HWY_INLINE void StoreSum(RowTag d, RowVector sum, bool accumulate, float* c) {
 inline constexpr size_t kMaxRows = 8;
 
 // Rows [row, row + kRows) of kVectors vectors, counted from the first vector of panel_begin.
-template <size_t kRows, size_t kVectors>
-HWY_INLINE void ScalableTile(const Gemm& g, size_t row, size_t vector) {
+template <size_t kRows, size_t kVectors, class Weight>
+HWY_INLINE void ScalableTile(const BasicGemm<Weight>& g, size_t row, size_t vector) {
   static_assert(kRows * kVectors <= 8 && kVectors <= 4 + 4 * (kRows == 1), "eight sums");
   constexpr size_t kSums = kRows * kVectors;
   const RowTag d;
   const size_t lanes = hn::Lanes(d), per_panel = 16 / lanes;
   const auto panel_of = [&](size_t i) { return g.panel_begin + (vector + i % kVectors) / per_panel; };
   const auto lane_of = [&](size_t i) { return (vector + i % kVectors) % per_panel * lanes; };
-  const float *b0, *b1, *b2, *b3, *b4, *b5, *b6, *b7;
+  const Weight *b0, *b1, *b2, *b3, *b4, *b5, *b6, *b7;
   const auto b_of = [&](size_t i) { return g.b + panel_of(i) * g.b_panel + lane_of(i); };
   b0 = b_of(0), b1 = b_of(1), b2 = b_of(2), b3 = b_of(3);
   b4 = b_of(4), b5 = b_of(5), b6 = b_of(6), b7 = b_of(7);
@@ -46,8 +56,8 @@ HWY_INLINE void ScalableTile(const Gemm& g, size_t row, size_t vector) {
   RowVector s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0;
   for (size_t k = 0; k < g.depth; ++k, a += g.a_k) {
     const size_t at = k * g.b_k;
-    const auto term = [&](size_t i, const float* b, RowVector s) HWY_ATTR {
-      return FusedMulAdd(d, hn::Set(d, a[i / kVectors * g.a_row]), hn::LoadU(d, b + at), s);
+    const auto term = [&](size_t i, const Weight* b, RowVector s) HWY_ATTR {
+      return FusedMulAdd(d, hn::Set(d, a[i / kVectors * g.a_row]), LoadWeights(d, b + at), s);
     };
     s0 = term(0, b0, s0);
     if constexpr (kSums > 1) s1 = term(1, b1, s1);
@@ -87,7 +97,8 @@ inline constexpr size_t kMaxRows = 2, kPanels = 1, kPanelsOf2Rows = 1, kPanelsOf
 #endif
 
 // A product whose sums go on from what C holds, rather than start at 0, if `resume`.
-struct TiledGemm : Gemm {
+template <class Weight>
+struct TiledGemm : BasicGemm<Weight> {
   bool resume;
 };
 
@@ -100,8 +111,8 @@ struct TiledGemm : Gemm {
 #endif
 
 // Rows [row, row + kRows), panels [panel, panel + kCount).
-template <size_t kRows, size_t kCount>
-HWY_NOINLINE void Tile(const TiledGemm& g, size_t row, size_t panel) {
+template <class Weight, size_t kRows, size_t kCount>
+HWY_NOINLINE void Tile(const TiledGemm<Weight>& g, size_t row, size_t panel) {
   const RowTag d;
   constexpr size_t kLanes = hn::MaxLanes(RowTag());
   constexpr size_t kPerPanel = 16 / kLanes, kVectors = kCount * kPerPanel;
@@ -122,13 +133,13 @@ HWY_NOINLINE void Tile(const TiledGemm& g, size_t row, size_t panel) {
     }
   }
   const float* HWY_RESTRICT a = g.a + row * g.a_row;
-  const float* HWY_RESTRICT b = g.b + panel * g.b_panel;
+  const Weight* HWY_RESTRICT b = g.b + panel * g.b_panel;
   const size_t a_row = g.a_row, a_k = g.a_k, b_panel = g.b_panel, b_k = g.b_k;
   for (size_t k = g.depth; k != 0; --k) {
     RowVector bs[kVectors];
     HWY_UNROLL(16)
     for (size_t v = 0; v < kVectors; ++v) {
-      bs[v] = hn::LoadU(d, b + v / kPerPanel * b_panel + v % kPerPanel * kLanes);
+      bs[v] = LoadWeights(d, b + v / kPerPanel * b_panel + v % kPerPanel * kLanes);
     }
     HWY_UNROLL(16)
     for (size_t r = 0; r < kRows; ++r) {

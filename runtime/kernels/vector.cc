@@ -1,5 +1,6 @@
 #include "kernels/vector.h"
 
+#include "base/bf16.h"
 #include "base/layout.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -40,6 +41,12 @@ float SumOfSquares(const float* x, size_t n) { return HWY_DYNAMIC_DISPATCH(SumOf
 void GatherRow(const float* panels, size_t columns, size_t row, float* out) {
   const float* from = panels + row / kPanel * columns * kPanel + row % kPanel;
   for (size_t k = 0; k < columns; ++k) out[k] = from[k * kPanel];
+  for (size_t k = columns; k < PaddedRow(columns); ++k) out[k] = 0.0f;
+}
+
+void GatherBf16Row(const uint16_t* panels, size_t columns, size_t row, float* out) {
+  const uint16_t* from = panels + row / kPanel * columns * kPanel + row % kPanel;
+  for (size_t k = 0; k < columns; ++k) out[k] = Bf16ToFloat(from[k * kPanel]);
   for (size_t k = columns; k < PaddedRow(columns); ++k) out[k] = 0.0f;
 }
 

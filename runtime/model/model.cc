@@ -1,5 +1,6 @@
 #include "model/model.h"
 
+#include "base/features.h"
 #include "base/layout.h"
 #include "model/head.h"
 #include "model/tensors.h"
@@ -36,7 +37,7 @@ static_assert(Same(Role::kFinalNorm, schema::Role::final_norm));
 static_assert(Same(Role::kHead, schema::Role::head));
 static_assert(Same(Role::kHead, schema::Role::MAX));
 static_assert(Same(Dtype::kF32, schema::Dtype::f32) && Same(Dtype::kI8, schema::Dtype::i8));
-static_assert(Same(Dtype::kI4, schema::Dtype::i4));
+static_assert(Same(Dtype::kBf16, schema::Dtype::bf16) && Same(Dtype::kI4, schema::Dtype::i4));
 static_assert(Same(RopePairs::kAdjacent, schema::Position::rope_adjacent));
 static_assert(Same(RopePairs::kHalves, schema::Position::rope_halves));
 static_assert(Same(TokenizerKind::kNone, schema::TokenizerKind::none));
@@ -85,7 +86,8 @@ Status CheckTensor(const schema::Tensor& tensor, const Config& config, Role role
 }
 
 bool IsRunnable(schema::Dtype dtype) {
-  return Same(dtype, Dtype::kF32) || IsInteger(static_cast<Dtype>(dtype));
+  return Same(dtype, Dtype::kF32) || (kHasBf16 && Same(dtype, Dtype::kBf16)) ||
+         IsInteger(static_cast<Dtype>(dtype));
 }
 
 // Of all dtypes in the table the narrowest: they stand in this order. Vectors are float32 anyway.

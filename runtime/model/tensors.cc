@@ -72,6 +72,7 @@ uint64_t StoredBytes(const Config& config, Role role, Dtype dtype) {
   if (IsVector(role)) return PaddedRow(shape.columns) * sizeof(float);
   const uint64_t rows = StoredRows(config, role);
   switch (dtype) {
+    case Dtype::kBf16: return Bf16PanelBytes(rows, shape.columns);
     case Dtype::kI8: return I8MatrixBytes(rows, shape.columns);
     case Dtype::kI4: return I4MatrixBytes(rows, shape.columns);
     default: return F32PanelBytes(rows, shape.columns);

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/features.h"
 #include "base/layout.h"
 #include "base/square_root.h"
 #include "kernels/activation.h"
@@ -37,6 +38,10 @@ void MultiplyPanels(const Tensor& weights, const LinearShape& shape, const float
                     bool accumulate, const QuantizedRows& quantized, size_t begin, size_t end) {
   const auto* bytes = static_cast<const uint8_t*>(weights.data);
   const auto columns = static_cast<size_t>(weights.columns);
+  if (kHasBf16 && weights.dtype == Dtype::kBf16) {
+    return GemmBf16({x, shape.x_stride, 1, static_cast<const uint16_t*>(weights.data), columns * kPanel,
+                     kPanel, y, shape.y_stride, kPanel, shape.rows, columns, begin, end, accumulate});
+  }
   switch (weights.dtype) {
     case Dtype::kI8:
       return GemmInt8({quantized.q, quantized.stride, quantized.scales, bytes, weights.scales, y,
@@ -125,7 +130,7 @@ LayerShape::LayerShape(const Config& config)
       norm_epsilon(config.norm_epsilon),
       attention_scale(1.0f / SquareRoot(config.head_size)),
       rope_halves(config.rope_pairs == RopePairs::kHalves),
-      arithmetic(config.weights == Dtype::kF32 ? Arithmetic::kFused : Arithmetic::kSeparate) {}
+      arithmetic(IsInteger(config.weights) ? Arithmetic::kSeparate : Arithmetic::kFused) {}
 
 void Linear(const Tensor& weights, const LinearShape& shape, const float* x, float* y, bool accumulate,
             const QuantizedRows& quantized, Crew& crew) {
@@ -245,6 +250,9 @@ void FeedForwardHalf(const LayerWeights& weights, const LayerShape& shape, size_
 
 void EmbedToken(const Tensor& embedding, uint32_t token, float* x) {
   const auto* bytes = static_cast<const uint8_t*>(embedding.data);
+  if (kHasBf16 && embedding.dtype == Dtype::kBf16) {
+    return GatherBf16Row(static_cast<const uint16_t*>(embedding.data), embedding.columns, token, x);
+  }
   switch (embedding.dtype) {
     case Dtype::kI8: return DequantizeRow(bytes, embedding.scales, embedding.columns, token, x);
     case Dtype::kI4: {

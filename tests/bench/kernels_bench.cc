@@ -57,6 +57,30 @@ void BenchF32(benchmark::State& state, const std::string& target, size_t rows, S
   SetRate(state, rows, shape);
 }
 
+void BenchBf16(benchmark::State& state, const std::string& target, size_t rows, Shape shape) {
+  UseTarget(target.c_str());
+  Lines a(rows * shape.depth), b(shape.outputs * shape.depth / 2), c(rows * shape.outputs);
+  const Bf16Gemm gemm{a.data(),
+                      shape.depth,
+                      1,
+                      reinterpret_cast<const uint16_t*>(b.data()),
+                      shape.depth * 16,
+                      16,
+                      c.data(),
+                      shape.outputs,
+                      16,
+                      rows,
+                      shape.depth,
+                      0,
+                      shape.outputs / 16,
+                      false};
+  for (auto _ : state) {
+    GemmBf16(gemm);
+    benchmark::ClobberMemory();
+  }
+  SetRate(state, rows, shape);
+}
+
 // The product of weight gradients: depth is the number of tokens, A is read down its columns.
 void BenchF32Gradient(benchmark::State& state, const std::string& target, size_t tokens, Shape shape) {
   UseTarget(target.c_str());
@@ -139,6 +163,7 @@ void RegisterAll() {
   for (int64_t rest = SupportedTargets(); rest != 0; rest &= rest - 1) {
     const std::string target = TargetName(rest & -rest);
     Register("f32", BenchF32, target);
+    Register("bf16", BenchBf16, target);
     Register("f32_gradient", BenchF32Gradient, target);
     Register("int8", BenchInt8, target);
     Register("int4", BenchInt4, target);

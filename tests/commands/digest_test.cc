@@ -30,7 +30,7 @@ TEST_CASE("digest prints two lines of stable form") {
 
 TEST_CASE("the digest is the same for all threads, splits and targets") {
   const TemporaryDirectory folder;
-  for (const Dtype format : {Dtype::kF32, Dtype::kI8, Dtype::kI4}) {
+  for (const Dtype format : {Dtype::kF32, Dtype::kBf16, Dtype::kI8, Dtype::kI4}) {
     const std::string model = WriteLetterModel(folder.path(), format);
     const std::string expected = Digest(model, {"--threads", "1", "--tokens", "40"});
     for (const char* threads : {"2", "3"}) {

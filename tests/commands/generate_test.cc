@@ -40,7 +40,7 @@ TEST_CASE("--tokens counts the prompt, and a long text stops where the context e
 
 TEST_CASE("the seed alone decides the text, and threads do not") {
   const TemporaryDirectory folder;
-  for (const Dtype format : {Dtype::kF32, Dtype::kI8, Dtype::kI4}) {
+  for (const Dtype format : {Dtype::kF32, Dtype::kBf16, Dtype::kI8, Dtype::kI4}) {
     const std::string model = WriteLetterModel(folder.path(), format);
     const auto text = [&](const std::string& seed, const std::string& threads) {
       return RunProgram({"generate", model, "--prompt", "A", "--tokens", "40", "--temperature", "1",

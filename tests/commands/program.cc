@@ -105,9 +105,10 @@ Checkpoint LetterCheckpoint(bool with_begin_token) {
 }
 
 std::string WriteLetterModel(const std::string& folder, Dtype format, bool with_begin_token) {
-  const std::string path = folder + (format == Dtype::kI8   ? "/letters8.cllm"
-                                     : format == Dtype::kI4 ? "/letters4.cllm"
-                                                            : "/letters.cllm");
+  const std::string path = folder + (format == Dtype::kI8     ? "/letters8.cllm"
+                                     : format == Dtype::kBf16 ? "/letters16.cllm"
+                                     : format == Dtype::kI4   ? "/letters4.cllm"
+                                                              : "/letters.cllm");
   const absl::Status status = WriteModel(LetterCheckpoint(with_begin_token), format, path);
   if (!status.ok()) throw std::runtime_error(std::string(status.message()));
   return path;

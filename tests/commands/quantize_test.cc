@@ -45,6 +45,23 @@ TEST_CASE("quantize to int4, with the embedding in int8 or without") {
   CHECK(Contains(again.err, "int4 weights already"));
 }
 
+TEST_CASE("quantize to bf16: half the bytes, norms stay float32, and integers may follow") {
+  const TemporaryDirectory folder;
+  const std::string model = WriteLetterModel(folder.path(), Dtype::kF32);
+  const std::string half = folder.path() + "/half.cllm", small = folder.path() + "/small.cllm";
+  REQUIRE(RunProgram({"quantize", model, "--format", "bf16", "-o", half}).exit_code == 0);
+  CHECK(ReadBytes(half) == ReadBytes(WriteLetterModel(folder.path(), Dtype::kBf16)));
+  const auto report = nlohmann::json::parse(RunProgram({"inspect", half, "--json"}).out);
+  CHECK(report["config"]["weights"] == "bf16");
+  for (const auto& tensor : report["tensors"])
+    CHECK(tensor["dtype"] == (tensor["rows"] != 1 ? "bf16" : "f32"));
+  CHECK(RunProgram({"quantize", half, "--format", "int8", "-o", small}).exit_code == 0);
+  const Finished mixed =
+      RunProgram({"quantize", model, "--format", "bf16", "--embedding", "int8", "-o", small});
+  CHECK(mixed.exit_code == 2);
+  CHECK(Contains(mixed.err, "--embedding"));
+}
+
 TEST_CASE("stories260K in int8 is 0.29 MB or less") {
   const std::string data = SharedPath("data/stories260K");
   if (data.empty()) return;

@@ -28,7 +28,7 @@ const std::pair<Dtype, TokenizerKind> kFiles[] = {{Dtype::kF32, TokenizerKind::k
                                                   {Dtype::kI8, TokenizerKind::kByteBpe},
                                                   {Dtype::kI4, TokenizerKind::kCharacters},
                                                   {Dtype::kI8, TokenizerKind::kWordPiece},
-                                                  {Dtype::kF32, TokenizerKind::kWords}};
+                                                  {Dtype::kBf16, TokenizerKind::kWords}};
 
 TEST_CASE("every byte of the head, each changed to several values") {
   std::map<Status, int> counts;

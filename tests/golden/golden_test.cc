@@ -64,6 +64,8 @@ TEST_CASE("files are the same bytes on every host") {
   const Checkpoint checkpoint = GoldenCheckpoint(RopePairs::kAdjacent);
   CHECK(Hexadecimal(Sha256(*WriteModelToString(checkpoint, Dtype::kF32))) ==
         "5bc09c27ec410d4cea631db5791737f02e277a738af434d645755f12cf43d3e7");
+  CHECK(Hexadecimal(Sha256(*WriteModelToString(checkpoint, Dtype::kBf16))) ==
+        "b09a8de049789d8f51b0db3288316b63bdceb66ecd9030862c6ab2358fb7c60f");
   CHECK(Hexadecimal(Sha256(*WriteModelToString(checkpoint, Dtype::kI8))) ==
         "77c778af7380309db63beaa5529535de199df5336c65344b5d68ede083604888");
   CHECK(Hexadecimal(Sha256(*WriteModelToString(checkpoint, Dtype::kI4))) ==
@@ -89,6 +91,13 @@ TEST_CASE("logits of float models (class B)") {
                      "238b922ee18e3397f2e8fb77265f8b030f219b1e1f8339792bfc4de20236d004");
   CheckOnEveryTarget(MakeModel(GoldenCheckpoint(RopePairs::kHalves), Dtype::kF32),
                      "be31e513af796632cf9948ec8396d8cd6a3f620612562174541a3d7783cbc724");
+}
+
+TEST_CASE("logits of bf16 models (class B)") {
+  CheckOnEveryTarget(MakeModel(GoldenCheckpoint(RopePairs::kAdjacent), Dtype::kBf16),
+                     "d31c61830c87c7247a1959abf11111f6e0cd6382c3f82d598e0eccc3fb3001b8");
+  CheckOnEveryTarget(MakeModel(GoldenCheckpoint(RopePairs::kHalves), Dtype::kBf16),
+                     "51d6c371891e1b9cef66549616309689d33fa27d76dfc51620db5a64534d2d6c");
 }
 
 TEST_CASE("logits with an int8 cache (class A beside the weights)") {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/bf16.h"
 #include "tests/kernels/every_target.h"
 
 namespace cllm {
@@ -18,20 +19,48 @@ struct Shape {
   bool a_transposed, accumulate;
 };
 
+float Widened(float weight) { return weight; }
+float Widened(uint16_t weight) { return Bf16ToFloat(weight); }
+
 // One fused multiply-add after the other, k upwards, from 0.
-void Reference(const Gemm& g) {
+template <class Weight>
+void Reference(const BasicGemm<Weight>& g) {
   for (size_t r = 0; r < g.rows; ++r) {
     for (size_t p = g.panel_begin; p < g.panel_end; ++p) {
       for (size_t j = 0; j < 16; ++j) {
         float sum = 0.0f;
         for (size_t k = 0; k < g.depth; ++k) {
-          sum = std::fma(g.a[r * g.a_row + k * g.a_k], g.b[p * g.b_panel + k * g.b_k + j], sum);
+          sum = std::fma(g.a[r * g.a_row + k * g.a_k], Widened(g.b[p * g.b_panel + k * g.b_k + j]), sum);
         }
         float& c = g.c[r * g.c_row + p * g.c_panel + j];
         c = g.accumulate ? c + sum : sum;
       }
     }
   }
+}
+
+std::vector<uint16_t> Rounded(const std::vector<float>& weights) {
+  std::vector<uint16_t> rounded;
+  for (const float weight : weights) rounded.push_back(Bf16Nearest(weight));
+  return rounded;
+}
+
+// The product of bf16 weights is that of the same weights as float32.
+void CheckBf16(const Gemm& g, const std::vector<float>& b, const std::vector<float>& before) {
+  const std::vector<uint16_t> halves = Rounded(b);
+  std::vector<float> wide, got = before, want = before, same = before;
+  for (const uint16_t half : halves) wide.push_back(Bf16ToFloat(half));
+  Bf16Gemm narrow{g.a,     g.a_row,   g.a_k,  halves.data(), g.b_panel,     g.b_k,       got.data(),
+                  g.c_row, g.c_panel, g.rows, g.depth,       g.panel_begin, g.panel_end, g.accumulate};
+  GemmBf16(narrow);
+  narrow.c = want.data();
+  Reference(narrow);
+  CheckSameBits(got, want);
+  Gemm floats = g;
+  floats.b = wide.data();
+  floats.c = same.data();
+  GemmF32(floats);
+  CheckSameBits(same, want);
 }
 
 void CheckShape(const Shape& s) {
@@ -49,6 +78,7 @@ void CheckShape(const Shape& s) {
   const size_t c_row = (s.panel_end + 1) * 16;
   std::vector<float> got(s.rows * c_row + 16, kUntouched);
   if (s.accumulate) got = Numbers(3, got.size());
+  const std::vector<float> before = got;
   std::vector<float> want = got;
   Gemm g{a.data(), a_row, a_k,    b.data(), s.depth * 16 + 16, 16,          got.data(),
          c_row,    16,    s.rows, s.depth,  s.panel_begin,     s.panel_end, s.accumulate};
@@ -56,9 +86,10 @@ void CheckShape(const Shape& s) {
   g.c = want.data();
   Reference(g);
   CheckSameBits(got, want);
+  CheckBf16(g, b, before);
 }
 
-TEST_CASE("GemmF32 is the contract's sum, bit for bit, for all small shapes") {
+TEST_CASE("GemmF32 and GemmBf16 are the contract's sum, bit for bit, for all small shapes") {
   OnEveryTarget([](const std::string&) {
     for (size_t rows = 0; rows <= 26; ++rows) {
       for (size_t panels : {1, 2, 3, 5}) {
@@ -71,7 +102,7 @@ TEST_CASE("GemmF32 is the contract's sum, bit for bit, for all small shapes") {
   });
 }
 
-TEST_CASE("GemmF32 with many panels and a large depth") {
+TEST_CASE("GemmF32 and GemmBf16 with many panels and a large depth") {
   OnEveryTarget([](const std::string&) {
     for (size_t rows : {1, 2, 3, 4, 13}) {
       for (size_t panels = 6; panels <= 19; ++panels) CheckShape({rows, 33, 0, panels, false, false});

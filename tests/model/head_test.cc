@@ -26,7 +26,7 @@ TEST_CASE("a file opens as written, and again after the editor took it apart") {
   for (const TokenizerKind kind :
        {TokenizerKind::kNone, TokenizerKind::kByteBpe, TokenizerKind::kScoredMerges,
         TokenizerKind::kCharacters, TokenizerKind::kWordPiece, TokenizerKind::kWords}) {
-    for (const Dtype format : {Dtype::kF32, Dtype::kI8, Dtype::kI4}) {
+    for (const Dtype format : {Dtype::kF32, Dtype::kBf16, Dtype::kI8, Dtype::kI4}) {
       const std::string file = SmallFile(format, kind);
       CHECK(OpenStatus(file) == CLLM_OK);
       CHECK(OpenStatus(FileEditor(file).Build()) == CLLM_OK);

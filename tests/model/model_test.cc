@@ -113,7 +113,7 @@ TEST_CASE("a tensor missing, unknown, twice or out of order") {
 }
 
 TEST_CASE("a tensor of another shape, type, layout or length") {
-  for (const Dtype format : {Dtype::kF32, Dtype::kI8, Dtype::kI4}) {
+  for (const Dtype format : {Dtype::kF32, Dtype::kBf16, Dtype::kI8, Dtype::kI4}) {
     const std::string file = SmallFile(format);
     const auto status = [&file](const FileEditor::Edit& edit) {
       FileEditor editor(file);
@@ -140,7 +140,7 @@ TEST_CASE("a tensor of another shape, type, layout or length") {
               dtype = dtype == schema::Dtype::i4 ? schema::Dtype::i8 : schema::Dtype::i4;
             }) == CLLM_FILE_TENSOR_SHAPE);
       for (const auto dtype :
-           {schema::Dtype::bf16, schema::Dtype::lattice4, static_cast<schema::Dtype>(99)}) {
+           {schema::Dtype::lattice2, schema::Dtype::lattice4, static_cast<schema::Dtype>(99)}) {
         CHECK(status([i, dtype](schema::ModelT& h) { h.tensors[i]->dtype = dtype; }) ==
               CLLM_UNSUPPORTED_DTYPE);
       }
@@ -160,6 +160,21 @@ TEST_CASE("integers of both widths in one file, but not floats beside integers")
   CHECK(FindTensor(model, Role::kDown, 0).dtype == Dtype::kI4);
   CHECK(FindTensor(model, Role::kDown, 1).dtype == Dtype::kI8);
   formats.Set({Role::kDown, 1}, Dtype::kF32);
+  CHECK(OpenStatus(*WriteModelToString(SmallCheckpoint(), formats)) == CLLM_FILE_TENSOR_SHAPE);
+}
+
+TEST_CASE("both floats in one file, but no bf16 beside integers") {
+  WeightFormats formats = Dtype::kBf16;
+  formats.Set({Role::kTokenEmbedding, 0}, Dtype::kF32);
+  AlignedBytes file(*WriteModelToString(SmallCheckpoint(), formats));
+  Model model;
+  REQUIRE(OpenModel(file.data(), file.size(), &model) == CLLM_OK);
+  CHECK(model.config.weights == Dtype::kBf16);
+  CHECK(FindTensor(model, Role::kTokenEmbedding, 0).dtype == Dtype::kF32);
+  CHECK(FindTensor(model, Role::kDown, 0).dtype == Dtype::kBf16);
+  CHECK(FindTensor(model, Role::kDown, 0).scales == nullptr);
+  CHECK(FindTensor(model, Role::kFinalNorm, 0).dtype == Dtype::kF32);
+  formats.Set({Role::kDown, 1}, Dtype::kI8);
   CHECK(OpenStatus(*WriteModelToString(SmallCheckpoint(), formats)) == CLLM_FILE_TENSOR_SHAPE);
 }
 

@@ -64,7 +64,7 @@ TEST_CASE("float logits agree with the reference model") {
 // Without rounding of activations in the reference, integers can only be near: the bound is a twentieth of
 // the logits' spread, and the kernels' tests hold the integers exactly. The reference has the weights that
 // the integers stand for.
-TEST_CASE("integer logits are near the reference model's") {
+TEST_CASE("narrow logits are near the reference model's") {
   for (const WeightFormats& format : EveryFormat()) {
     std::mt19937 random(2);
     double sum = 0, squares = 0;
@@ -83,6 +83,26 @@ TEST_CASE("integer logits are near the reference model's") {
     }
     CHECK(squares > 0);
     CHECK(std::sqrt(sum / squares) < 0.05);
+  }
+}
+
+TEST_CASE("a bf16 model gives the bits of a float32 model whose weights were rounded") {
+  std::mt19937 random(9);
+  for (uint32_t trial = 0; trial < 8; ++trial) {
+    const Architecture a = RandomArchitecture(random);
+    const ModelFile narrow = MakeModel(RandomCheckpoint(a, trial), Dtype::kBf16);
+    const ModelFile wide = MakeModel(ToCheckpoint(narrow), Dtype::kF32);
+    const std::vector<uint32_t> tokens = RandomTokens(a.vocabulary_size, a.context, trial);
+    for (int64_t targets = SupportedTargets(); targets != 0; targets &= targets - 1) {
+      const std::string name = TargetName(targets & -targets);
+      CAPTURE(name);
+      REQUIRE(UseTarget(name.c_str()));
+      const Rows rows = OneByOne(narrow, tokens), expected = OneByOne(wide, tokens);
+      for (size_t t = 0; t < rows.size(); ++t) CHECK(SameBits(rows[t], expected[t]));
+      TestSession together(narrow, Limits(0, a.context));
+      CHECK(SameBits(together.Feed(tokens, 0, tokens.size()), expected.back()));
+    }
+    UseTarget(nullptr);
   }
 }
 

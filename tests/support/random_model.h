@@ -58,7 +58,7 @@ inline std::vector<WeightFormats> EveryFormat() {
   mixed.Set({Role::kTokenEmbedding, 0}, Dtype::kI8);
   mixed.Set({Role::kHead, 0}, Dtype::kI8);
   mixed.Set({Role::kDown, 0}, Dtype::kI8);
-  return {Dtype::kF32, Dtype::kI8, Dtype::kI4, mixed};
+  return {Dtype::kF32, Dtype::kBf16, Dtype::kI8, Dtype::kI4, mixed};
 }
 
 inline ModelFile MakeModel(const Checkpoint& checkpoint, const WeightFormats& formats) {

@@ -90,7 +90,8 @@ TEST_CASE("trainer plan: limits") {
     return x;
   }();
   const Checkpoint checkpoint = RandomCheckpoint(a, 1);
-  const ModelFile file = MakeModel(checkpoint, Dtype::kF32), integer = MakeModel(checkpoint, Dtype::kI8);
+  const ModelFile file = MakeModel(checkpoint, Dtype::kF32), integer = MakeModel(checkpoint, Dtype::kI8),
+                  half = MakeModel(checkpoint, Dtype::kBf16);
   uint64_t bytes = 0;
   const auto measure = [&](const ModelFile& model, uint32_t size, uint32_t sequences, uint32_t length,
                            uint32_t method = CLLM_ADAMW) {
@@ -107,6 +108,7 @@ TEST_CASE("trainer plan: limits") {
   CHECK(measure(file, size, 2, 30, CLLM_MUON) == CLLM_OK);
   CHECK(measure(file, size, 2, 30, 3) == CLLM_LIMIT_METHOD);
   CHECK(measure(integer, size, 2, 30) == CLLM_NOT_TRAINABLE);
+  CHECK(measure(half, size, 2, 30) == CLLM_NOT_TRAINABLE);
   CHECK(cllm_trainer_measure(nullptr, nullptr, &bytes) == CLLM_NULL_ARGUMENT);
 }
 

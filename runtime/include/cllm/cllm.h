@@ -115,7 +115,12 @@ typedef struct cllm_model {
   uint64_t opaque[80];
 } cllm_model;
 
-typedef enum cllm_format { CLLM_FORMAT_F32 = 0, CLLM_FORMAT_INT8 = 2, CLLM_FORMAT_INT4 = 3 } cllm_format;
+typedef enum cllm_format {
+  CLLM_FORMAT_F32 = 0,
+  CLLM_FORMAT_BF16 = 1,
+  CLLM_FORMAT_INT8 = 2,
+  CLLM_FORMAT_INT4 = 3
+} cllm_format;
 
 #define CLLM_NO_TOKEN 0xFFFFFFFFu
 
