@@ -27,11 +27,19 @@ struct KvHead {
   float* values;
 };
 
-// Writes position's key and value (head_size floats each). With `clear` the keys after it in its panel become
-// zeros: for the last position of a call that began before the panel or at its start. Positions of a panel
-// may be written side by side.
-void WriteKv(const float* key, const float* value, size_t head_size, size_t position, bool clear,
-             const KvHead& cache);
+// Keys and values of `heads` key heads, side by side in a row, at `count` positions from first_position on,
+// rows `stride` apart. With `clear` the keys after the last one in its panel become zeros: for the last
+// position of a call that began before the panel or at its start. Positions of a panel may be written side by
+// side.
+struct KvRows {
+  const float* keys;
+  const float* values;
+  size_t heads, head_size, stride;
+  size_t first_position, count;
+  bool clear;
+};
+// cache: of the first of the heads; head_stride: floats from one head's cache to the next.
+void WriteKv(const KvRows& rows, const KvHead& cache, size_t head_stride);
 
 // One key head's cache in int8, a bfloat16 scale for each position's key and for its value. depth: head_size
 // padded to 4.

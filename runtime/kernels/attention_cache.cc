@@ -4,17 +4,66 @@
 #include "base/layout.h"
 #include "kernels/attention.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/attention_cache.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+#include "kernels/transpose-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace cllm {
+namespace HWY_NAMESPACE {
+namespace {
+
+void WriteHeadKeys(const KvRows& rows, const float* HWY_RESTRICT keys, float* HWY_RESTRICT to) {
+  for (size_t t = 0; t < rows.count;) {
+    const size_t position = rows.first_position + t, lane = position % kPanel;
+    const size_t count = HWY_MIN(kPanel - lane, rows.count - t);
+    float* panel = to + (position - lane) * rows.head_size;
+    Transpose(keys + t * rows.stride, rows.stride, count, rows.head_size, panel + lane, kPanel);
+    t += count;
+    if (t < rows.count || !rows.clear) continue;
+    for (size_t i = 0; i < rows.head_size; ++i) {
+      for (size_t after = lane + count; after < kPanel; ++after) panel[i * kPanel + after] = 0.0f;
+    }
+  }
+}
+
+void WriteKvRows(const KvRows& rows, const KvHead& cache, size_t head_stride) {
+  for (size_t h = 0; h < rows.heads; ++h) {
+    WriteHeadKeys(rows, rows.keys + h * rows.head_size, cache.keys + h * head_stride);
+    float* to = cache.values + h * head_stride + rows.first_position * rows.head_size;
+    const float* values = rows.values + h * rows.head_size;
+    for (size_t t = 0; t < rows.count; ++t, to += rows.head_size, values += rows.stride) {
+      std::memcpy(to, values, rows.head_size * sizeof(float));
+    }
+  }
+}
+
+void PackAllPositions(const float* rows, size_t stride, size_t head_size, size_t length, float* panels) {
+  for (size_t begin = 0; begin < length; begin += kPanel) {
+    const size_t count = HWY_MIN(length - begin, kPanel);
+    float* panel = panels + begin * head_size;
+    Transpose(rows + begin * stride, stride, count, head_size, panel, kPanel);
+    for (size_t i = 0; count < kPanel && i < head_size; ++i) {
+      for (size_t t = count; t < kPanel; ++t) panel[i * kPanel + t] = 0.0f;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace cllm
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace cllm {
 
-void WriteKv(const float* key, const float* value, size_t head_size, size_t position, bool clear,
-             const KvHead& cache) {
-  const size_t lane = position % kPanel;
-  float* panel = cache.keys + (position - lane) * head_size;
-  for (size_t i = 0; i < head_size; ++i) panel[i * kPanel + lane] = key[i];
-  std::memcpy(cache.values + position * head_size, value, head_size * sizeof(float));
-  for (size_t i = 0; clear && i < head_size; ++i) {
-    for (size_t after = lane + 1; after < kPanel; ++after) panel[i * kPanel + after] = 0.0f;
-  }
+HWY_EXPORT(WriteKvRows);
+HWY_EXPORT(PackAllPositions);
+
+void WriteKv(const KvRows& rows, const KvHead& cache, size_t head_stride) {
+  HWY_DYNAMIC_DISPATCH(WriteKvRows)(rows, cache, head_stride);
 }
 
 void WriteKv(const Int8KeyValue& from, size_t head_size, size_t position, const Int8KvHead& cache) {
@@ -27,14 +76,8 @@ void WriteKv(const Int8KeyValue& from, size_t head_size, size_t position, const 
 }
 
 void PackPositions(const float* rows, size_t stride, size_t head_size, size_t length, float* panels) {
-  for (size_t begin = 0; begin < length; begin += kPanel) {
-    const size_t count = length - begin < kPanel ? length - begin : kPanel;
-    float* panel = panels + begin * head_size;
-    for (size_t i = 0; i < head_size; ++i) {
-      for (size_t t = 0; t < count; ++t) panel[i * kPanel + t] = rows[(begin + t) * stride + i];
-      for (size_t t = count; t < kPanel; ++t) panel[i * kPanel + t] = 0.0f;
-    }
-  }
+  HWY_DYNAMIC_DISPATCH(PackAllPositions)(rows, stride, head_size, length, panels);
 }
 
 }  // namespace cllm
+#endif  // HWY_ONCE

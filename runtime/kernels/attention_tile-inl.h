@@ -19,6 +19,7 @@
 #include "kernels/attention_tile_int8-inl.h"
 #include "kernels/math-inl.h"
 #include "kernels/reduce-inl.h"
+#include "kernels/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cllm {
@@ -31,10 +32,12 @@ namespace hn = hwy::HWY_NAMESPACE;
 struct AttentionTile {
   static constexpr size_t kLanes = hn::MaxLanes(RowTag());
   alignas(64) float queries[kTileHeadSize * kLanes];
-  alignas(64) float out[kTileHeadSize * kLanes];
-  alignas(64) float scores[kAttentionBlock * kLanes];  // then their exponentials
-  alignas(64) float lanes[kPanel * kLanes];            // the 16 sums of exponentials of each query
+  alignas(64) float scores[kAttentionBlock * kLanes];         // then their exponentials
+  alignas(64) float sums[(kPanel + kTileHeadSize) * kLanes];  // the 16 sums of exponentials, then of values
   alignas(64) float maximum[kLanes];
+
+  float* lanes() { return sums; }
+  float* out() { return sums + kPanel * hn::Lanes(RowTag()); }
 };
 
 // Scores of the positions [0, count) of a block, eight at a time; those past `count` up to a multiple of 8
@@ -83,11 +86,8 @@ HWY_INLINE void RaiseMaxima(RowVector block_maximum, bool first, size_t head_siz
   } else if (!hn::AllFalse(d, rises)) {
     const RowVector factor =
         hn::IfThenElse(rises, ExpOfNegative(d, hn::Sub(old, block_maximum)), hn::Set(d, 1.0f));
-    for (size_t j = 0; j < kPanel * n; j += n) {
-      hn::Store(hn::Mul(hn::Load(d, tile.lanes + j), factor), d, tile.lanes + j);
-    }
-    for (size_t i = 0; i < head_size * n; i += n) {
-      hn::Store(hn::Mul(hn::Load(d, tile.out + i), factor), d, tile.out + i);
+    for (size_t i = 0; i < (kPanel + head_size) * n; i += n) {
+      hn::Store(hn::Mul(hn::Load(d, tile.sums + i), factor), d, tile.sums + i);
     }
     hn::Store(hn::IfThenElse(rises, block_maximum, old), d, tile.maximum);
   }
@@ -109,18 +109,19 @@ HWY_INLINE void ExponentiateTile(const TileBlock& block, bool first, size_t head
     hn::Store(hn::IfThenElse(hn::FirstN(d, t + block.ahead), hn::Set(d, kMasked), score), d,
               tile.scores + t * n);
   }
-  RowVector maximum = hn::Set(d, MaxOf::kStart), other = maximum;
+  RowVector m0 = hn::Set(d, MaxOf::kStart), m1 = m0, m2 = m0, m3 = m0;
   size_t t = 0;
-  for (; t + 2 <= count; t += 2) {
-    maximum = Larger(d, maximum, hn::Load(d, tile.scores + t * n));
-    other = Larger(d, other, hn::Load(d, tile.scores + (t + 1) * n));
+  for (; t + 4 <= count; t += 4) {
+    const float* HWY_RESTRICT score = tile.scores + t * n;
+    m0 = Larger(d, m0, hn::Load(d, score)), m1 = Larger(d, m1, hn::Load(d, score + n));
+    m2 = Larger(d, m2, hn::Load(d, score + 2 * n)), m3 = Larger(d, m3, hn::Load(d, score + 3 * n));
   }
-  if (t < count) maximum = Larger(d, maximum, hn::Load(d, tile.scores + t * n));
-  RaiseMaxima(Larger(d, maximum, other), first, head_size, tile);
+  for (; t < count; ++t) m0 = Larger(d, m0, hn::Load(d, tile.scores + t * n));
+  RaiseMaxima(Larger(d, Larger(d, m0, m1), Larger(d, m2, m3)), first, head_size, tile);
   const RowVector shift = hn::Load(d, tile.maximum);
   for (t = 0; t < count; ++t) {
     float* HWY_RESTRICT score = tile.scores + t * n;
-    float* HWY_RESTRICT lane = tile.lanes + t % kPanel * n;
+    float* HWY_RESTRICT lane = tile.lanes() + t % kPanel * n;
     const RowVector e = ExpOfNegative(d, hn::Sub(hn::Load(d, score), shift));
     hn::Store(e, d, score);
     hn::Store(hn::Add(hn::Load(d, lane), e), d, lane);
@@ -159,9 +160,13 @@ HWY_INLINE void AddValuesTile(const float* HWY_RESTRICT values, size_t stride, c
   }
   for (; t < block.count; ++t, values += stride, weights += n) {
     const RowVector w = hn::Load(d, weights);
-    const auto unseen = hn::FirstN(d, t + block.ahead);
+    const auto seen = hn::Not(hn::FirstN(d, t + block.ahead));
     const auto add = [&](float value, RowVector sum) HWY_ATTR {
-      return hn::IfThenElse(unseen, sum, MultiplyAdd<kArithmetic>(w, hn::Set(d, value), sum));
+      if constexpr (kArithmetic == Arithmetic::kSeparate) {
+        return hn::MaskedAddOr(sum, seen, sum, hn::Mul(w, hn::Set(d, value)));
+      } else {
+        return hn::IfThenElse(seen, MultiplyAdd<kArithmetic>(w, hn::Set(d, value), sum), sum);
+      }
     };
     s0 = add(values[0], s0), s1 = add(values[1], s1);
     if constexpr (kAll) {
@@ -182,19 +187,17 @@ HWY_INLINE void FinishTile(const AttentionRows& a, size_t row, size_t rows, Atte
   const size_t n = hn::Lanes(d);
   for (size_t half = kPanel / 2; half != 0; half /= 2) {
     for (size_t j = 0; j < half; ++j) {
-      float* HWY_RESTRICT lane = tile.lanes + j * n;
+      float* HWY_RESTRICT lane = tile.lanes() + j * n;
       hn::Store(hn::Add(hn::Load(d, lane), hn::Load(d, lane + half * n)), d, lane);
     }
   }
-  const RowVector sum = hn::Load(d, tile.lanes);
+  const RowVector sum = hn::Load(d, tile.lanes());
   const RowVector inverse = DivExact(d, hn::Set(d, 1.0f), sum);
+  float* HWY_RESTRICT out = tile.out();
   for (size_t i = 0; i < a.head_size * n; i += n) {
-    hn::Store(hn::Mul(hn::Load(d, tile.out + i), inverse), d, tile.out + i);
+    hn::Store(hn::Mul(hn::Load(d, out + i), inverse), d, out + i);
   }
-  for (size_t r = 0; r < rows; ++r) {
-    float* HWY_RESTRICT out = a.out + (row + r) * a.out_stride;
-    for (size_t i = 0; i < a.head_size; ++i) out[i] = tile.out[i * n + r];
-  }
+  Transpose(out, n, a.head_size, rows, a.out + row * a.out_stride, a.out_stride);
   if (a.log_sum_exp == nullptr) return;
   hn::Store(hn::Add(hn::Load(d, tile.maximum), Log(d, sum)), d, tile.maximum);
   for (size_t r = 0; r < rows; ++r) a.log_sum_exp[row + r] = tile.maximum[r];
@@ -220,11 +223,11 @@ HWY_INLINE void AddAllValuesTile(const AttentionRows& a, size_t start, const Til
     }
     const size_t end = HWY_MIN(head_size, i + 8);
     if (end == i + 8) {
-      AddValuesTile<kArithmetic, 8>(from, stride, block, tile, tile.out + i * n);
+      AddValuesTile<kArithmetic, 8>(from, stride, block, tile, tile.out() + i * n);
       i = end;
     }
     for (; i < end; i += 2, from += 2) {
-      AddValuesTile<kArithmetic, 2>(from, stride, block, tile, tile.out + i * n);
+      AddValuesTile<kArithmetic, 2>(from, stride, block, tile, tile.out() + i * n);
     }
   }
 }
@@ -239,13 +242,13 @@ void AttendTile(const AttentionRows& a, size_t row, size_t rows) {
   if constexpr (kInt8) {
     LoadInt8Tile(a, row, rows, int8_tile);
   } else {
-    for (size_t r = 0; r < n; ++r) {
-      const float* HWY_RESTRICT query = a.queries + (row + (r < rows ? r : rows - 1)) * a.query_stride;
-      for (size_t i = 0; i < head_size; ++i) tile.queries[i * n + r] = query[i];
+    const float* HWY_RESTRICT queries = a.queries + row * a.query_stride;
+    Transpose(queries, a.query_stride, rows, head_size, tile.queries, n);
+    for (size_t r = rows; r < n; ++r) {
+      Transpose(queries + (rows - 1) * a.query_stride, 0, 1, head_size, tile.queries + r, n);
     }
   }
-  for (size_t i = 0; i < head_size * n; i += n) hn::Store(hn::Zero(d), d, tile.out + i);
-  for (size_t j = 0; j < kPanel * n; j += n) hn::Store(hn::Zero(d), d, tile.lanes + j);
+  for (size_t i = 0; i < (kPanel + head_size) * n; i += n) hn::Store(hn::Zero(d), d, tile.sums + i);
   hn::Store(hn::Set(d, kMasked), d, tile.maximum);
   const size_t first = a.first_position + row, end = first + rows;
   for (size_t start = 0; start < end; start += kAttentionBlock) {

@@ -152,59 +152,84 @@ HWY_INLINE RowScale QuantizeFinite(const float* HWY_RESTRICT x, int32_t largest,
   return {magnitude / 127.0f, hn::ReduceSum(di, sum)};
 }
 
-// Writes the terms to y, which may be where they come from, and quantises them.
+// Rows go through each step side by side, some at a time: a row by itself is mostly waiting, for its sum, its
+// square root, its maximum. No more than the first cache holds.
+constexpr size_t kBlockRows = 16;
+
+HWY_INLINE size_t RowsAtOnce(size_t rows, size_t padded) {
+  return rows == 1 ? 1 : HWY_MAX(1, HWY_MIN(kBlockRows, 4096 / padded));
+}
+
+// Writes term(d, r, k, at), elements k and on of row r, to `at` in y, unless they are there already, and
+// quantises them: `rows` rows of y as rows `first` and on of `to`.
 template <class Term>
-HWY_INLINE RowScale QuantizeRow(const Term& term, size_t count, float* HWY_RESTRICT y,
-                                int8_t* HWY_RESTRICT q) {
+HWY_INLINE void QuantizeBlock(const Term& term, size_t first, size_t rows, size_t count,
+                              float* HWY_RESTRICT y, size_t stride, const QuantizedRows& to) {
   const RowTag d;
   const IntTag di;
   const auto mask = hn::Set(di, kMagnitude);
   const size_t padded = PaddedRow(count);
-  auto largest = hn::Zero(di);
-  for (size_t k = 0; k < padded; k += hn::Lanes(d)) {
-    largest = hn::Max(largest, hn::And(hn::BitCast(di, term(d, k, y + k)), mask));
+  int32_t bits[kBlockRows];
+  for (size_t r = 0; r < rows; ++r) {
+    auto largest = hn::Zero(di);
+    for (size_t k = 0; k < padded; k += hn::Lanes(d)) {
+      largest = hn::Max(largest, hn::And(hn::BitCast(di, term(d, r, k, y + r * stride + k)), mask));
+    }
+    bits[r] = hn::ReduceMax(di, largest);
   }
-  const int32_t bits = hn::ReduceMax(di, largest);
-  return bits < kInfinity ? QuantizeFinite(y, bits, padded, q) : QuantizeAnyRow(y, count, false, q);
+  for (size_t r = 0; r < rows; ++r) {
+    const float* row = y + r * stride;
+    int8_t* q = to.q + (first + r) * to.stride;
+    to.scales[first + r] =
+        bits[r] < kInfinity ? QuantizeFinite(row, bits[r], padded, q) : QuantizeAnyRow(row, count, false, q);
+    SumGroups(to, first + r, count);
+  }
+}
+
+// Calls body(first, rows) for blocks of rows.
+template <class Body>
+HWY_INLINE void ForBlocks(size_t rows, size_t count, const Body& body) {
+  const size_t step = RowsAtOnce(rows, PaddedRow(count));
+  for (size_t first = 0; first < rows; first += step) body(first, HWY_MIN(step, rows - first));
 }
 
 void QuantizeAllRows(const float* x, size_t x_stride, size_t rows, size_t count, const QuantizedRows& to) {
-  const auto load = [](RowTag d, size_t /*k*/, const float* at) HWY_ATTR { return hn::LoadU(d, at); };
-  for (size_t r = 0; r < rows; ++r) {
+  const auto load = [](RowTag d, size_t /*r*/, size_t /*k*/, const float* at)
+                        HWY_ATTR { return hn::LoadU(d, at); };
+  ForBlocks(rows, count, [&](size_t first, size_t block) HWY_ATTR {
     // Read only, since `load` writes nothing.
-    float* row = const_cast<float*>(x + r * x_stride);
-    to.scales[r] = QuantizeRow(load, count, row, to.q + r * to.stride);
-    SumGroups(to, r, count);
-  }
+    QuantizeBlock(load, first, block, count, const_cast<float*>(x + first * x_stride), x_stride, to);
+  });
 }
 
 void NormAndQuantize(const float* x, const float* weight, float epsilon, size_t rows, size_t count, float* y,
                      const QuantizedRows& to) {
   const size_t stride = PaddedRow(count);
-  for (size_t r = 0; r < rows; ++r, x += stride, y += stride) {
-    const RowVector factor = hn::Set(RowTag(), NormFactor(x, epsilon, count));
-    const auto term = [&](RowTag d, size_t k, float* at) HWY_ATTR {
-      const RowVector value = hn::Mul(hn::Mul(hn::LoadU(d, x + k), factor), hn::LoadU(d, weight + k));
+  ForBlocks(rows, count, [&](size_t first, size_t block) HWY_ATTR {
+    const float* from = x + first * stride;
+    float factors[kBlockRows];
+    for (size_t r = 0; r < block; ++r) factors[r] = NormFactor(from + r * stride, epsilon, count);
+    const auto term = [&](RowTag d, size_t r, size_t k, float* at) HWY_ATTR {
+      const RowVector scaled = hn::Mul(hn::LoadU(d, from + r * stride + k), hn::Set(d, factors[r]));
+      const RowVector value = hn::Mul(scaled, hn::LoadU(d, weight + k));
       hn::StoreU(value, d, at);
       return value;
     };
-    to.scales[r] = QuantizeRow(term, count, y, to.q + r * to.stride);
-    SumGroups(to, r, count);
-  }
+    QuantizeBlock(term, first, block, count, y + first * stride, stride, to);
+  });
 }
 
 void ActivateAndQuantize(const float* gate_up, size_t rows, size_t count, float* h, const QuantizedRows& to) {
   const size_t stride = PaddedRow(count);
-  for (size_t r = 0; r < rows; ++r, gate_up += 2 * stride, h += stride) {
-    const auto term = [&](RowTag d, size_t k, float* at) HWY_ATTR {
-      const float* gate = gate_up + k / 16 * 32 + k % 16;
+  ForBlocks(rows, count, [&](size_t first, size_t block) HWY_ATTR {
+    const auto term = [&](RowTag d, size_t r, size_t k, float* at) HWY_ATTR {
+      const float* gate = gate_up + (first + r) * 2 * stride + k / 16 * 32 + k % 16;
       const RowVector value = SiluTimes(d, hn::LoadU(d, gate), hn::LoadU(d, gate + 16));
       hn::StoreU(value, d, at);
       return value;
     };
-    to.scales[r] = QuantizeRow(term, count, h, to.q + r * to.stride);
-    SumGroups(to, r, count);
-  }
+    QuantizeBlock(term, first, block, count, h + first * stride, stride, to);
+  });
 }
 
 // A head is not padded: what a vector reads of the next one is masked.

@@ -113,26 +113,26 @@ void RotateAndStore(const LayerShape& shape, const Rows& rows, const AttentionBu
     const Run& run = part.run;
     for (size_t t = part.skipped; t < part.skipped + part.length; ++t) {
       float* queries = buffers.query_key_value + (part.first + t - part.skipped) * shape.qkv_stride;
-      float* keys = queries + shape.query_width;
-      const float* values = keys + shape.kv_heads * size;
       const float* angles = buffers.angles + (run.angles + t) * size;
       if (!kHasWorkers || count == shape.kv_heads) {
         Rope(queries, shape.heads + shape.kv_heads, size / 2, shape.rope_halves, angles, false);
       } else {
         Rope(queries + heads.begin * group * size, count * group, size / 2, shape.rope_halves, angles, false);
-        Rope(keys + heads.begin * size, count, size / 2, shape.rope_halves, angles, false);
+        Rope(queries + shape.query_width + heads.begin * size, count, size / 2, shape.rope_halves, angles,
+             false);
       }
-      const size_t position = run.start + t;
       if (IsInt8(buffers)) {
-        StoreInt8(shape, buffers, run, part.first + t - part.skipped, queries, position);
-        continue;
-      }
-      const bool clear = t + 1 == run.length && (t > 0 || position % kPanel == 0);
-      for (size_t h = heads.begin; h < heads.end; ++h) {
-        WriteKv(keys + h * size, values + h * size, size, position, clear,
-                CacheOf(shape, buffers.cache, run, h));
+        StoreInt8(shape, buffers, run, part.first + t - part.skipped, queries, run.start + t);
       }
     }
+    if (IsInt8(buffers)) return;
+    const bool last = part.skipped + part.length == run.length;
+    const bool clear = last && (run.length > 1 || run.start % kPanel == 0);
+    const float* keys = buffers.query_key_value + part.first * shape.qkv_stride + shape.query_width;
+    const float* values = keys + shape.kv_heads * size;
+    WriteKv({keys + heads.begin * size, values + heads.begin * size, count, size, shape.qkv_stride,
+             part.position(), part.length, clear},
+            CacheOf(shape, buffers.cache, run, heads.begin), buffers.cache.context * size);
   });
 }
 

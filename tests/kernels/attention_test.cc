@@ -42,8 +42,13 @@ struct Head {
     key_panels.assign(PaddedRow(length) * head_size, nan);
     cached_values.assign(PaddedRow(length) * head_size, nan);
     cache = {key_panels.data(), cached_values.data()};
-    for (size_t t = 0; t < length; ++t) {
-      WriteKv(keys.data() + t * stride, values.data() + t * stride, head_size, t, t % 16 == 0, cache);
+    // By calls of one and of several positions, within panels and across them.
+    const size_t counts[] = {1, 3, 6, 1, 21, 16, 4, 40};
+    for (size_t t = 0, call = 0, count = 0; t < length; t += count) {
+      count = std::min(counts[call++ % 8], length - t);
+      WriteKv({keys.data() + t * stride, values.data() + t * stride, 1, head_size, stride, t, count,
+               count > 1 || t % 16 == 0},
+              cache, 0);
     }
   }
 };
@@ -200,14 +205,12 @@ TEST_CASE("attention: heads at once equal heads one by one, and only those asked
       std::mt19937 random(5);
       std::normal_distribution<float> normal;
       for (float& x : queries) x = normal(random);
-      Floats key(head_size), value(head_size);
-      for (size_t k = 0; k < kv_heads; ++k) {
-        for (size_t t = 0; t < length; ++t) {
-          for (float& x : key) x = normal(random);
-          for (float& x : value) x = normal(random);
-          WriteKv(key.data(), value.data(), head_size, t, true,
-                  {&keys[k * head_stride], &values[k * head_stride]});
-        }
+      Floats key(kv_heads * head_size), value(key.size());
+      for (size_t t = 0; t < length; ++t) {
+        for (float& x : key) x = normal(random);
+        for (float& x : value) x = normal(random);
+        WriteKv({key.data(), value.data(), kv_heads, head_size, 0, t, 1, true}, {keys.data(), values.data()},
+                head_stride);
       }
       const auto run = [&](size_t begin, size_t end, Floats& out, Floats& log_sum_exp) {
         AttendHeads({queries.data(),
