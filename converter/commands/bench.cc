@@ -34,7 +34,7 @@ struct Measured {
   uint64_t model_bytes = 0;
   cllm_model_info info{};
   SpeedResult speed;
-  std::optional<double> first_token_seconds;
+  std::optional<FirstTokenCost> first_token;
 };
 
 constexpr uint64_t kWeightSeed = 1;
@@ -58,7 +58,10 @@ absl::Status PrintFirstToken(const Options& options) {
   absl::StatusOr<uint32_t> token = FirstToken(*file->handle(), pool.workers());
   if (!token.ok()) return token.status();
   absl::PrintF("%u\n", *token);
-  return absl::OkStatus();
+  std::fflush(stdout);
+  absl::StatusOr<uint64_t> resident = PeakResidentBytes();
+  if (resident.ok()) absl::PrintF("%u\n", *resident);
+  return resident.status();
 }
 
 absl::StatusOr<Measured> MeasureFile(const std::string& path, uint32_t threads, cllm_kv_format kv) {
@@ -67,11 +70,11 @@ absl::StatusOr<Measured> MeasureFile(const std::string& path, uint32_t threads, 
   Measured measured;
   measured.model_bytes = file->size();
   measured.info = Describe(*file->handle());
-  absl::StatusOr<double> seconds = TimeToFirstToken(path, threads);
-  if (seconds.ok()) {
-    measured.first_token_seconds = *seconds;
+  absl::StatusOr<FirstTokenCost> first = MeasureFirstToken(path, threads);
+  if (first.ok()) {
+    measured.first_token = *first;
   } else {
-    absl::FPrintF(stderr, "time to first token: not measured: %s\n", std::string(seconds.status().message()));
+    absl::FPrintF(stderr, "first token: not measured: %s\n", std::string(first.status().message()));
   }
   const ThreadPool pool(threads);
   SpeedOptions options;
@@ -114,8 +117,12 @@ void PrintJson(const Measured& measured, uint32_t threads) {
       {"streams", measured.speed.streams},
       {"streams_tokens_per_second", measured.speed.streams_tokens_per_second},
       {"repetitions", measured.speed.repetitions},
-      {"first_token_seconds", nullptr}};
-  if (measured.first_token_seconds) json["first_token_seconds"] = *measured.first_token_seconds;
+      {"first_token_seconds", nullptr},
+      {"first_token_resident_bytes", nullptr}};
+  if (measured.first_token) {
+    json["first_token_seconds"] = measured.first_token->seconds;
+    json["first_token_resident_bytes"] = measured.first_token->resident_bytes;
+  }
   std::puts(json.dump(2).c_str());
 }
 
@@ -136,9 +143,9 @@ void PrintText(const Measured& measured, uint32_t threads) {
                speed.batched_forward_tokens_per_second, speed.sequences);
   absl::PrintF("streams      %10.0f tokens a second (decode of %u streams together)\n",
                speed.streams_tokens_per_second, speed.streams);
-  if (measured.first_token_seconds) {
-    absl::PrintF("first token  %10.2f ms after the start of the process (median of 5)\n",
-                 1e3 * *measured.first_token_seconds);
+  if (measured.first_token) {
+    absl::PrintF("first token  %10.2f ms after the start of the process (median of 5), %s bytes resident\n",
+                 1e3 * measured.first_token->seconds, Grouped(measured.first_token->resident_bytes));
   }
   absl::PrintF("model        %10s bytes\nroom         %10s bytes\n", Grouped(measured.model_bytes),
                Grouped(speed.room_bytes));
@@ -176,7 +183,9 @@ Command AddBench(CLI::App& program) {
       "together,\n"
       "each of them 128 tokens); the time from the start of a process to its first token (this program is "
       "run\n"
-      "again for it, five times); bytes of the model file and of the session's room. The percentages:\n"
+      "again for it, five times) and the memory that it then has resident, of which the model file is a "
+      "part;\n"
+      "bytes of the model file and of the session's room. The percentages:\n"
       "prefill's operations in the layers' matrices of what their kernel does within the first cache, and\n"
       "decode's bytes of weights and cache of what this machine reads of as many. Random weights lie in the\n"
       "temporary folder (TMPDIR) meanwhile.\n\n"

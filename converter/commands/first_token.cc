@@ -11,10 +11,15 @@
 #include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "converter/commands/files.h"
 #include "converter/export/write_model.h"
 
@@ -25,7 +30,9 @@ absl::Status SystemError(const std::string& what, int error) {
   return absl::InternalError(absl::StrCat(what, ": ", std::strerror(error)));
 }
 
-absl::StatusOr<double> TimeOnce(const std::string& program, const std::string& model_path, uint32_t threads) {
+// The child prints its token, which stops the clock, then the memory it took.
+absl::StatusOr<FirstTokenCost> MeasureOnce(const std::string& program, const std::string& model_path,
+                                           uint32_t threads) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return SystemError("pipe", errno);
   posix_spawn_file_actions_t actions;
@@ -43,12 +50,17 @@ absl::StatusOr<double> TimeOnce(const std::string& program, const std::string& m
   char byte = 0;
   const ssize_t got = error == 0 ? read(ends[0], &byte, 1) : 0;
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  std::string rest;
+  for (char more = 0; got == 1 && read(ends[0], &more, 1) == 1;) rest += more;
   close(ends[0]);
   if (error != 0) return SystemError("cannot start the program again", error);
   int status = 0;
   waitpid(child, &status, 0);
-  if (got != 1) return absl::InternalError("the program that was started again gave no token");
-  return seconds;
+  uint64_t bytes = 0;
+  if (got != 1 || !absl::SimpleAtoi(rest.substr(rest.find('\n') + 1), &bytes)) {
+    return absl::InternalError("the program that was started again gave no token");
+  }
+  return FirstTokenCost{seconds, bytes};
 }
 
 }  // namespace
@@ -77,18 +89,31 @@ TemporaryModel::~TemporaryModel() {
 
 std::string TemporaryModel::path() const { return absl::StrCat("/dev/fd/", descriptor_); }
 
-absl::StatusOr<double> TimeToFirstToken(const std::string& model_path, uint32_t threads) {
+absl::StatusOr<FirstTokenCost> MeasureFirstToken(const std::string& model_path, uint32_t threads) {
   std::error_code error;
   const std::string program = std::filesystem::read_symlink("/proc/self/exe", error).string();
   if (error) return absl::InternalError("cannot find this program's own file: " + error.message());
-  std::array<double, 5> seconds{};
-  for (double& value : seconds) {
-    absl::StatusOr<double> once = TimeOnce(program, model_path, threads);
+  std::array<FirstTokenCost, 5> costs{};
+  for (FirstTokenCost& cost : costs) {
+    absl::StatusOr<FirstTokenCost> once = MeasureOnce(program, model_path, threads);
     if (!once.ok()) return once.status();
-    value = *once;
+    cost = *once;
   }
-  std::sort(seconds.begin(), seconds.end());
-  return seconds[seconds.size() / 2];
+  std::sort(costs.begin(), costs.end(), [](const auto& a, const auto& b) { return a.seconds < b.seconds; });
+  return costs[costs.size() / 2];
+}
+
+absl::StatusOr<uint64_t> PeakResidentBytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    uint64_t kibibytes = 0;
+    const absl::string_view text = line;
+    if (absl::StartsWith(text, "VmHWM:") &&
+        absl::SimpleAtoi(absl::StripSuffix(text.substr(6), " kB"), &kibibytes)) {
+      return kibibytes * 1024;
+    }
+  }
+  return absl::InternalError("cannot read VmHWM in /proc/self/status");
 }
 
 }  // namespace cllm

@@ -1,5 +1,6 @@
-// Room: converter/commands. The time from the start of a process to its first token, taken by running this
-// program again, and the nameless file that the child reads when the weights are random.
+// Room: converter/commands. The time from the start of a process to its first token and the memory it takes,
+// found by running this program again, and the nameless file that the child reads when the weights are
+// random.
 #ifndef CLLM_CONVERTER_COMMANDS_FIRST_TOKEN_H_
 #define CLLM_CONVERTER_COMMANDS_FIRST_TOKEN_H_
 
@@ -29,8 +30,17 @@ class TemporaryModel {
 };
 
 // Seconds from just before the start of a child process, which opens the model, creates a session and feeds
-// one token, until its first token arrives here. Median of five.
-absl::StatusOr<double> TimeToFirstToken(const std::string& model_path, uint32_t threads);
+// one token, until its first token arrives here; and the most memory it had resident, mapped files included.
+struct FirstTokenCost {
+  double seconds;
+  uint64_t resident_bytes;
+};
+
+// That of the median time of five.
+absl::StatusOr<FirstTokenCost> MeasureFirstToken(const std::string& model_path, uint32_t threads);
+
+// Of this process so far.
+absl::StatusOr<uint64_t> PeakResidentBytes();
 
 }  // namespace cllm
 

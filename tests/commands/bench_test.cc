@@ -40,6 +40,8 @@ TEST_CASE("the shapes have the parameters that their names promise") {
         CHECK(Contains(finished.err, "first token"));
       } else {
         CHECK(json["first_token_seconds"].get<double>() > 0);
+        // The process reads the whole model for a token, and it is mapped.
+        CHECK(json["first_token_resident_bytes"].get<uint64_t>() > json["model_bytes"].get<uint64_t>());
       }
     }
   }
