@@ -29,6 +29,7 @@ template <class Options, class Visit>
 void VisitAll(Options& options, const Visit& visit) {
   visit("batch", options.batch, options.batch != 0);
   visit("accumulate", options.accumulate, options.accumulate != 0);
+  visit("segments", options.segments, options.segments != 0);
   visit("warmup", options.warmup, options.warmup != RecipeOptions::kUnset);
   visit("schedule", options.schedule, !options.schedule.empty());
   visit("optimizer", options.optimizer, !options.optimizer.empty());
@@ -56,6 +57,10 @@ void AddRecipeOptions(CLI::App* app, RecipeOptions* options) {
   AddCount(app, "--batch", &options->batch, 1, 1u << 16, "sequences at once", own);
   AddCount(app, "--accumulate", &options->accumulate, 1, 1u << 16,
            "batches a step: a larger batch in the memory of a small one", own);
+  AddCount(app, "--segments", &options->segments, 1, 1u << 16,
+           "parts of a step's sequences whose gradients are summed by themselves and then in pairs: what\n"
+           "processes under mpirun share. The weights depend on it, and not on the processes",
+           own);
   AddChoice(app, "--optimizer", &options->optimizer, MethodNames(),
             "sgd: with momentum; muon: orthogonal steps for the layers' matrices, AdamW for the rest", own);
   AddNumber(app, "--momentum", &options->momentum, {0, 0.9999}, "of sgd and muon", own);
@@ -73,6 +78,7 @@ void AddRecipeOptions(CLI::App* app, RecipeOptions* options) {
 void ApplyTo(const RecipeOptions& options, Recipe* recipe) {
   if (options.batch != 0) recipe->batch = options.batch;
   if (options.accumulate != 0) recipe->accumulate = options.accumulate;
+  if (options.segments != 0) recipe->segments = options.segments;
   if (options.warmup != RecipeOptions::kUnset) recipe->warmup_steps = options.warmup;
   if (!options.schedule.empty()) {
     recipe->schedule = static_cast<Schedule>(PlaceOf(ScheduleNames(), options.schedule));

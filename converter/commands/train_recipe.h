@@ -14,7 +14,7 @@ namespace cllm {
 
 // Negative numbers, zero counts and empty words stand for the configuration's own.
 struct RecipeOptions {
-  uint32_t batch = 0, accumulate = 0;
+  uint32_t batch = 0, accumulate = 0, segments = 0;
   uint32_t warmup = kUnset;
   std::string schedule, optimizer;
   double rate = -1, momentum = -1, weight_decay = -1, embedding_decay = -1;

@@ -27,7 +27,10 @@ enum class Schedule { kCosine, kLinear, kConstant, kWarmupStableDecay };
 struct Recipe {
   uint32_t batch = 12;      // sequences at once
   uint32_t accumulate = 1;  // batches a step
-  uint32_t length = 64;     // tokens a sequence, at most the context
+  // Parts of a step's sequences whose gradients are summed each by itself and then in a fixed tree: ranks
+  // share a step by them. Its sums are rounded accordingly, whatever the number of ranks.
+  uint32_t segments = 1;
+  uint32_t length = 64;  // tokens a sequence, at most the context
   uint32_t steps = 2000;
   uint32_t warmup_steps = 100;  // the rate rises linearly
   Schedule schedule = Schedule::kCosine;

@@ -21,19 +21,19 @@ uint64_t Shuffled(uint64_t i, uint64_t count, uint64_t seed, uint64_t number) {
   return i;
 }
 
-Batch ShuffledBatch(const Recipe& recipe, TokenSpan tokens, uint64_t seed, uint64_t number) {
-  const uint64_t windows = (tokens.size() - 1) / recipe.length;
-  const uint64_t spare = tokens.size() - windows * recipe.length;  // places for the first window, at least 1
+Batch ShuffledBatch(uint32_t length, TokenSpan tokens, uint64_t seed, uint64_t first, uint32_t sequences) {
+  const uint64_t windows = (tokens.size() - 1) / length;
+  const uint64_t spare = tokens.size() - windows * length;  // places for the first window, at least 1
   Batch batch;
-  for (uint64_t s = 0; s < recipe.batch; ++s) {
-    const uint64_t draw = number * recipe.batch + s, epoch = draw / windows;
-    const uint64_t first = Random(seed, RandomStream::kBatches, epoch) % spare;
-    const uint64_t at = first + Shuffled(draw % windows, windows, seed, epoch) * recipe.length;
-    tokens.CopyTo(at, recipe.length, &batch.inputs);
-    tokens.CopyTo(at + 1, recipe.length, &batch.targets);
+  for (uint64_t draw = first; draw < first + sequences; ++draw) {
+    const uint64_t epoch = draw / windows;
+    const uint64_t offset = Random(seed, RandomStream::kBatches, epoch) % spare;
+    const uint64_t at = offset + Shuffled(draw % windows, windows, seed, epoch) * length;
+    tokens.CopyTo(at, length, &batch.inputs);
+    tokens.CopyTo(at + 1, length, &batch.targets);
   }
-  batch.sequences = recipe.batch;
-  batch.counted = recipe.batch * recipe.length;
+  batch.sequences = sequences;
+  batch.counted = sequences * length;
   return batch;
 }
 

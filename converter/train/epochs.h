@@ -14,10 +14,10 @@ namespace cllm {
 // domains", 2002). Takes no memory, whatever the count.
 uint64_t Shuffled(uint64_t i, uint64_t count, uint64_t seed, uint64_t number);
 
-// Batch number `number` (as for RandomBatch) of windows that do not overlap: in each epoch every token but
-// those at the very ends is a target once. tokens must be longer than recipe.length. The epochs' windows
+// Draws `first` and following (as for RandomBatch) of windows that do not overlap: in each epoch every token
+// but those at the very ends is a target once. tokens must be longer than `length`. The epochs' windows
 // begin at different offsets where the text leaves room for it.
-Batch ShuffledBatch(const Recipe& recipe, TokenSpan tokens, uint64_t seed, uint64_t number);
+Batch ShuffledBatch(uint32_t length, TokenSpan tokens, uint64_t seed, uint64_t first, uint32_t sequences);
 
 }  // namespace cllm
 

@@ -67,33 +67,33 @@ cllm_optimizer OptimizerAt(const Recipe& recipe, float rate) {
   return optimizer;
 }
 
-Batch RandomBatch(const Recipe& recipe, TokenSpan tokens, uint32_t begin_token, uint64_t seed,
-                  uint64_t number) {
+Batch RandomBatch(uint32_t length, TokenSpan tokens, uint32_t begin_token, uint64_t seed, uint64_t first,
+                  uint32_t sequences) {
   Batch batch;
-  for (uint64_t s = 0; s < recipe.batch; ++s) {
-    const uint64_t random = Random(seed, RandomStream::kBatches, number * recipe.batch + s);
-    const uint64_t offset = random % (tokens.size() - recipe.length);
-    const uint64_t at = DocumentBegin(tokens, begin_token, offset, recipe.length);
-    tokens.CopyTo(at, recipe.length, &batch.inputs);
-    tokens.CopyTo(at + 1, recipe.length, &batch.targets);
+  for (uint64_t draw = first; draw < first + sequences; ++draw) {
+    const uint64_t offset = Random(seed, RandomStream::kBatches, draw) % (tokens.size() - length);
+    const uint64_t at = DocumentBegin(tokens, begin_token, offset, length);
+    tokens.CopyTo(at, length, &batch.inputs);
+    tokens.CopyTo(at + 1, length, &batch.targets);
   }
-  batch.sequences = recipe.batch;
-  batch.counted = recipe.batch * recipe.length;
+  batch.sequences = sequences;
+  batch.counted = sequences * length;
   return batch;
 }
 
-Batch CoveringBatch(const Recipe& recipe, TokenSpan tokens, uint32_t begin_token, uint64_t* position) {
+Batch CoveringBatch(uint32_t length, TokenSpan tokens, uint32_t begin_token, uint32_t most,
+                    uint64_t* position) {
   Batch batch;
-  while (batch.sequences < recipe.batch && *position + 1 < tokens.size()) {
-    const uint64_t longest = std::min<uint64_t>(recipe.length, tokens.size() - 1 - *position);
+  while (batch.sequences < most && *position + 1 < tokens.size()) {
+    const uint64_t longest = std::min<uint64_t>(length, tokens.size() - 1 - *position);
     uint32_t count = 1;
     while (count < longest && (begin_token == CLLM_NO_TOKEN || tokens[*position + count] != begin_token))
       ++count;
     tokens.CopyTo(*position, count, &batch.inputs);
     tokens.CopyTo(*position + 1, count, &batch.targets);
     *position += count;
-    batch.inputs.resize(batch.inputs.size() + recipe.length - count, 0);
-    batch.targets.resize(batch.targets.size() + recipe.length - count, CLLM_NO_TOKEN);
+    batch.inputs.resize(batch.inputs.size() + length - count, 0);
+    batch.targets.resize(batch.targets.size() + length - count, CLLM_NO_TOKEN);
     batch.counted += count;
     ++batch.sequences;
   }

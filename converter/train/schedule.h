@@ -28,17 +28,18 @@ struct Batch {
   uint32_t counted = 0;  // targets that are not CLLM_NO_TOKEN
 };
 
-// Windows at uniform random offsets: draws recipe.batch * number and following of the seed's stream for
-// batches, so that a step of several batches sees what one of a larger batch would. tokens must be longer
-// than recipe.length. A window that would begin less than its length behind a begin_token begins there
+// Windows at uniform random offsets: draws `first` and following of the seed's stream for batches, one for
+// each sequence of a run, so that a step sees the same windows however it is cut into batches. tokens must be
+// longer than `length`. A window that would begin less than its length behind a begin_token begins there
 // instead: a document is read from its beginning, as in use, and all but the first part of a long one from
 // anywhere. CLLM_NO_TOKEN: there is none.
-Batch RandomBatch(const Recipe& recipe, TokenSpan tokens, uint32_t begin_token, uint64_t seed,
-                  uint64_t number);
+Batch RandomBatch(uint32_t length, TokenSpan tokens, uint32_t begin_token, uint64_t seed, uint64_t first,
+                  uint32_t sequences);
 
-// The next recipe.batch windows of those that cover all tokens without overlap, from *position on, which
-// moves behind them; sequences is 0 at the end. A window ends where the next document begins.
-Batch CoveringBatch(const Recipe& recipe, TokenSpan tokens, uint32_t begin_token, uint64_t* position);
+// The next `most` windows of those that cover all tokens without overlap, from *position on, which moves
+// behind them; sequences is 0 at the end. A window ends where the next document begins.
+Batch CoveringBatch(uint32_t length, TokenSpan tokens, uint32_t begin_token, uint32_t most,
+                    uint64_t* position);
 
 }  // namespace cllm
 

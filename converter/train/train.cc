@@ -10,9 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "cllm/cllm.h"
 #include "converter/export/panels.h"
+#include "converter/export/sha256.h"
 #include "converter/export/write_model.h"
-#include "converter/train/epochs.h"
-#include "converter/train/schedule.h"
 #include "converter/train/training_run.h"
 
 namespace cllm {
@@ -39,7 +38,7 @@ absl::Status TrainingRun::Start(TokenSpan tokens) {
         absl::StrCat("the training text has ", training_.size(), " tokens; a window needs ",
                      recipe.length + 1, ". Give more text, or a configuration with shorter windows."));
   }
-  const cllm_trainer_limits limits = {sizeof(limits), recipe.batch, recipe.length,
+  const cllm_trainer_limits limits = {sizeof(limits), CallSequences(), recipe.length,
                                       static_cast<uint32_t>(recipe.method)};
   absl::Status status =
       ExplainStatus(cllm_trainer_measure(file_.handle(), &limits, &room_bytes_), "the training recipe");
@@ -68,77 +67,14 @@ absl::Status TrainingRun::Start(TokenSpan tokens) {
 bool TrainingRun::Finished() const {
   const uint64_t patient_steps = uint64_t{options_.patience} * options_.evaluation_interval;
   if (patient_steps != 0 && best_step_ != 0 && step_ >= best_step_ + patient_steps) return true;
-  if (options_.minutes > 0) return Elapsed() >= options_.minutes * 60;
+  if (options_.minutes > 0) return Clock() >= options_.minutes * 60;
   return step_ >= options_.recipe.steps;
 }
 
 // Where the schedule is: a run by minutes goes through it by the clock.
 double TrainingRun::ScheduleStep() const {
   if (options_.minutes <= 0) return step_;
-  return Elapsed() / (options_.minutes * 60) * options_.recipe.steps;
-}
-
-absl::Status TrainingRun::Step(float* loss) {
-  const Recipe& recipe = options_.recipe;
-  const float weight = 1.0f / static_cast<float>(recipe.accumulate);
-  const cllm_regularization regularization = {
-      sizeof(regularization), recipe.dropout,
-      recipe.label_smoothing, 0,
-      options_.seed,          uint64_t{step_} * recipe.accumulate * recipe.batch};
-  if (cllm_status status = cllm_trainer_regularize(trainer_, &regularization); status != CLLM_OK) {
-    return ExplainStatus(status, "dropout and label smoothing");
-  }
-  double sum = 0;
-  for (uint32_t i = 0; i < recipe.accumulate; ++i) {
-    const uint64_t number = uint64_t{step_} * recipe.accumulate + i;
-    const Batch batch = options_.shuffle
-                            ? ShuffledBatch(recipe, training_, options_.seed, number)
-                            : RandomBatch(recipe, training_, begin_token_, options_.seed, number);
-    float part = 0;
-    const cllm_status status = cllm_trainer_accumulate(trainer_, batch.inputs.data(), batch.targets.data(),
-                                                       batch.sequences, recipe.length, weight, &part);
-    if (status != CLLM_OK) return ExplainStatus(status, "training step");
-    sum += part;
-  }
-  *loss = static_cast<float>(sum / recipe.accumulate);
-  report_.learning_rate = static_cast<float>(rate_factor_ * LearningRate(recipe, ScheduleStep()));
-  const cllm_optimizer optimizer = OptimizerAt(recipe, report_.learning_rate);
-  const cllm_status status = cllm_trainer_update(trainer_, &optimizer, &report_.gradient_norm);
-  if (status != CLLM_OK) return ExplainStatus(status, "the training recipe");
-  ++step_;
-  return absl::OkStatus();
-}
-
-absl::Status TrainingRun::StepOrReturn(float* loss) {
-  report_.went_back = false;
-  if (absl::Status status = Step(loss); !status.ok()) return status;
-  if (step_ == 1) first_loss_ = *loss;
-  // Written so that what is not a number has diverged, too.
-  const double most = first_loss_ + std::log(static_cast<double>(file_.model().config.vocabulary_size));
-  if (!(*loss <= most) || !std::isfinite(report_.gradient_norm)) return GoBack();
-  UpdateAverage();
-  loss_sum_ += *loss;
-  ++loss_count_;
-  return absl::OkStatus();
-}
-
-absl::Status TrainingRun::EvaluateAll(double* loss, uint64_t* counted) {
-  const double begin = Now();
-  double sum = 0;
-  *counted = 0;
-  for (uint64_t position = 0;;) {
-    const Batch batch = CoveringBatch(options_.recipe, validation_, begin_token_, &position);
-    if (batch.sequences == 0) break;
-    float mean = 0;
-    const cllm_status status = cllm_trainer_evaluate(trainer_, batch.inputs.data(), batch.targets.data(),
-                                                     batch.sequences, options_.recipe.length, &mean);
-    if (status != CLLM_OK) return ExplainStatus(status, "evaluation");
-    sum += static_cast<double>(mean) * batch.counted;
-    *counted += batch.counted;
-  }
-  *loss = *counted != 0 ? sum / static_cast<double>(*counted) : std::numeric_limits<double>::quiet_NaN();
-  evaluation_seconds_ += Now() - begin;
-  return absl::OkStatus();
+  return Clock() / (options_.minutes * 60) * options_.recipe.steps;
 }
 
 void TrainingRun::Report(const std::function<void(const TrainProgress&)>& progress) {
@@ -218,6 +154,11 @@ absl::Status CheckOptions(const TrainOptions& options, const Checkpoint& initial
                      " tokens: both must be positive, and a window at most the context of ",
                      initial.architecture.context));
   }
+  if (const uint64_t sequences = uint64_t{recipe.batch} * recipe.accumulate;
+      recipe.segments == 0 || recipe.segments > sequences) {
+    return absl::InvalidArgumentError(absl::StrCat(recipe.segments, " segments of a step: there may be 1 to ",
+                                                   sequences, ", its sequences"));
+  }
   if (!(options.validation_fraction >= 0 && options.validation_fraction < 1)) {
     return absl::InvalidArgumentError(
         absl::StrCat("the validation fraction is ", options.validation_fraction, "; it must be in [0, 1)"));
@@ -234,19 +175,49 @@ absl::Status CheckOptions(const TrainOptions& options, const Checkpoint& initial
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::string> InitialBytes(const TrainOptions& options, const Checkpoint& initial,
+                                         TokenSpan tokens) {
+  if (absl::Status status = CheckOptions(options, initial, tokens); !status.ok()) return status;
+  return WriteModelToString(initial, Dtype::kF32);
+}
+
+void AddTokens(TokenSpan tokens, Sha256Stream* digest) {
+  std::vector<uint32_t> block;
+  for (size_t i = 0; i < tokens.size(); i += block.size()) {
+    block.clear();
+    tokens.CopyTo(i, std::min<size_t>(tokens.size() - i, 1 << 16), &block);
+    digest->Add({reinterpret_cast<const char*>(block.data()), block.size() * sizeof(uint32_t)});
+  }
+}
+
+// Ranks whose files or versions differ would compute gradients of different things.
+absl::Status CheckSameInputs(const TrainOptions& options, const std::string& model, TokenSpan tokens) {
+  Sha256Stream data;
+  AddTokens(tokens, &data);
+  AddTokens(options.validation, &data);
+  absl::Status status = AgreeOn(*options.ranks, Hexadecimal(data.Finish()), "training data");
+  if (!status.ok()) return status;
+  return AgreeOn(*options.ranks, Hexadecimal(Sha256(model)), "first weights or options");
+}
+
+absl::StatusOr<ModelFile> OpenInitial(const TrainOptions& options, const Checkpoint& initial,
+                                      TokenSpan tokens) {
+  const absl::StatusOr<std::string> bytes = InitialBytes(options, initial, tokens);
+  if (absl::Status status = Agree(options.ranks, bytes.status()); !status.ok()) return status;
+  if (options.ranks != nullptr) {
+    if (absl::Status status = CheckSameInputs(options, *bytes, tokens); !status.ok()) return status;
+  }
+  return ModelFile::FromBytes(*bytes, "the initial model");
+}
+
 }  // namespace
 
 absl::StatusOr<TrainResult> Train(const TrainOptions& options, const Checkpoint& initial, TokenSpan tokens,
                                   const std::function<void(const TrainProgress&)>& progress) {
-  if (absl::Status status = CheckOptions(options, initial, tokens); !status.ok()) return status;
-  absl::StatusOr<std::string> bytes = WriteModelToString(initial, Dtype::kF32);
-  if (!bytes.ok()) return bytes.status();
-  absl::StatusOr<ModelFile> file = ModelFile::FromBytes(*bytes, "the initial model");
+  absl::StatusOr<ModelFile> file = OpenInitial(options, initial, tokens);
   if (!file.ok()) return file.status();
-  bytes->clear();
-  bytes->shrink_to_fit();
   TrainingRun run(options, *std::move(file));
-  if (absl::Status status = run.Start(tokens); !status.ok()) return status;
+  if (absl::Status status = Agree(options.ranks, run.Start(tokens)); !status.ok()) return status;
   if (absl::Status status = run.Steps(progress); !status.ok()) return status;
   const bool interrupted = run.Stopped();
   run.TakeAverage();

@@ -12,6 +12,7 @@
 #include "converter/checkpoint/checkpoint.h"
 #include "converter/data/token_span.h"
 #include "converter/train/configurations.h"
+#include "converter/train/ranks.h"
 #include "converter/train/training_state.h"
 
 namespace cllm {
@@ -35,6 +36,8 @@ struct TrainOptions {
   std::function<void(const TrainingState&)> checkpoint;  // its `run` is empty
   const TrainingState* resume = nullptr;   // go on from here; weights of `initial` are then not used
   const std::atomic<int>* stop = nullptr;  // set by a signal handler: end early, keep the weights so far
+  Ranks* ranks = nullptr;  // the processes that share the work, each with all of the tokens: results and
+                           // errors are the same on all of them, and depend on recipe.segments only
 };
 
 struct TrainProgress {
@@ -74,7 +77,8 @@ struct TrainResult {
 // that was never interrupted. Where loss or gradient are not finite it goes back to the last state kept,
 // which is at most kGoodSteps steps old or the last checkpoint, with a quarter of the learning rate. Errors:
 // InvalidArgument (too few tokens for a window, a token outside the vocabulary, recipe out of range, a state
-// of another model), Internal (still not finite after kMostReturns returns).
+// of another model, ranks with different models or tokens), Internal (still not finite after kMostReturns
+// returns).
 absl::StatusOr<TrainResult> Train(const TrainOptions& options, const Checkpoint& initial, TokenSpan tokens,
                                   const std::function<void(const TrainProgress&)>& progress);
 

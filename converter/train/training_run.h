@@ -3,6 +3,7 @@
 #ifndef CLLM_CONVERTER_TRAIN_TRAINING_RUN_H_
 #define CLLM_CONVERTER_TRAIN_TRAINING_RUN_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -14,6 +15,7 @@
 #include "absl/types/span.h"
 #include "cllm/cllm.h"
 #include "converter/import/model_file.h"
+#include "converter/train/gradient_tree.h"
 #include "converter/train/train.h"
 #include "posix/thread_pool.h"
 
@@ -22,12 +24,19 @@ namespace cllm {
 class TrainingRun {
  public:
   TrainingRun(const TrainOptions& options, ModelFile file)
-      : options_(options), file_(std::move(file)), pool_(options.threads) {}
+      : options_(options),
+        file_(std::move(file)),
+        pool_(options.threads),
+        tree_(options.recipe.segments, options.ranks, pool_.workers()) {}
 
   absl::Status Start(TokenSpan tokens);
   absl::Status Steps(const std::function<void(const TrainProgress&)>& progress);
   absl::Status EvaluateAll(double* loss, uint64_t* counted);
-  bool Stopped() const { return options_.stop != nullptr && options_.stop->load(); }
+  // The same on all ranks: what they agreed on in the last step.
+  bool Stopped() const {
+    if (options_.ranks != nullptr) return stopped_;
+    return options_.stop != nullptr && options_.stop->load() != 0;
+  }
   void TakeAverage();
   void TakeBest(double* loss);
   TrainResult Result(const Checkpoint& initial);
@@ -38,6 +47,10 @@ class TrainingRun {
   };
 
   static double Now();  // seconds
+  absl::Status ComputeSegment(uint32_t segment, double* loss);
+  absl::Status ComputeSegments(std::vector<double>* losses);
+  absl::Status ShareProgress(const absl::Status& status, std::vector<double>* losses);
+  double SumOfLosses(const std::vector<double>& own, uint64_t batches);
   absl::Status Step(float* loss);
   absl::Status StepOrReturn(float* loss);
   absl::Status GoBack();
@@ -45,10 +58,16 @@ class TrainingRun {
   void UpdateAverage();
   bool Finished() const;
   double ScheduleStep() const;
-  uint64_t StepTokens() const {
-    return uint64_t{options_.recipe.batch} * options_.recipe.accumulate * options_.recipe.length;
+  uint64_t StepSequences() const { return uint64_t{options_.recipe.batch} * options_.recipe.accumulate; }
+  uint64_t StepTokens() const { return StepSequences() * options_.recipe.length; }
+  // At once, at most: a segment's, or a batch of it.
+  uint32_t CallSequences() const {
+    const uint64_t segment = (StepSequences() + options_.recipe.segments - 1) / options_.recipe.segments;
+    return static_cast<uint32_t>(std::min<uint64_t>(options_.recipe.batch, segment));
   }
   double Elapsed() const { return Now() - start_ - evaluation_seconds_; }
+  // What decisions go by: with ranks, rank 0's time at the last step.
+  double Clock() const { return options_.ranks != nullptr ? clock_ : Elapsed(); }
   void Report(const std::function<void(const TrainProgress&)>& progress);
   absl::Status Resume(const TrainingState& state);
   absl::Status Restore(const TrainingState& state);
@@ -60,11 +79,14 @@ class TrainingRun {
   const TrainOptions& options_;
   ModelFile file_;
   ThreadPool pool_;
+  GradientTree tree_;
   std::unique_ptr<uint8_t[], AlignedDelete> room_;
   uint64_t room_bytes_ = 0;
   cllm_trainer* trainer_ = nullptr;
   TokenSpan training_, validation_;
   double start_ = 0, evaluation_seconds_ = 0;
+  double clock_ = 0;      // with ranks
+  bool stopped_ = false;  // with ranks
   uint32_t begin_token_ = CLLM_NO_TOKEN;
   uint32_t step_ = 0;
   uint32_t best_step_ = 0;  // of the evaluations

@@ -75,6 +75,7 @@ absl::Status TrainingRun::Resume(const TrainingState& state) {
   rate_factor_ = state.rate_factor;
   first_loss_ = state.first_loss;
   start_ -= state.seconds;
+  clock_ = state.seconds;
   return absl::OkStatus();
 }
 
@@ -108,7 +109,7 @@ void TrainingRun::KeepState() {
   const double begin = Now();
   good_ = TrainingState();  // so that there are never two of them
   good_ = State();
-  if (due) {
+  if (due && options_.checkpoint) {
     TrainingState state = good_;
     state.best_step = best_step_;
     state.best_loss = best_loss_;

@@ -159,13 +159,10 @@ TEST_CASE("a shuffled order is a permutation, another one each time") {
 TEST_CASE("an epoch has every token as a target once") {
   std::vector<uint32_t> tokens(1000);
   std::iota(tokens.begin(), tokens.end(), 0u);
-  Recipe recipe;
-  recipe.batch = 3;
-  recipe.length = 7;  // 142 windows, 6 places for the first
   std::map<uint32_t, int> seen;
-  const uint64_t batches = 142 * 3 / 3;  // three epochs
-  for (uint64_t number = 0; number < batches; ++number) {
-    const Batch batch = ShuffledBatch(recipe, tokens, 5, number);
+  // 142 windows of 7 tokens, 6 places for the first of them; three epochs.
+  for (uint64_t draw = 0; draw < 142 * 3; draw += 3) {
+    const Batch batch = ShuffledBatch(7, tokens, 5, draw, 3);
     REQUIRE(batch.targets.size() == 21);
     for (size_t i = 0; i < 21; ++i) {
       REQUIRE(batch.targets[i] == batch.inputs[i] + 1);

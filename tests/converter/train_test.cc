@@ -135,14 +135,11 @@ TEST_CASE("learning rate: on a line, not at all, and in the last fifth") {
 }
 
 TEST_CASE("random batches: windows of the text and the tokens that follow, by seed and step") {
-  Recipe recipe;
-  recipe.batch = 50;
-  recipe.length = 7;
   std::vector<uint32_t> tokens(20);
   for (uint32_t i = 0; i < 20; ++i) tokens[i] = i;
   std::vector<bool> seen(20);
   for (uint64_t step = 0; step < 10; ++step) {
-    const Batch batch = RandomBatch(recipe, tokens, CLLM_NO_TOKEN, 3, step);
+    const Batch batch = RandomBatch(7, tokens, CLLM_NO_TOKEN, 3, 50 * step, 50);
     REQUIRE(batch.inputs.size() == 350);
     for (size_t i = 0; i < 350; ++i) {
       CHECK(batch.targets[i] == batch.inputs[i] + 1);
@@ -152,25 +149,22 @@ TEST_CASE("random batches: windows of the text and the tokens that follow, by se
   }
   // Every offset occurs, the last one included.
   CHECK(std::count(seen.begin(), seen.begin() + 13, true) == 13);
-  CHECK(RandomBatch(recipe, tokens, CLLM_NO_TOKEN, 3, 4).inputs ==
-        RandomBatch(recipe, tokens, CLLM_NO_TOKEN, 3, 4).inputs);
-  CHECK(RandomBatch(recipe, tokens, CLLM_NO_TOKEN, 3, 4).inputs !=
-        RandomBatch(recipe, tokens, CLLM_NO_TOKEN, 3, 5).inputs);
-  CHECK(RandomBatch(recipe, tokens, CLLM_NO_TOKEN, 3, 4).inputs !=
-        RandomBatch(recipe, tokens, CLLM_NO_TOKEN, 4, 4).inputs);
+  CHECK(RandomBatch(7, tokens, CLLM_NO_TOKEN, 3, 200, 50).inputs ==
+        RandomBatch(7, tokens, CLLM_NO_TOKEN, 3, 200, 50).inputs);
+  CHECK(RandomBatch(7, tokens, CLLM_NO_TOKEN, 3, 200, 50).inputs !=
+        RandomBatch(7, tokens, CLLM_NO_TOKEN, 3, 250, 50).inputs);
+  CHECK(RandomBatch(7, tokens, CLLM_NO_TOKEN, 3, 200, 50).inputs !=
+        RandomBatch(7, tokens, CLLM_NO_TOKEN, 4, 200, 50).inputs);
 }
 
 TEST_CASE("random batches: a window near the beginning of a document begins there") {
-  Recipe recipe;
-  recipe.batch = 50;
-  recipe.length = 7;
   // Documents at 3 and 8, the second of them longer than two windows.
   std::vector<uint32_t> tokens(40);
   for (uint32_t i = 0; i < 40; ++i) tokens[i] = 100 + i;
   tokens[3] = tokens[8] = 99;
   std::vector<bool> seen(140);
   for (uint64_t step = 0; step < 20; ++step) {
-    const Batch batch = RandomBatch(recipe, tokens, 99, 3, step);
+    const Batch batch = RandomBatch(7, tokens, 99, 3, 50 * step, 50);
     for (size_t s = 0; s < 50; ++s) {
       const uint32_t* window = &batch.inputs[s * 7];
       const uint32_t begin = window[0] != 99 ? window[0] : window[1] - 1;
@@ -186,16 +180,13 @@ TEST_CASE("random batches: a window near the beginning of a document begins ther
 }
 
 TEST_CASE("covering batches: every token but the first is a target once") {
-  Recipe recipe;
-  recipe.batch = 3;
-  recipe.length = 7;
   for (uint32_t count = 0; count < 60; ++count) {
     CAPTURE(count);
     std::vector<uint32_t> tokens(count);
     for (uint32_t i = 0; i < count; ++i) tokens[i] = i;
     std::vector<int> targets(count);
     for (uint64_t position = 0;;) {
-      const Batch batch = CoveringBatch(recipe, tokens, CLLM_NO_TOKEN, &position);
+      const Batch batch = CoveringBatch(7, tokens, CLLM_NO_TOKEN, 3, &position);
       if (batch.sequences == 0) break;
       REQUIRE(batch.inputs.size() == batch.sequences * 7);
       uint32_t counted = 0;
@@ -212,9 +203,6 @@ TEST_CASE("covering batches: every token but the first is a target once") {
 }
 
 TEST_CASE("covering batches: a window ends where a document begins") {
-  Recipe recipe;
-  recipe.batch = 2;
-  recipe.length = 4;
   // Documents of 3, 1 and 9 tokens after their begin tokens.
   const std::vector<uint32_t> tokens = {9, 1, 2, 3, 9, 4, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18};
   const std::vector<std::vector<uint32_t>> windows = {
@@ -223,7 +211,7 @@ TEST_CASE("covering batches: a window ends where a document begins") {
       {1, 2, 3, 9}, {4, 9}, {10, 11, 12, 13}, {14, 15, 16, 17}, {18}};
   size_t window = 0;
   for (uint64_t position = 0;;) {
-    const Batch batch = CoveringBatch(recipe, tokens, 9, &position);
+    const Batch batch = CoveringBatch(4, tokens, 9, 2, &position);
     if (batch.sequences == 0) break;
     for (uint32_t s = 0; s < batch.sequences; ++s, ++window) {
       REQUIRE(window < windows.size());
