@@ -132,34 +132,7 @@ if(CLLM_BUILD_CONVERTER)
     cllm_build_abseil(${abseil})
   endif()
 
-  # Libraries for compressed inputs: ${target} links ${name} and says so by ${definition}. Without them, as in
-  # a cross build, the program refuses such inputs and names what is missing.
-  function(cllm_optional_library target header name definition)
-    add_library(${target} INTERFACE)
-    if(CMAKE_CROSSCOMPILING)
-      return()
-    endif()
-    find_path(${target}_include ${header})
-    find_library(${target}_library NAMES lib${name}.a ${name})
-    if(${target}_include AND ${target}_library)
-      target_include_directories(${target} SYSTEM INTERFACE ${${target}_include})
-      target_link_libraries(${target} INTERFACE ${${target}_library})
-      target_compile_definitions(${target} INTERFACE ${definition})
-    else()
-      message(STATUS "${header} not found: cllm is built without it. Run toolchains/setup to have it.")
-    endif()
-  endfunction()
-  cllm_optional_library(optional_zlib zlib.h z CLLM_HAS_ZLIB)
-  cllm_optional_library(optional_zstd zstd.h zstd CLLM_HAS_ZSTD)
-
-  # Protocol Buffers, for TensorBoard's event files: the small runtime, and the compiler.
-  if(NOT CMAKE_CROSSCOMPILING)
-    set(Protobuf_USE_STATIC_LIBS ON)
-    find_package(Protobuf QUIET)
-    if(NOT TARGET protobuf::libprotobuf-lite OR NOT TARGET protobuf::protoc)
-      message(STATUS "Protobuf not found: cllm is built without --tensorboard. Run toolchains/setup to have it.")
-    endif()
-  endif()
+  include(${CMAKE_CURRENT_LIST_DIR}/optional.cmake)
 
   # libmd, for SHA-256.
   if(CMAKE_CROSSCOMPILING)
