@@ -134,6 +134,14 @@ if(CLLM_BUILD_CONVERTER)
 
   include(${CMAKE_CURRENT_LIST_DIR}/optional.cmake)
 
+  # MPI, for training by several machines: the program cllm-mpi.
+  if(NOT CMAKE_CROSSCOMPILING)
+    find_package(MPI QUIET COMPONENTS C)
+    if(NOT TARGET MPI::MPI_C)
+      message(STATUS "MPI not found: no cllm-mpi. Run toolchains/setup --mpi to have it.")
+    endif()
+  endif()
+
   # libmd, for SHA-256.
   if(CMAKE_CROSSCOMPILING)
     set(libmd ${deps}/libmd-1.0.4)

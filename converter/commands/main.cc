@@ -47,7 +47,8 @@ int Finish(const CLI::App& program, absl::Status status) {
     status = absl::DataLossError("cannot write all of the result to stdout; is the disk full?");
   }
   if (status.ok()) return 0;
-  std::cerr << Called(program) << ": " << status.message() << "\n";
+  // One without words has been told by another rank.
+  if (!status.message().empty()) std::cerr << Called(program) << ": " << status.message() << "\n";
   return absl::IsCancelled(status) ? kInterrupted : kFailure;
 }
 

@@ -1,191 +1,24 @@
 // `cllm train`: text to a model.
-#include "converter/train/train.h"
-
 #include <unistd.h>
 
-#include <algorithm>
-#include <atomic>
-#include <cmath>
-#include <csignal>
-#include <cstdio>
 #include <memory>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "converter/commands/commands.h"
-#include "converter/commands/files.h"
 #include "converter/commands/options.h"
 #include "converter/commands/tokenizer_kinds.h"
-#include "converter/commands/train_data.h"
 #include "converter/commands/train_options.h"
-#include "converter/commands/train_watch.h"
-#include "converter/export/write_model.h"
-#include "converter/import/model_file.h"
-#include "converter/import/read_model.h"
-#include "converter/inspect/inspect.h"
-#include "converter/tokenizer/encode_text.h"
-#include "converter/tokenizer/segments.h"
+#include "converter/commands/train_run.h"
 
 namespace cllm {
 namespace {
 
 using Options = TrainCommandOptions;
 
-constexpr size_t kPromptTokens = 16;  // of the text: how samples of a model without a begin token start
-
-std::atomic<int> stop_asked{0};  // some machines have no lock-free byte
-static_assert(std::atomic<int>::is_always_lock_free, "a signal handler sets it");
-
-// From the first signal on the default action is back, so that a second one ends the program at once.
-void CatchStopSignals() {
-  struct sigaction action {};
-  action.sa_handler = [](int) { stop_asked.store(1); };
-  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-}
-
-absl::Status WriteAndReport(const Options& options, const TrainOptions& train, const TrainResult& result,
-                            const TrainWatch& watch, const std::string& prompt) {
-  {
-    const SignalsHeld held;
-    if (absl::Status status = WriteModel(result.checkpoint, Dtype::kF32, options.out); !status.ok())
-      return status;
-  }
-  absl::StatusOr<ModelFile> file = ModelFile::Open(options.out);
-  if (!file.ok()) return file.status();
-  absl::StatusOr<ModelReport> report = Inspect(*file, 0, 0);
-  if (!report.ok()) return report.status();
-  absl::FPrintF(stderr, "%s %u steps, %s tokens in %.1f s, training loss %.4f nats a token\n",
-                result.interrupted ? "interrupted after" : "trained", result.steps,
-                Grouped(result.training_tokens), result.seconds, result.training_loss);
-  if (result.best_step != result.steps) {
-    absl::FPrintF(stderr, "kept the weights of step %u, the best by validation loss\n", result.best_step);
-  }
-  if (result.validation_tokens > 0 && std::isfinite(result.validation_loss)) {
-    absl::FPrintF(stderr, "validation loss %.4f nats a token over %s tokens\n", result.validation_loss,
-                  Grouped(result.validation_tokens));
-  }
-  absl::FPrintF(stderr, "%s: %s bytes, %s parameters, digest %s\n", options.out, Grouped(file->size()),
-                Grouped(report->info.parameters), report->content_digest);
-  absl::Status status = watch.WriteReport(train, result, *file, *report, prompt);
-  if (status.ok() && !options.report.empty()) absl::FPrintF(stderr, "%s: the report\n", options.report);
-  return status;
-}
-
-// A failure is no reason to end the run: what is there already stays, and the next one may succeed.
-void SaveCheckpoint(const Options& options, const std::string& run, TrainingState state) {
-  state.run = run;
-  const SignalsHeld held;
-  const absl::Status status = WriteState(options.checkpoints, state, options.keep);
-  if (!status.ok()) absl::FPrintF(stderr, "\nno checkpoint of step %u: %s\n", state.step, status.message());
-}
-
-TrainOptions MakeTrainOptions(const Options& options, const Configuration& configuration,
-                              const TrainingState* state) {
-  TrainOptions train;
-  train.recipe = configuration.recipe;
-  ApplyTo(options, &train.recipe);
-  train.minutes = options.minutes;
-  train.threads = options.threads;
-  train.seed = options.seed;
-  train.validation_fraction = options.validation_fraction;
-  train.evaluation_interval = options.evaluate_every;
-  train.patience = options.patience;
-  train.shuffle = options.order == "shuffle";
-  train.stop = &stop_asked;
-  train.resume = state;
-  return train;
-}
-
-absl::Status TrainAndWrite(const Options& options, const TrainOptions& train, const Checkpoint& initial,
-                           TokenSpan tokens, TrainWatch& watch) {
-  CatchStopSignals();
-  absl::StatusOr<TrainResult> result =
-      Train(train, initial, tokens, [&](const TrainProgress& progress) { watch(progress); });
-  if (!result.ok()) return result.status();
-  std::vector<uint32_t> first;
-  tokens.CopyTo(0, std::min<size_t>(kPromptTokens, tokens.size()), &first);
-  absl::StatusOr<TokenizerSegments> segments = PackTokenizer(initial.tokenizer);
-  if (!segments.ok()) return segments.status();
-  const absl::StatusOr<std::string> prompt =
-      DecodeTokens(ViewOfSegments(initial.tokenizer, *segments), first);
-  absl::Status status = WriteAndReport(options, train, *result, watch, prompt.value_or(""));
-  if (!status.ok()) return status;
-  if (!result->interrupted) return absl::OkStatus();
-  return absl::CancelledError("interrupted; what was learned so far is in " + options.out);
-}
-
-// Fresh weights of the configuration's shape.
-Checkpoint FreshCheckpoint(const Options& options, const Configuration& configuration,
-                           const TokenizerTables& tokenizer) {
-  Architecture architecture = configuration.architecture;
-  architecture.vocabulary_size = static_cast<uint32_t>(tokenizer.pieces.size());
-  Checkpoint initial = InitialCheckpoint(architecture, options.seed, configuration.recipe.initial);
-  initial.tokenizer = tokenizer;
-  return initial;
-}
-
-// Where checkpoints are kept: refuses to go on with other files than `before`, and remembers these.
-absl::Status PrepareCheckpoints(const Options& options, const TrainingState* state,
-                                const std::vector<DataFile>& before, TrainOptions* train) {
-  if (state == nullptr && options.checkpoints.empty()) return absl::OkStatus();
-  absl::StatusOr<std::vector<DataFile>> files = DigestInputs(options);
-  if (!files.ok()) return files.status();
-  if (state != nullptr) {
-    absl::Status same = CheckSameDataFiles(before, *files);
-    if (!same.ok()) return absl::InvalidArgumentError(absl::StrCat("--resume: ", same.message()));
-  }
-  train->checkpoint_interval = options.every;
-  const std::string run = RunDescription(options, *files);
-  train->checkpoint = [&options, run](const TrainingState& now) { SaveCheckpoint(options, run, now); };
-  return absl::OkStatus();
-}
-
-// Goes on from `state`, which was made of the files `before`; nullptr: from the start.
-absl::Status Run(const Options& options, const TrainingState* state, const std::vector<DataFile>& before) {
-  const Configuration* configuration = FindConfiguration(options.configuration);
-  if (configuration == nullptr) {
-    return absl::DataLossError("there is no configuration " + options.configuration + " any more");
-  }
-  if (absl::Status status = CheckOutputPath(options.out); !status.ok()) return status;
-  TrainWatch watch;
-  if (absl::Status status = watch.Open(options); !status.ok()) return status;
-  TrainOptions train = MakeTrainOptions(options, *configuration, state);
-  if (absl::Status status = PrepareCheckpoints(options, state, before, &train); !status.ok()) return status;
-  absl::StatusOr<Checkpoint> initial = Checkpoint();
-  if (!options.init.empty()) initial = ReadModel(options.init);
-  if (!initial.ok()) return initial.status();
-  const uint32_t vocabulary =
-      options.vocabulary != 0 ? options.vocabulary : configuration->architecture.vocabulary_size;
-  absl::StatusOr<TokenData> data =
-      PrepareTokens(options, vocabulary, options.init.empty() ? nullptr : &initial->tokenizer);
-  if (!data.ok()) return data.status();
-  if (options.init.empty()) initial = FreshCheckpoint(options, *configuration, data->tokenizer());
-  const Architecture& architecture = initial->architecture;
-  train.recipe.length = std::min(train.recipe.length, architecture.context);
-  train.validation = data->validation();
-  initial->provenance = MakeProvenance(options, train.recipe.steps, initial->provenance);
-  absl::FPrintF(stderr, "%s bytes of text, %s document%s, %s tokens of a vocabulary of %u\n",
-                Grouped(data->text_bytes()), Grouped(data->documents()), data->documents() == 1 ? "" : "s",
-                Grouped(data->training().size() + data->validation().size()), architecture.vocabulary_size);
-  return TrainAndWrite(options, train, *initial, data->training(), watch);
-}
-
-absl::Status Resume(Options options) {
-  std::string skipped;
-  absl::StatusOr<TrainingState> state = ReadNewestState(options.resume, &skipped);
-  if (!state.ok()) return state.status();
-  if (!skipped.empty()) absl::FPrintF(stderr, "going back to an older checkpoint:\n%s", skipped);
-  std::vector<DataFile> files;
-  if (absl::Status status = ReadRunDescription(state->run, &options, &files); !status.ok()) return status;
-  options.checkpoints = options.resume;
-  absl::FPrintF(stderr, "going on after step %u\n", state->step);
-  return Run(options, &*state, files);
-}
-
-absl::Status RunOrResume(const CLI::App& app, const Options& options) {
+absl::Status CheckAndRun(const CLI::App& app, Options options) {
+  options.threads_given = app.count("--threads") != 0;
   if (options.resume.empty()) {
     if (options.data.empty()) throw CLI::RequiredError("--data");
     if (options.out.empty()) throw CLI::RequiredError("-o,--output");
@@ -205,7 +38,7 @@ absl::Status RunOrResume(const CLI::App& app, const Options& options) {
     if (options.patience != 0 && options.evaluate_every == 0) {
       throw CLI::ValidationError("--patience", "counts evaluations: give --evaluate-every too");
     }
-    return Run(options, nullptr, {});
+    return RunTraining(std::move(options));
   }
   for (const CLI::Option* option : app.get_options()) {
     if (option->count() == 0 || option->get_name() == "--resume" || option->get_name() == "--threads")
@@ -213,7 +46,7 @@ absl::Status RunOrResume(const CLI::App& app, const Options& options) {
     throw CLI::ValidationError("--resume",
                                "goes with --threads only, and " + option->get_name() + " stays what it was");
   }
-  return Resume(options);
+  return RunTraining(std::move(options));
 }
 
 std::string ConfigurationList() {
@@ -309,15 +142,18 @@ Command AddTrain(CLI::App& program) {
       ConfigurationList() +
       "\nProgress goes to stderr: step, loss in nats a token, speed, time left; at the end the loss over\n"
       "the whole validation part, the file's size and the digest of its contents. Nothing goes to stdout.\n"
-      "Ctrl-C ends training early: what was learned so far is written, and the exit code is 130.\n\n"
+      "Ctrl-C ends training early: what was learned so far is written, and the exit code is 130.\n"
+      "Under mpirun the processes share each step's segments, all with the same data and options, and the\n"
+      "first one writes: the model is, to the bit, that of one process with the same --segments.\n\n"
       "Examples:\n"
       "  cllm train --data stories.txt --documents paragraphs -o stories.cllm --minutes 2\n"
       "  cllm train --data big.txt -o big.cllm --checkpoint big.run, and after a power cut:\n"
       "  cllm train --resume big.run\n"
+      "  mpirun -np 4 cllm train --data big.txt -o big.cllm --segments 8\n"
       "  cllm train --init base.cllm --data mine.txt -o mine.cllm --rate 5e-4 --evaluate-every 100 "
       "--patience 3\n"
       "  cllm train --data a.txt b.txt -o ab.cllm --tokenizer bpe --vocab 1024 --steps 5000 --seed 7");
-  return {app, [app, options] { return RunOrResume(*app, *options); }};
+  return {app, [app, options] { return CheckAndRun(*app, *options); }};
 }
 
 }  // namespace cllm

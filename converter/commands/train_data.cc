@@ -74,7 +74,7 @@ absl::StatusOr<Corpus> ScanCorpus(const TrainCommandOptions& options, const std:
   if (options.documents == "paragraphs") split = DocumentSplit::kParagraphs;
   if (options.documents == "lines") split = DocumentSplit::kLines;
   absl::StatusOr<Corpus> corpus = Corpus::Scan(files, split ? &*split : nullptr, options.validation_fraction);
-  if (corpus.ok() && !corpus->not_utf8().empty()) {
+  if (corpus.ok() && !corpus->not_utf8().empty() && !options.quiet) {
     absl::FPrintF(stderr, "%s is not all UTF-8; such bytes are learned as they are\n", corpus->not_utf8());
   }
   return corpus;
@@ -93,15 +93,13 @@ absl::StatusOr<TokenData> MakeTokens(const TrainCommandOptions& options, uint32_
 
 // Stands for all that the tokens depend on.
 absl::StatusOr<std::string> CacheKey(const TrainCommandOptions& options, uint32_t vocabulary,
-                                     const TokenizerTables* known, const std::vector<std::string>& files) {
-  absl::StatusOr<std::vector<DataFile>> digests = DigestDataFiles(files);
-  if (!digests.ok()) return digests.status();
+                                     const TokenizerTables* known, const TrainInputs& inputs) {
   nlohmann::ordered_json all = {{"version", cllm_version()},
                                 {"documents", options.documents},
                                 {"validation_fraction", options.validation_fraction},
                                 {"tokenizer", TokenizerName(options)},
                                 {"vocabulary", vocabulary}};
-  for (const DataFile& file : *digests) all["data"].push_back(file.digest);
+  for (size_t i = 0; i < inputs.files.size(); ++i) all["data"].push_back(inputs.digests[i].digest);
   if (known != nullptr) all["known"] = TokenizerToJson(*known);
   if (const std::string path = TokenizerFile(options); !path.empty()) {
     absl::StatusOr<TokenizerTables> tables = ReadTokenizerFile(path);
@@ -113,22 +111,25 @@ absl::StatusOr<std::string> CacheKey(const TrainCommandOptions& options, uint32_
 
 }  // namespace
 
-absl::StatusOr<std::vector<DataFile>> DigestInputs(const TrainCommandOptions& options) {
+absl::StatusOr<TrainInputs> FindInputs(const TrainCommandOptions& options) {
   absl::StatusOr<std::vector<std::string>> files = FindDataFiles(options.data);
   if (!files.ok()) return files.status();
+  TrainInputs inputs = {*files, {}};
+  if (options.checkpoints.empty() && options.cache.empty()) return inputs;
   for (const std::string& path : {TokenizerFile(options), options.init}) {
     if (!path.empty()) files->push_back(path);
   }
   for (std::string& path : *files) path = fs::absolute(path).string();
-  return DigestDataFiles(*files);
+  absl::StatusOr<std::vector<DataFile>> digests = DigestDataFiles(*files);
+  if (!digests.ok()) return digests.status();
+  inputs.digests = *std::move(digests);
+  return inputs;
 }
 
-absl::StatusOr<TokenData> PrepareTokens(const TrainCommandOptions& options, uint32_t vocabulary,
-                                        const TokenizerTables* known) {
-  const absl::StatusOr<std::vector<std::string>> files = FindDataFiles(options.data);
-  if (!files.ok()) return files.status();
-  if (options.cache.empty()) return MakeTokens(options, vocabulary, known, *files, "", "");
-  const absl::StatusOr<std::string> key = CacheKey(options, vocabulary, known, *files);
+absl::StatusOr<TokenData> PrepareTokens(const TrainCommandOptions& options, const TrainInputs& inputs,
+                                        uint32_t vocabulary, const TokenizerTables* known) {
+  if (options.cache.empty()) return MakeTokens(options, vocabulary, known, inputs.files, "", "");
+  const absl::StatusOr<std::string> key = CacheKey(options, vocabulary, known, inputs);
   if (!key.ok()) return key.status();
   std::error_code error;
   fs::create_directories(options.cache, error);
@@ -139,13 +140,13 @@ absl::StatusOr<TokenData> PrepareTokens(const TrainCommandOptions& options, uint
   const std::string path = (fs::path(options.cache) / (key->substr(0, 32) + ".tokens")).string();
   absl::StatusOr<TokenData> cached = TokenData::Open(path, *key);
   if (cached.ok()) {
-    absl::FPrintF(stderr, "tokens from %s\n", path);
+    if (!options.quiet) absl::FPrintF(stderr, "tokens from %s\n", path);
     return cached;
   }
-  if (absl::IsDataLoss(cached.status())) {
+  if (absl::IsDataLoss(cached.status()) && !options.quiet) {
     absl::FPrintF(stderr, "%s; making it anew\n", cached.status().message());
   }
-  return MakeTokens(options, vocabulary, known, *files, path, *key);
+  return MakeTokens(options, vocabulary, known, inputs.files, path, *key);
 }
 
 }  // namespace cllm

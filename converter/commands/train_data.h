@@ -13,14 +13,20 @@
 
 namespace cllm {
 
-// Every file that goes into the run: the data, then the tokenizer's file, then the model of --init.
-absl::StatusOr<std::vector<DataFile>> DigestInputs(const TrainCommandOptions& options);
+struct TrainInputs {
+  std::vector<std::string> files;  // of the data, in order
+  // Of every file that goes into the run, by absolute paths: the data, then the tokenizer's file, then the
+  // model of --init. Empty unless the options ask for checkpoints or a cache, which need it.
+  std::vector<DataFile> digests;
+};
+
+absl::StatusOr<TrainInputs> FindInputs(const TrainCommandOptions& options);
 
 // The data as tokens: of `known`, the tokenizer of --init, or else of one from --tokenizer or the
 // configuration, with `vocabulary` tokens. With --cache they come from there where they are, and go there.
 // A corpus of one document gets a vocabulary without begin and end. Errors name the file or the option.
-absl::StatusOr<TokenData> PrepareTokens(const TrainCommandOptions& options, uint32_t vocabulary,
-                                        const TokenizerTables* known);
+absl::StatusOr<TokenData> PrepareTokens(const TrainCommandOptions& options, const TrainInputs& inputs,
+                                        uint32_t vocabulary, const TokenizerTables* known);
 
 }  // namespace cllm
 

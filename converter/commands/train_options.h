@@ -33,12 +33,15 @@ struct TrainCommandOptions {
   std::string tensorboard, report;  // a folder; a page of HTML
   std::string cache;                // a folder for tokens; "": none
   std::string order = "random";
+  bool threads_given = false;
+  bool quiet = false;  // one of several ranks and not the first: neither prints nor writes
 };
 
-// The options as JSON, but for threads and `resume`, with absolute paths, and all files that go into the run.
+// The options as JSON, but for threads, `quiet` and `resume`, with absolute paths, and all files that go into
+// the run.
 std::string RunDescription(const TrainCommandOptions& options, const std::vector<DataFile>& files);
 
-// Back from JSON; threads and `resume` stay. Error: DataLoss.
+// Back from JSON; threads, `quiet` and `resume` stay. Error: DataLoss.
 absl::Status ReadRunDescription(absl::string_view json, TrainCommandOptions* options,
                                 std::vector<DataFile>* files);
 

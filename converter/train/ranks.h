@@ -24,9 +24,9 @@ class Ranks {
   };
 
   virtual ~Ranks() = default;
-  virtual uint32_t rank() const = 0;         // of this process, from 0
-  virtual uint32_t count() const = 0;        // of processes
-  virtual uint32_t local_count() const = 0;  // of those on this machine
+  virtual uint32_t rank() const = 0;   // of this process, from 0
+  virtual uint32_t count() const = 0;  // of processes
+  virtual uint32_t cores() const = 0;  // that this process may keep busy, beside others on its machine
 
   // Sends and receives all of them: what one rank sends another arrives in the order of both ranks' lists.
   virtual void Exchange(absl::Span<const Message> sent, absl::Span<const Message> received) = 0;

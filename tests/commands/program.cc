@@ -24,13 +24,7 @@ const char* Environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-pid_t Start(const std::vector<std::string>& arguments, const std::string& out, const std::string& err) {
-  std::vector<std::string> words;
-  if (*Environment("CLLM_EMULATOR") != '\0') words.push_back(Environment("CLLM_EMULATOR"));
-  if (*Environment("CLLM_PROGRAM") == '\0')
-    throw std::runtime_error("CLLM_PROGRAM does not name the program");
-  words.push_back(Environment("CLLM_PROGRAM"));
-  words.insert(words.end(), arguments.begin(), arguments.end());
+pid_t Start(std::vector<std::string> words, const std::string& out, const std::string& err) {
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
@@ -54,21 +48,40 @@ int Wait(pid_t child) {
 
 }  // namespace
 
-Finished RunProgram(const std::vector<std::string>& arguments, const std::string& stdout_path) {
+std::vector<std::string> ProgramCommand(const std::vector<std::string>& arguments) {
+  std::vector<std::string> words;
+  if (*Environment("CLLM_EMULATOR") != '\0') words.push_back(Environment("CLLM_EMULATOR"));
+  if (*Environment("CLLM_PROGRAM") == '\0')
+    throw std::runtime_error("CLLM_PROGRAM does not name the program");
+  words.push_back(Environment("CLLM_PROGRAM"));
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return words;
+}
+
+Finished RunCommand(const std::vector<std::string>& words, const std::string& stdout_path) {
   const TemporaryDirectory folder;
   const std::string out = stdout_path.empty() ? folder.path() + "/out" : stdout_path;
-  const int exit_code = Wait(Start(arguments, out, folder.path() + "/err"));
+  const int exit_code = Wait(Start(words, out, folder.path() + "/err"));
   return {exit_code, stdout_path.empty() ? ReadBytes(out) : "", ReadBytes(folder.path() + "/err")};
 }
 
-Finished InterruptProgram(const std::vector<std::string>& arguments, const std::string& until, int signal) {
+Finished InterruptCommand(const std::vector<std::string>& words, const std::string& until,
+                          const std::function<void(pid_t)>& interrupt) {
   const TemporaryDirectory folder;
   const std::string out = folder.path() + "/out", err = folder.path() + "/err";
-  const pid_t child = Start(arguments, out, err);
+  const pid_t child = Start(words, out, err);
   for (int i = 0; i < 3000 && !Contains(ReadBytes(err), until); ++i) usleep(20000);
-  kill(child, signal);
+  interrupt(child);
   const int exit_code = Wait(child);
   return {exit_code, ReadBytes(out), ReadBytes(err)};
+}
+
+Finished RunProgram(const std::vector<std::string>& arguments, const std::string& stdout_path) {
+  return RunCommand(ProgramCommand(arguments), stdout_path);
+}
+
+Finished InterruptProgram(const std::vector<std::string>& arguments, const std::string& until, int signal) {
+  return InterruptCommand(ProgramCommand(arguments), until, [signal](pid_t child) { kill(child, signal); });
 }
 
 bool Contains(const std::string& text, const std::string& part) {

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,10 +19,16 @@ struct Finished {
   std::string err;
 };
 
+// The words that run the program with these arguments.
+std::vector<std::string> ProgramCommand(const std::vector<std::string>& arguments);
+
 // With stdout_path the output goes to that file instead of `out`.
+Finished RunCommand(const std::vector<std::string>& words, const std::string& stdout_path = "");
 Finished RunProgram(const std::vector<std::string>& arguments, const std::string& stdout_path = "");
 
-// Runs it, waits until its stderr has `until`, sends it the signal, and waits for its end.
+// Runs it, waits until its stderr has `until`, interrupts it, or sends it the signal, and waits for its end.
+Finished InterruptCommand(const std::vector<std::string>& words, const std::string& until,
+                          const std::function<void(pid_t)>& interrupt);
 Finished InterruptProgram(const std::vector<std::string>& arguments, const std::string& until, int signal);
 
 bool Contains(const std::string& text, const std::string& part);

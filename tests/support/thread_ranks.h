@@ -34,7 +34,7 @@ class ThreadRanks final : public Ranks {
 
   uint32_t rank() const override { return rank_; }
   uint32_t count() const override { return static_cast<uint32_t>(shared_.data.size()); }
-  uint32_t local_count() const override { return count(); }
+  uint32_t cores() const override { return 1; }
 
   void Exchange(absl::Span<const Message> sent, absl::Span<const Message> received) override {
     shared_.sent[rank_] = sent;
