@@ -22,17 +22,15 @@ absl::StatusOr<Corpus> Corpus::Scan(const std::vector<std::string>& files, const
     corpus.files_.push_back(file);
     absl::StatusOr<DocumentReader> reader = DocumentReader::Open(path, file.split, true);
     if (!reader.ok()) return reader.status();
-    DocumentPart part;
-    for (;;) {
-      const absl::StatusOr<bool> more = reader->Next(&part);
-      if (!more.ok()) return more.status();
-      if (!*more) break;
+    absl::Status status = reader->ForEach([&](const DocumentPart& part) {
       corpus.documents_ += part.begins;
       corpus.bytes_ += part.text.size();
       if (corpus.not_utf8_.empty() && InvalidUtf8At(part.text) != std::string_view::npos) {
         corpus.not_utf8_ = path;
       }
-    }
+      return absl::OkStatus();
+    });
+    if (!status.ok()) return status;
   }
   if (corpus.documents_ == 0) {
     return absl::InvalidArgumentError("--data: there is nothing but empty lines in the text");
@@ -56,16 +54,14 @@ absl::Status Corpus::ForEach(CorpusPart wanted, bool may_cut, const Visit& visit
     absl::StatusOr<DocumentReader> reader = DocumentReader::Open(
         file.path, wanted == CorpusPart::kFiles ? DocumentSplit::kWhole : file.split, may_cut);
     if (!reader.ok()) return reader.status();
-    DocumentPart part;
-    for (;;) {
-      const absl::StatusOr<bool> more = reader->Next(&part);
-      if (!more.ok()) return more.status();
-      if (!*more) break;
+    absl::Status status = reader->ForEach([&](const DocumentPart& part) {
       begun += part.begins;
-      if (wanted != CorpusPart::kFiles && HoldsOut(begun - 1) != (wanted == CorpusPart::kValidation))
-        continue;
-      if (absl::Status status = visit(part); !status.ok()) return status;
-    }
+      const bool held_out = HoldsOut(begun - 1);
+      if (wanted != CorpusPart::kFiles && held_out != (wanted == CorpusPart::kValidation))
+        return absl::OkStatus();
+      return visit(part);
+    });
+    if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }

@@ -18,13 +18,6 @@ bool WordBeginsAt(std::string_view text, size_t at) {
   return text[at] == ' ' && !IsSpace(text[at - 1]) && !IsSpace(text[at + 1]);
 }
 
-std::string_view WithoutNewlines(std::string_view text, bool before, bool after) {
-  constexpr std::string_view kNewlines = "\r\n";
-  if (before) text.remove_prefix(std::min(text.find_first_not_of(kNewlines), text.size()));
-  if (after) text = text.substr(0, text.find_last_not_of(kNewlines) + 1);
-  return text;
-}
-
 }  // namespace
 
 absl::StatusOr<DocumentReader> DocumentReader::Open(const std::string& path, DocumentSplit split,
@@ -121,6 +114,15 @@ absl::StatusOr<bool> DocumentReader::Next(DocumentPart* part) {
     if (text.empty() && begins) continue;
     *part = {text, begins, ends};
     return true;
+  }
+}
+
+absl::Status DocumentReader::ForEach(const std::function<absl::Status(const DocumentPart&)>& visit) {
+  DocumentPart part;
+  for (;;) {
+    const absl::StatusOr<bool> more = Next(&part);
+    if (!more.ok() || !*more) return more.status();
+    if (absl::Status status = visit(part); !status.ok()) return status;
   }
 }
 

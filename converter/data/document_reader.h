@@ -3,6 +3,7 @@
 #define CLLM_CONVERTER_DATA_DOCUMENT_READER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -33,6 +34,9 @@ class DocumentReader {
 
   // False at the end. Parts are those of SplitDocuments over the whole text, cut where they are long.
   absl::StatusOr<bool> Next(DocumentPart* part);
+
+  // Calls visit for each part that is left, until there is an error.
+  absl::Status ForEach(const std::function<absl::Status(const DocumentPart&)>& visit);
 
  private:
   DocumentReader(MappedFile file, DocumentSplit split, bool may_cut, size_t part_bytes)

@@ -5,19 +5,12 @@
 namespace cllm {
 namespace {
 
-std::string_view Trimmed(std::string_view text) {
-  constexpr std::string_view kNewlines = "\r\n";
-  const size_t first = text.find_first_not_of(kNewlines);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kNewlines) - first + 1);
-}
-
-// Calls visit(begin, end) for each line of the text, newline left out, until it returns false.
+// Calls visit(begin, end) for each line of the text, newline left out.
 template <class Visit>
 void ForEachLine(std::string_view text, const Visit& visit) {
   for (size_t begin = 0; begin < text.size();) {
     const size_t newline = std::min(text.find('\n', begin), text.size());
-    if (!visit(begin, newline)) return;
+    visit(begin, newline);
     begin = newline + 1;
   }
 }
@@ -30,6 +23,13 @@ bool SeparatesDocuments(std::string_view line, DocumentSplit split) {
   return split == DocumentSplit::kMarker && line.substr(0, last + 1) == kDocumentMarker;
 }
 
+std::string_view WithoutNewlines(std::string_view text, bool before, bool after) {
+  constexpr std::string_view kNewlines = "\r\n";
+  if (before) text.remove_prefix(std::min(text.find_first_not_of(kNewlines), text.size()));
+  if (after) text = text.substr(0, text.find_last_not_of(kNewlines) + 1);
+  return text;
+}
+
 std::vector<std::string_view> SplitDocuments(std::string_view text, DocumentSplit split) {
   std::vector<std::string_view> documents;
   if (split == DocumentSplit::kWhole) {
@@ -37,7 +37,7 @@ std::vector<std::string_view> SplitDocuments(std::string_view text, DocumentSpli
     return documents;
   }
   const auto add = [&](size_t begin, size_t end) {
-    const std::string_view document = Trimmed(text.substr(begin, end - begin));
+    const std::string_view document = WithoutNewlines(text.substr(begin, end - begin), true, true);
     if (!document.empty()) documents.push_back(document);
   };
   size_t start = 0;
@@ -49,7 +49,6 @@ std::vector<std::string_view> SplitDocuments(std::string_view text, DocumentSpli
       add(begin, end);
       start = end + 1;
     }
-    return true;
   });
   if (start < text.size()) add(start, text.size());
   return documents;

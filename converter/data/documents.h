@@ -19,6 +19,9 @@ inline constexpr std::string_view kDocumentMarker = "<|endoftext|>";
 // Whether a line, its newline left out, stands between documents. Not for kWhole.
 bool SeparatesDocuments(std::string_view line, DocumentSplit split);
 
+// The text without the newlines before it and after it, as asked.
+std::string_view WithoutNewlines(std::string_view text, bool before, bool after);
+
 // Views into `text`, in order, none empty. Newlines at both ends of a document are left out, except from a
 // whole text, which stays as it is.
 std::vector<std::string_view> SplitDocuments(std::string_view text, DocumentSplit split);
