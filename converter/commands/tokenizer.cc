@@ -70,28 +70,45 @@ absl::Status Train(const Options& options) {
   return absl::OkStatus();
 }
 
+// A tokenizer in the form in which it encodes and decodes.
+struct PackedTokenizer {
+  TokenizerTables tables;
+  TokenizerSegments segments;
+
+  TokenizerView view() const { return ViewOfSegments(tables, segments); }
+};
+
+absl::StatusOr<PackedTokenizer> ReadPacked(const std::string& path) {
+  absl::StatusOr<TokenizerTables> tables = ReadTokenizerFile(path);
+  if (!tables.ok()) return tables.status();
+  absl::StatusOr<TokenizerSegments> segments = PackTokenizer(*tables);
+  if (!segments.ok()) return segments.status();
+  return PackedTokenizer{*std::move(tables), *std::move(segments)};
+}
+
+// Bytes that are no UTF-8 become replacement characters.
+std::string JsonLine(const nlohmann::ordered_json& json) {
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
 std::string Shown(const std::vector<uint32_t>& tokens, std::string_view text, const TokenizerTables& tables,
                   bool json) {
   if (!json) return absl::StrJoin(tokens, " ") + "\n";
   std::vector<std::string> pieces;
   for (const uint32_t token : tokens) pieces.push_back(tables.pieces[token]);
-  const nlohmann::ordered_json line = {{"text", text}, {"tokens", tokens}, {"pieces", pieces}};
-  return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return JsonLine({{"text", text}, {"tokens", tokens}, {"pieces", pieces}});
 }
 
 absl::Status Encode(const Options& options, bool has_text) {
-  absl::StatusOr<TokenizerTables> tables = ReadTokenizerFile(options.tokenizer);
-  if (!tables.ok()) return tables.status();
-  absl::StatusOr<TokenizerSegments> segments = PackTokenizer(*tables);
-  if (!segments.ok()) return segments.status();
-  const TokenizerView view = ViewOfSegments(*tables, *segments);
+  const absl::StatusOr<PackedTokenizer> tokenizer = ReadPacked(options.tokenizer);
+  if (!tokenizer.ok()) return tokenizer.status();
   absl::StatusOr<std::string> input = ReadInput(options, has_text);
   if (!input.ok()) return input.status();
   uint64_t bytes = 0, count = 0;
   for (const std::string_view text : Texts(*input, options.lines)) {
-    absl::StatusOr<std::vector<uint32_t>> tokens = EncodeText(view, text);
+    absl::StatusOr<std::vector<uint32_t>> tokens = EncodeText(tokenizer->view(), text);
     if (!tokens.ok()) return tokens.status();
-    const std::string shown = Shown(*tokens, text, *tables, options.json);
+    const std::string shown = Shown(*tokens, text, tokenizer->tables, options.json);
     std::fwrite(shown.data(), 1, shown.size(), stdout);
     bytes += text.size();
     count += tokens->size();
@@ -133,21 +150,20 @@ absl::StatusOr<std::vector<uint32_t>> ParseTokens(std::string_view line) {
 }
 
 absl::Status Decode(const Options& options, bool has_text) {
-  absl::StatusOr<TokenizerTables> tables = ReadTokenizerFile(options.tokenizer);
-  if (!tables.ok()) return tables.status();
-  absl::StatusOr<TokenizerSegments> segments = PackTokenizer(*tables);
-  if (!segments.ok()) return segments.status();
+  const absl::StatusOr<PackedTokenizer> tokenizer = ReadPacked(options.tokenizer);
+  if (!tokenizer.ok()) return tokenizer.status();
   absl::StatusOr<std::string> input = ReadInput(options, has_text);
   if (!input.ok()) return input.status();
   for (const std::string_view line : Texts(*input, true)) {
     absl::StatusOr<std::vector<uint32_t>> tokens = ParseTokens(line);
     if (!tokens.ok()) return tokens.status();
-    absl::StatusOr<std::string> text = DecodeTokens(ViewOfSegments(*tables, *segments), *tokens);
+    absl::StatusOr<std::string> text = DecodeTokens(tokenizer->view(), *tokens);
     if (!text.ok()) return text.status();
-    if (options.json)
-      text = nlohmann::ordered_json({{"text", *text}})
-                 .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    if (options.lines || options.json) *text += '\n';
+    if (options.json) {
+      text = JsonLine({{"text", *text}});
+    } else if (options.lines) {
+      *text += '\n';
+    }
     std::fwrite(text->data(), 1, text->size(), stdout);
   }
   return absl::OkStatus();
