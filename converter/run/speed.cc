@@ -37,31 +37,10 @@ std::vector<uint32_t> SomeTokens(uint32_t count, uint32_t vocabulary_size) {
   return tokens;
 }
 
-// Seconds of one feed of all tokens.
-absl::StatusOr<double> Prefill(cllm_session* session, const std::vector<uint32_t>& tokens) {
-  cllm_session_rewind(session, 0);
-  const Clock::time_point start = Clock::now();
-  const cllm_status status = cllm_session_feed(session, tokens.data(), static_cast<uint32_t>(tokens.size()));
-  if (status != CLLM_OK) return ExplainStatus(status, "prefill");
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// Seconds of drawing and feeding `count` tokens, one at a time, after the first.
-absl::StatusOr<double> Decode(cllm_session* session, uint32_t first, uint32_t count) {
-  cllm_session_rewind(session, 0);
-  uint32_t token = first;
-  const Clock::time_point start = Clock::now();
-  for (uint32_t i = 0; i < count; ++i) {
-    cllm_status status = cllm_session_feed(session, &token, 1);
-    if (status == CLLM_OK) status = cllm_session_next(session, nullptr, &token);
-    if (status != CLLM_OK) return ExplainStatus(status, "decoding");
-  }
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// The same by several streams, which share each feed; together they feed streams x count tokens.
-absl::StatusOr<double> DecodeStreams(cllm_session* session, uint32_t streams, uint32_t vocabulary_size,
-                                     uint32_t count) {
+// Seconds of drawing and feeding `count` tokens, one at a time, after a first one: by several streams, which
+// share each feed and together feed streams x count tokens.
+absl::StatusOr<double> Decode(cllm_session* session, uint32_t streams, uint32_t vocabulary_size,
+                              uint32_t count) {
   std::vector<uint32_t> tokens = SomeTokens(streams, vocabulary_size);
   std::vector<cllm_stream_feed> feeds;
   for (uint32_t s = 0; s < streams; ++s) {
@@ -74,14 +53,13 @@ absl::StatusOr<double> DecodeStreams(cllm_session* session, uint32_t streams, ui
     for (uint32_t s = 0; s < streams && status == CLLM_OK; ++s) {
       status = cllm_session_next_stream(session, s, nullptr, &tokens[s]);
     }
-    if (status != CLLM_OK) return ExplainStatus(status, "decoding streams");
+    if (status != CLLM_OK) return ExplainStatus(status, "decoding");
   }
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 // Seconds of one call that feeds the tokens to every stream.
-absl::StatusOr<double> PrefillStreams(cllm_session* session, uint32_t streams,
-                                      const std::vector<uint32_t>& tokens) {
+absl::StatusOr<double> Prefill(cllm_session* session, uint32_t streams, const std::vector<uint32_t>& tokens) {
   std::vector<cllm_stream_feed> feeds;
   for (uint32_t s = 0; s < streams; ++s) {
     cllm_session_rewind_stream(session, s, 0);
@@ -129,12 +107,12 @@ class Subject {
       if (seconds.ok() && keep) to->push_back(tokens / *seconds);
     };
     const double steps = sizes.decode_tokens, length = sizes.forward_tokens;
-    take(&prefill, sizes.prefill_tokens, Prefill(sessions_[0].get(), prompt_));
-    take(&decode, steps, Decode(sessions_[0].get(), prompt_[0], sizes.decode_tokens));
-    take(&forward, length, Prefill(sessions_[1].get(), sequence_));
-    take(&batched, length * sizes.sequences, PrefillStreams(sessions_[2].get(), sizes.sequences, sequence_));
+    take(&prefill, sizes.prefill_tokens, Prefill(sessions_[0].get(), 1, prompt_));
+    take(&decode, steps, Decode(sessions_[0].get(), 1, vocabulary_size_, sizes.decode_tokens));
+    take(&forward, length, Prefill(sessions_[1].get(), 1, sequence_));
+    take(&batched, length * sizes.sequences, Prefill(sessions_[2].get(), sizes.sequences, sequence_));
     take(&streams, steps * sizes.streams,
-         DecodeStreams(sessions_[3].get(), sizes.streams, vocabulary_size_, sizes.decode_tokens));
+         Decode(sessions_[3].get(), sizes.streams, vocabulary_size_, sizes.decode_tokens));
     return status;
   }
 
