@@ -36,14 +36,6 @@ absl::Status AddWindow(cllm_session* session, const uint32_t* inputs, const uint
   return absl::OkStatus();
 }
 
-}  // namespace
-
-double EvaluateResult::BitsPerByte() const { return nats / std::numbers::ln2 / static_cast<double>(bytes); }
-
-double EvaluateResult::Perplexity() const { return std::exp(NatsPerToken()); }
-
-namespace {
-
 // What the model reads of one document, after its begin token where there is one: targets are sequence[1..].
 // Adds the document's bytes that are predicted.
 absl::StatusOr<std::vector<uint32_t>> Sequence(const cllm_model& model, const cllm_model_info& info,
@@ -65,6 +57,10 @@ absl::StatusOr<std::vector<uint32_t>> Sequence(const cllm_model& model, const cl
 }
 
 }  // namespace
+
+double EvaluateResult::BitsPerByte() const { return nats / std::numbers::ln2 / static_cast<double>(bytes); }
+
+double EvaluateResult::Perplexity() const { return std::exp(NatsPerToken()); }
 
 absl::StatusOr<EvaluateResult> Evaluate(const cllm_model& model, std::string_view text,
                                         const EvaluateOptions& options) {
