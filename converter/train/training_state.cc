@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <system_error>
 #include <utility>
 
@@ -12,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "converter/export/output_file.h"
 #include "converter/export/sha256.h"
+#include "converter/import/mapped_file.h"
 #include "nlohmann/json.hpp"
 
 namespace cllm {
@@ -51,11 +50,9 @@ std::vector<fs::path> StateFiles(const std::string& folder) {
 }
 
 absl::StatusOr<TrainingState> ReadState(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream bytes;
-  bytes << file.rdbuf();
-  if (!file) return absl::DataLossError("cannot be read");
-  return StateFromBytes(bytes.str());
+  const absl::StatusOr<MappedFile> file = MappedFile::Open(path.string(), "a training state");
+  if (!file.ok()) return file.status();
+  return StateFromBytes(file->bytes());
 }
 
 }  // namespace
