@@ -35,8 +35,7 @@ float FloatOf(uint16_t bf16) {
 }
 
 bool SameBits(const FloatTensor& a, const FloatTensor& b) {
-  return a.rows == b.rows && a.columns == b.columns && a.values.size() == b.values.size() &&
-         std::memcmp(a.values.data(), b.values.data(), a.values.size() * sizeof(float)) == 0;
+  return a.rows == b.rows && a.columns == b.columns && testing::SameBits(a.values, b.values);
 }
 
 void CheckSameArchitecture(const Architecture& a, const Architecture& b) {

@@ -2,7 +2,6 @@
 // feeds, any number of workers and any SIMD level must give the same bits.
 #include <doctest/doctest.h>
 
-#include <cstring>
 #include <string>
 
 #include "converter/import/read_model.h"
@@ -20,13 +19,10 @@ using testing::MakeModel;
 using testing::RandomArchitecture;
 using testing::RandomCheckpoint;
 using testing::RandomTokens;
+using testing::SameBits;
 using testing::TestSession;
 
 using Rows = std::vector<std::vector<float>>;
-
-bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
 
 // Logits after every token, fed one by one.
 Rows OneByOne(const ModelFile& file, const std::vector<uint32_t>& tokens,

@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <cstring>
 
 #include "kernels/targets.h"
 #include "support/random_model.h"
@@ -39,8 +38,7 @@ Rows Run(const ModelFile& file, const std::vector<uint32_t>& tokens, cllm_kv_for
 bool SameBits(const Rows& a, const Rows& b) {
   if (a.size() != b.size()) return false;
   for (size_t t = 0; t < a.size(); ++t) {
-    if (a[t].empty() || a[t].size() != b[t].size()) return false;
-    if (std::memcmp(a[t].data(), b[t].data(), a[t].size() * sizeof(float)) != 0) return false;
+    if (!testing::SameBits(a[t], b[t])) return false;
   }
   return true;
 }

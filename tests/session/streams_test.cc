@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstring>
 #include <numeric>
 
 #include "posix/thread_pool.h"
@@ -17,6 +16,7 @@ using testing::MakeModel;
 using testing::RandomArchitecture;
 using testing::RandomCheckpoint;
 using testing::RandomTokens;
+using testing::SameBits;
 using testing::TestSession;
 
 using Rows = std::vector<std::vector<float>>;
@@ -25,10 +25,6 @@ cllm_limits StreamLimits(uint32_t streams, uint32_t context, uint32_t batch, uin
   cllm_limits limits = Limits(context, batch, logits_rows);
   limits.streams = streams;
   return limits;
-}
-
-bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
-  return !a.empty() && a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
 // Logits after every token of a session of its own.

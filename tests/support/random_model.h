@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -74,6 +75,11 @@ inline std::vector<uint32_t> RandomTokens(uint32_t vocabulary, size_t count, uin
   std::vector<uint32_t> tokens(count);
   for (uint32_t& token : tokens) token = random() % vocabulary;
   return tokens;
+}
+
+// Results that are missing equal nothing.
+inline bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
+  return !a.empty() && a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
 // Memory aligned for rooms, with guard bytes on both sides.
