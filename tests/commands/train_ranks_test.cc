@@ -98,11 +98,11 @@ TEST_CASE("ranks: one to four processes write the file of one") {
 TEST_CASE("ranks: one that is killed ends all, and any number goes on from the checkpoint") {
   if (!HasMpi()) return;
   const Run run;
-  REQUIRE(RunProgram(run.Arguments("120", {})).exit_code == 0);
+  REQUIRE(RunProgram(run.Arguments("60", {})).exit_code == 0);
   const std::string expected = ReadBytes(run.model);
   fs::remove(run.model);
   const Finished killed = InterruptCommand(
-      Mpirun(2, run.Arguments("120", {"--checkpoint", run.states, "--every", "3"})), "step     4/120",
+      Mpirun(2, run.Arguments("60", {"--checkpoint", run.states, "--every", "3"})), "step     4/60",
       [](pid_t mpirun) {
         for (const pid_t child : ChildrenOf(mpirun)) {
           if (Contains(fs::read_symlink("/proc/" + std::to_string(child) + "/exe").string(), "cllm-mpi")) {
