@@ -18,44 +18,61 @@ using Clock = std::chrono::steady_clock;
 
 // Rows x outputs x depth of a product whose operands stay in the first cache.
 constexpr size_t kRows = 24, kOutputs = 32, kDepth = 128;
-constexpr double kSeconds = 0.05;
 
-// Calls of body(worker) a second by every worker; the best of five runs, for a bound is what is looked for.
-double CallsPerSecond(const cllm_workers* workers, const std::function<void(uint32_t)>& body) {
+// Calls of body(worker) a second by every worker, in at least `least` seconds.
+double CallsPerSecond(const cllm_workers* workers, double least, const std::function<void(uint32_t)>& body) {
   const uint32_t count = workers != nullptr ? workers->count : 1;
-  double best = 0;
-  for (int run = 0; run < 5; ++run) {
-    uint32_t calls = 0;
-    const Clock::time_point start = Clock::now();
-    double seconds = 0;
-    do {
-      ParallelFor(workers, count, body);
-      ++calls;
-      seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    } while (seconds < kSeconds);
-    best = std::max(best, calls / seconds);
-  }
-  return best;
+  uint32_t calls = 0;
+  const Clock::time_point start = Clock::now();
+  double seconds = 0;
+  do {
+    ParallelFor(workers, count, body);
+    ++calls;
+    seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  } while (seconds < least);
+  return calls / seconds;
 }
 
-double ReadSpeed(uint64_t bytes, const cllm_workers* workers) {
-  const uint32_t count = workers != nullptr ? workers->count : 1;
-  // Small ones are read several times a call, so that the fork and join does not count.
-  const size_t words = static_cast<size_t>(RoundUp(bytes, 64 * uint64_t{count}) / 8 / count);
-  const size_t repeats = 1 + (size_t{1} << 20) / (words * 8);
-  const std::vector<uint64_t> data(words * count, 1);
-  std::vector<uint64_t> sums(size_t{count} * 8);
-  const double calls = CallsPerSecond(workers, [&](uint32_t worker) {
-    const uint64_t* from = data.data() + worker * words;
+// How far ahead a reader asks for bytes, as the kernels of one row do: the hardware by itself stops at the
+// end of each page.
+constexpr size_t kAheadWords = 1024;
+
+double WeightBytes(const cllm_model_info& info) {
+  switch (info.weight_format) {
+    case CLLM_FORMAT_BF16: return 2;
+    case CLLM_FORMAT_INT8: return 1;
+    case CLLM_FORMAT_INT4: return 0.5 + 1.0 / kI4Group;
+    default: return 4;
+  }
+}
+
+}  // namespace
+
+ReadProbe::ReadProbe(uint64_t bytes, const cllm_workers* workers)
+    : workers_(workers),
+      count_(workers != nullptr ? workers->count : 1),
+      words_(static_cast<size_t>(RoundUp(bytes, 64 * uint64_t{count_}) / 8 / count_)),
+      // Few are read several times a call, so that the fork and join does not count.
+      repeats_(1 + (size_t{1} << 20) / (words_ * 8)),
+      data_(words_ * count_ + kAheadWords, 1),
+      sums_(size_t{count_} * 8) {}
+
+double ReadProbe::Measure() {
+  const auto read = [&](uint32_t worker) {
+    const uint64_t* from = data_.data() + worker * words_;
     uint64_t sum[8] = {};
-    for (size_t r = 0; r < repeats; ++r) {
-      for (size_t i = 0; i < words; i += 8) {
+    for (size_t r = 0; r < repeats_; ++r) {
+      for (size_t i = 0; i < words_; i += 8) {
+        __builtin_prefetch(from + i + kAheadWords);
         for (size_t j = 0; j < 8; ++j) sum[j] += from[i + j];
       }
-      sums[size_t{worker} * 8 + r % 8] += sum[r % 8];
+      sums_[size_t{worker} * 8 + r % 8] += sum[r % 8];
     }
-  });
-  return calls * static_cast<double>(words * 8 * count * repeats);
+  };
+  // What was measured before has the caches until then.
+  for (int warm = 0; warm < 3; ++warm) ParallelFor(workers_, count_, read);
+  const double calls = CallsPerSecond(workers_, 0.01, read);
+  return calls * static_cast<double>(words_ * 8 * count_ * repeats_);
 }
 
 double ProductSpeed(uint32_t weight_format, const cllm_workers* workers) {
@@ -69,7 +86,7 @@ double ProductSpeed(uint32_t weight_format, const cllm_workers* workers) {
   const std::vector<uint8_t> integers(kOutputs * kDepth);
   const std::vector<uint16_t> weight_scales(kOutputs);
   std::vector<float> y(count * kRows * kOutputs);
-  const double calls = CallsPerSecond(workers, [&](uint32_t worker) {
+  const auto multiply = [&](uint32_t worker) {
     float* to = y.data() + worker * kRows * kOutputs;
     for (size_t r = 0; r < kRepeats; ++r) {
       if (weight_format == CLLM_FORMAT_INT8) {
@@ -95,23 +112,11 @@ double ProductSpeed(uint32_t weight_format, const cllm_workers* workers) {
                  kDepth, 0, kOutputs / kPanel, false});
       }
     }
-  });
+  };
+  // The best of five, for a bound is what is looked for.
+  double calls = 0;
+  for (int run = 0; run < 5; ++run) calls = std::max(calls, CallsPerSecond(workers, 0.05, multiply));
   return calls * static_cast<double>(2 * kRows * kOutputs * kDepth * kRepeats * count);
-}
-
-double WeightBytes(const cllm_model_info& info) {
-  switch (info.weight_format) {
-    case CLLM_FORMAT_BF16: return 2;
-    case CLLM_FORMAT_INT8: return 1;
-    case CLLM_FORMAT_INT4: return 0.5 + 1.0 / kI4Group;
-    default: return 4;
-  }
-}
-
-}  // namespace
-
-Roofline MeasureRoofline(uint64_t bytes, uint32_t weight_format, const cllm_workers* workers) {
-  return {ReadSpeed(bytes, workers), ProductSpeed(weight_format, workers)};
 }
 
 double DecodeBytes(const cllm_model_info& info, cllm_kv_format kv_format, double position) {

@@ -88,7 +88,8 @@ class Subject {
     batched.batch = batched.logits_rows = sizes->forward_tokens * sizes->sequences;
     streams.context = sizes->decode_tokens;
     streams.streams = sizes->streams;
-    Subject subject(*sizes, info.vocabulary_size);
+    Subject subject(*sizes, info.vocabulary_size,
+                    DecodeBytes(info, options.kv_format, sizes->decode_tokens / 2.0), options.workers);
     for (cllm_limits limits : {HostLimits(info, options.kv_format), whole, batched, streams}) {
       limits.kv_format = options.kv_format;
       absl::StatusOr<HostedSession> session = HostedSession::Create(model, limits, options.workers);
@@ -109,6 +110,7 @@ class Subject {
     const double steps = sizes.decode_tokens, length = sizes.forward_tokens;
     take(&prefill, sizes.prefill_tokens, Prefill(sessions_[0].get(), 1, prompt_));
     take(&decode, steps, Decode(sessions_[0].get(), 1, vocabulary_size_, sizes.decode_tokens));
+    if (keep) read.push_back(probe_.Measure());
     take(&forward, length, Prefill(sessions_[1].get(), 1, sequence_));
     take(&batched, length * sizes.sequences, Prefill(sessions_[2].get(), sizes.sequences, sequence_));
     take(&streams, steps * sizes.streams,
@@ -116,17 +118,26 @@ class Subject {
     return status;
   }
 
-  std::vector<double> prefill, decode, forward, batched, streams;
+  // Of a token in the middle of the decoding.
+  double decode_bytes() const { return decode_bytes_; }
+
+  std::vector<double> prefill, decode, forward, batched, streams;  // tokens a second
+  std::vector<double> read;                                        // bytes a second, beside decode
 
  private:
-  Subject(const SpeedResult& sizes, uint32_t vocabulary_size)
+  Subject(const SpeedResult& sizes, uint32_t vocabulary_size, double decode_bytes,
+          const cllm_workers* workers)
       : sizes_(sizes),
         vocabulary_size_(vocabulary_size),
+        decode_bytes_(decode_bytes),
+        probe_(static_cast<uint64_t>(decode_bytes), workers),
         prompt_(SomeTokens(sizes.prefill_tokens, vocabulary_size)),
         sequence_(SomeTokens(sizes.forward_tokens, vocabulary_size)) {}
 
   SpeedResult sizes_;
   uint32_t vocabulary_size_;
+  double decode_bytes_;
+  ReadProbe probe_;
   std::vector<uint32_t> prompt_, sequence_;
   std::vector<HostedSession> sessions_;
 };
@@ -151,12 +162,9 @@ absl::StatusOr<SpeedResult> MeasureSpeed(const cllm_model& model, const SpeedOpt
   result.forward_tokens_per_second = Median(subject->forward);
   result.batched_forward_tokens_per_second = Median(subject->batched);
   result.streams_tokens_per_second = Median(subject->streams);
-  const double bytes = DecodeBytes(info, options.kv_format, result.decode_tokens / 2.0);
-  const Roofline roofline =
-      MeasureRoofline(static_cast<uint64_t>(bytes), info.weight_format, options.workers);
-  result.prefill_fraction =
-      result.prefill_tokens_per_second * LayerOperations(info) / roofline.operations_per_second;
-  result.decode_fraction = result.decode_tokens_per_second * bytes / roofline.bytes_per_second;
+  result.prefill_fraction = result.prefill_tokens_per_second * LayerOperations(info) /
+                            ProductSpeed(info.weight_format, options.workers);
+  result.decode_fraction = result.decode_tokens_per_second * subject->decode_bytes() / Median(subject->read);
   return result;
 }
 

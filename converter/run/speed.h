@@ -33,6 +33,7 @@ struct SpeedResult {
   double streams_tokens_per_second = 0;  // of all streams together
   uint64_t room_bytes = 0;               // of a session with the default limits
   // Of what the machine allows (roofline.h): prefill by the products of the layers, decode by bytes read.
+  // Reading is measured beside each repetition of decode.
   double prefill_fraction = 0;
   double decode_fraction = 0;
 };
