@@ -134,7 +134,24 @@ std::string PackTensor(const Config& config, Role role, const FloatTensor& tenso
   }
 }
 
-FloatTensor UnpackTensor(const Config& config, Role role, const Tensor& stored) {
+namespace {
+
+// Adds the product of the adapter's factors to a row of the tensor, `row` as stored; a sum is rounded once.
+void AddAdapter(const Adapter& adapter, uint32_t columns, uint64_t stored_rows, uint64_t row, float* values) {
+  if (adapter.rank == 0) return;
+  const float *inner = adapter.inner(), *outer = adapter.outer(columns);
+  for (uint32_t k = 0; k < columns; ++k) {
+    double sum = 0;
+    for (uint32_t i = 0; i < adapter.rank; ++i) {
+      sum += double{outer[i * stored_rows + row]} * double{inner[i * PaddedRow(columns) + k]};
+    }
+    values[k] = static_cast<float>(double{values[k]} + double{adapter.scale} * sum);
+  }
+}
+
+}  // namespace
+
+FloatTensor UnpackTensor(const Config& config, Role role, const Tensor& stored, const Adapter& adapter) {
   FloatTensor tensor = {stored.rows, stored.columns, {}};
   tensor.values.resize(uint64_t{stored.rows} * stored.columns);
   if (IsVector(role)) {
@@ -158,6 +175,7 @@ FloatTensor UnpackTensor(const Config& config, Role role, const Tensor& stored) 
         values[k] = static_cast<float>(quantized) * Bf16ToFloat(stored.scales[row]);
       }
     }
+    AddAdapter(adapter, stored.columns, stored_rows, row, values);
   }
   return tensor;
 }

@@ -13,8 +13,8 @@ namespace cllm {
 // The segment's bytes, StoredBytes(config, role, format) of them; vectors are float32 in any format.
 std::string PackTensor(const Config& config, Role role, const FloatTensor& tensor, Dtype format);
 
-// The inverse; integer weights become the floats that they stand for.
-FloatTensor UnpackTensor(const Config& config, Role role, const Tensor& stored);
+// The inverse; integer weights become the floats that they stand for, and an adapter is merged.
+FloatTensor UnpackTensor(const Config& config, Role role, const Tensor& stored, const Adapter& adapter = {});
 
 // The smallest bf16 that is at least max_absolute / 127 and at least 2^-50: so no weight clips, and no
 // product of scales is denormal.

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/layout.h"
+#include "model/delta.h"
 
 namespace cllm {
 namespace {
@@ -15,7 +16,14 @@ const char* Remedy(cllm_status status) {
     case CLLM_FILE_NOT_CLLM: return "Give a file that `cllm train`, `cllm import` or `cllm quantize` wrote";
     case CLLM_FILE_TRUNCATED: return "Copy or convert the file again: it is cut short";
     case CLLM_FILE_VERSION: return "Use a newer cllm, or convert the source again with this one";
+    case CLLM_DELTA_NOT_DELTA: return "Give a file that `cllm finetune` wrote";
+    case CLLM_DELTA_TRUNCATED: return "Copy the file again: it is cut short";
+    case CLLM_DELTA_VERSION: return "Use a newer cllm";
+    case CLLM_DELTA_BASE: return "Give the very model file that the delta was made for";
     default: break;
+  }
+  if (status > CLLM_DELTA_BASE && status <= CLLM_DELTA_SEGMENT_OVERLAP) {
+    return "The delta is damaged: copy or make it again";
   }
   if (status >= CLLM_FILE_TRUNCATED && status < CLLM_UNSUPPORTED_NORM) {
     return "The file is damaged: copy or convert it again";
@@ -52,17 +60,53 @@ absl::StatusOr<ModelFile> ModelFile::Open(const std::string& path) {
   return file;
 }
 
+absl::StatusOr<ModelFile> ModelFile::Open(const std::string& path, const std::string& delta_path) {
+  absl::StatusOr<ModelFile> file = Open(path);
+  if (!file.ok() || delta_path.empty()) return file;
+  if (absl::Status status = file->Apply(delta_path); !status.ok()) return status;
+  return file;
+}
+
+absl::StatusOr<uint8_t*> ModelFile::CopyOf(std::string_view bytes, const std::string& name) {
+  const uint64_t room = RoundUp(bytes.size() + 1, kAlignment);
+  auto* copy = static_cast<uint8_t*>(std::aligned_alloc(kAlignment, static_cast<size_t>(room)));
+  if (copy == nullptr) return absl::ResourceExhaustedError(absl::StrCat("no memory for ", name));
+  if (!bytes.empty()) std::memcpy(copy, bytes.data(), bytes.size());
+  return copy;
+}
+
 absl::StatusOr<ModelFile> ModelFile::FromBytes(std::string_view bytes, const std::string& name) {
   ModelFile file;
   file.path_ = name;
-  const uint64_t room = RoundUp(bytes.size() + 1, kAlignment);
-  file.copy_.reset(static_cast<uint8_t*>(std::aligned_alloc(kAlignment, static_cast<size_t>(room))));
-  if (file.copy_ == nullptr) return absl::ResourceExhaustedError(absl::StrCat("no memory for ", name));
-  if (!bytes.empty()) std::memcpy(file.copy_.get(), bytes.data(), bytes.size());
+  absl::StatusOr<uint8_t*> copy = CopyOf(bytes, name);
+  if (!copy.ok()) return copy.status();
+  file.copy_.reset(*copy);
   file.bytes_ = file.copy_.get();
   file.size_ = bytes.size();
   if (absl::Status status = file.OpenBytes(); !status.ok()) return status;
   return file;
+}
+
+absl::Status ModelFile::ApplyAt(const void* bytes, uint64_t size, const std::string& name) {
+  if (absl::Status status = ExplainStatus(cllm_model_apply(&handle_, bytes, size, &handle_), name);
+      !status.ok()) {
+    return status;
+  }
+  return ExplainStatus(ApplyDelta(model_, bytes, size, &model_), name);
+}
+
+absl::Status ModelFile::Apply(const std::string& delta_path) {
+  absl::StatusOr<MappedFile> mapping = MappedFile::Open(delta_path, "a delta file");
+  if (!mapping.ok()) return mapping.status();
+  delta_mapping_ = *std::move(mapping);
+  return ApplyAt(delta_mapping_.bytes().data(), delta_mapping_.bytes().size(), delta_path);
+}
+
+absl::Status ModelFile::ApplyBytes(std::string_view bytes, const std::string& name) {
+  absl::StatusOr<uint8_t*> copy = CopyOf(bytes, name);
+  if (!copy.ok()) return copy.status();
+  delta_copy_.reset(*copy);
+  return ApplyAt(*copy, bytes.size(), name);
 }
 
 }  // namespace cllm

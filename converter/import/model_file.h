@@ -23,8 +23,16 @@ class ModelFile {
   // Maps the file read-only and opens it. Errors say in words what is wrong with `path` and what helps.
   static absl::StatusOr<ModelFile> Open(const std::string& path);
 
+  // The same with a delta over it; "": none.
+  static absl::StatusOr<ModelFile> Open(const std::string& path, const std::string& delta_path);
+
   // A copy of bytes in memory, aligned; `name` stands for the path in errors.
   static absl::StatusOr<ModelFile> FromBytes(std::string_view bytes, const std::string& name);
+
+  // Maps a delta and applies it: handle() and model() are then the changed model. Errors as of Open.
+  absl::Status Apply(const std::string& delta_path);
+  // A copy of bytes in memory.
+  absl::Status ApplyBytes(std::string_view bytes, const std::string& name);
 
   const cllm_model* handle() const { return &handle_; }  // for the C API
   const Model& model() const { return model_; }
@@ -35,6 +43,8 @@ class ModelFile {
  private:
   ModelFile() = default;
   absl::Status OpenBytes();
+  absl::Status ApplyAt(const void* bytes, uint64_t size, const std::string& name);
+  static absl::StatusOr<uint8_t*> CopyOf(std::string_view bytes, const std::string& name);
 
   struct Free {
     void operator()(uint8_t* bytes) const { std::free(bytes); }
@@ -43,6 +53,8 @@ class ModelFile {
   std::string path_;
   MappedFile mapping_;                   // either this
   std::unique_ptr<uint8_t, Free> copy_;  // or this
+  MappedFile delta_mapping_;             // likewise of a delta
+  std::unique_ptr<uint8_t, Free> delta_copy_;
   const uint8_t* bytes_ = nullptr;
   uint64_t size_ = 0;
   cllm_model handle_ = {};

@@ -34,7 +34,8 @@ Checkpoint ToCheckpoint(const ModelFile& file) {
   checkpoint.provenance = ReadProvenance(model);
   for (uint32_t i = 0; i < model.tensor_count; ++i) {
     const TableEntry entry = TensorAt(model, i);
-    checkpoint.tensors[{entry.role, entry.layer}] = UnpackTensor(model.config, entry.role, entry.tensor);
+    checkpoint.tensors[{entry.role, entry.layer}] =
+        UnpackTensor(model.config, entry.role, entry.tensor, entry.adapter);
   }
   return checkpoint;
 }

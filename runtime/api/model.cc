@@ -1,8 +1,10 @@
 // Room: api. Translates cllm_model_*, cllm_status_name and cllm_version.
 #include <cstring>
 
+#include "api/arguments.h"
 #include "api/model_view.h"
 #include "cllm/cllm.h"
+#include "model/delta.h"
 #include "model/model.h"
 
 #define CLLM_QUOTE(x) #x
@@ -16,6 +18,16 @@ cllm_status cllm_model_open(const void* bytes, uint64_t size, cllm_model* model)
   std::memset(model, 0, sizeof(*model));
   std::memcpy(model->opaque, &opened, sizeof(opened));
   return status;
+}
+
+cllm_status cllm_model_apply(const cllm_model* base, const void* bytes, uint64_t size, cllm_model* model) {
+  if (cllm::AnyNull(base, bytes, model)) return CLLM_NULL_ARGUMENT;
+  cllm::Model view;
+  CLLM_RETURN_IF_ERROR(cllm::GetView(base, &view));
+  CLLM_RETURN_IF_ERROR(cllm::ApplyDelta(view, bytes, size, &view));
+  std::memset(model, 0, sizeof(*model));
+  std::memcpy(model->opaque, &view, sizeof(view));
+  return CLLM_OK;
 }
 
 cllm_status cllm_model_describe(const cllm_model* model, cllm_model_info* info) {
@@ -77,6 +89,9 @@ const char* cllm_status_name(cllm_status status) {
     CLLM_STATUS_TEXT(CLLM_LIMIT_METHOD, "the method of updates is none that the trainer knows");
     CLLM_STATUS_TEXT(CLLM_STREAM_RANGE, "there is no such stream");
     CLLM_STATUS_TEXT(CLLM_STREAM_REPEATED, "a stream is named twice in one call");
+    CLLM_STATUS_TEXT(CLLM_LIMIT_TUNING,
+                     "what is tuned, rank or alpha of the tuner's limits are out of range");
+    CLLM_STATUS_TEXT(CLLM_TUNER_STATE, "the state is of a tuner of another model, other tensors or method");
     CLLM_STATUS_TEXT(CLLM_FILE_TRUNCATED, "fewer bytes than the head or its segments claim");
     CLLM_STATUS_TEXT(CLLM_FILE_NOT_CLLM, "the identifier is not CLLM");
     CLLM_STATUS_TEXT(CLLM_FILE_VERSION, "a major version of the format that this runtime does not read");
@@ -92,6 +107,18 @@ const char* cllm_status_name(cllm_status status) {
     CLLM_STATUS_TEXT(CLLM_FILE_SEGMENT_OVERLAP,
                      "two segments share bytes or are not in the order of the table");
     CLLM_STATUS_TEXT(CLLM_FILE_TOKENIZER, "the tokenizer's tables are inconsistent");
+    CLLM_STATUS_TEXT(CLLM_DELTA_TRUNCATED, "the delta has fewer bytes than it claims");
+    CLLM_STATUS_TEXT(CLLM_DELTA_NOT_DELTA, "the identifier is not CLMD");
+    CLLM_STATUS_TEXT(CLLM_DELTA_VERSION, "a major version of deltas that this runtime does not read");
+    CLLM_STATUS_TEXT(CLLM_DELTA_HEAD, "the delta's FlatBuffer head does not verify");
+    CLLM_STATUS_TEXT(CLLM_DELTA_BASE, "the delta was made for another model, or the model has one already");
+    CLLM_STATUS_TEXT(CLLM_DELTA_ENTRY_UNKNOWN,
+                     "the delta changes a tensor that the model has not, or twice, or out of order");
+    CLLM_STATUS_TEXT(CLLM_DELTA_ENTRY_SHAPE, "rank, type or bytes of a change disagree with the model");
+    CLLM_STATUS_TEXT(CLLM_DELTA_SEGMENT_RANGE, "a segment of the delta lies outside it or inside its head");
+    CLLM_STATUS_TEXT(CLLM_DELTA_SEGMENT_ALIGNMENT,
+                     "a segment of the delta does not start at a multiple of 64");
+    CLLM_STATUS_TEXT(CLLM_DELTA_SEGMENT_OVERLAP, "two segments of the delta share bytes");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_NORM, "only RMS norms run yet");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_NORM_PLACEMENT, "only norms before a block run yet");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_ACTIVATION, "only SiLU runs yet");
@@ -108,6 +135,7 @@ const char* cllm_status_name(cllm_status status) {
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_DTYPE, "weights of this type do not run in this build");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_TOKENIZER, "the kind of tokenizer or pretokenizer does not run yet");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_PARALLEL_BLOCK, "parallel blocks do not run yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_DELTA, "this build has no deltas");
   }
   return "unknown status";
 }

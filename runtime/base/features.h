@@ -19,6 +19,13 @@ inline constexpr bool kHasBf16 = false;
 inline constexpr bool kHasBf16 = true;
 #endif
 
+// Likewise deltas, what fine-tuning changed of a model: cllm_model_apply then refuses all.
+#ifdef CLLM_WITHOUT_DELTAS
+inline constexpr bool kHasDeltas = false;
+#else
+inline constexpr bool kHasDeltas = true;
+#endif
+
 }  // namespace cllm
 
 #endif  // CLLM_BASE_FEATURES_H_

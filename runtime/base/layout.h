@@ -61,6 +61,11 @@ constexpr uint64_t I4MatrixBytes(uint64_t rows, uint64_t columns) {
   return I4PanelBytes(rows, columns) + I4GroupBytes(rows, columns) + RoundUp(rows, kPanel) * sizeof(uint16_t);
 }
 
+// An adapter: the rows of its inner factor, then those of its outer one, `rank` each, padded (model/delta.h).
+constexpr uint64_t AdapterFloats(uint64_t rank, uint64_t columns, uint64_t stored_rows) {
+  return rank * (PaddedRow(columns) + stored_rows);
+}
+
 }  // namespace cllm
 
 #endif  // CLLM_BASE_LAYOUT_H_

@@ -17,6 +17,7 @@ enum class RandomStream : uint64_t {
   kBatches = 3,
   kData = 4,
   kDropout = 5,
+  kAdapters = 6,
 };
 
 constexpr uint64_t MixBits(uint64_t x) {

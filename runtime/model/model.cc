@@ -2,6 +2,7 @@
 
 #include "base/features.h"
 #include "base/layout.h"
+#include "model/delta.h"
 #include "model/head.h"
 #include "model/tensors.h"
 
@@ -169,7 +170,14 @@ TableEntry TensorAt(const Model& model, uint32_t index) {
     tensor.scales = reinterpret_cast<const uint16_t*>(
         data + static_cast<size_t>(stored.segment()->bytes() - scale_bytes));
   }
-  return {place.role, place.layer, tensor, stored.segment()->bytes()};
+  TableEntry entry = {place.role, place.layer, tensor, stored.segment()->bytes(), {nullptr, 0.0f, 0}};
+  if (kHasDeltas && model.delta != nullptr) ChangeByDelta(model, &entry);
+  return entry;
+}
+
+const uint8_t* ContentDigest(const Model& model) {
+  const schema::Digest* digest = RootOf(model).content_digest();
+  return digest != nullptr ? digest->sha256()->data() : nullptr;
 }
 
 }  // namespace cllm

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "base/layout.h"
 #include "base/status.h"
 
 namespace cllm {
@@ -62,6 +63,7 @@ struct Config {
   bool tied_head;
   Dtype weights;               // of the matrices, the narrowest; all are floats or all integers
   const uint64_t* rope_turns;  // [head_size / 2], in the file; little endian, 8-byte aligned
+  uint32_t adapter_rank;       // the largest of the applied delta's adapters; 0: there is none
 };
 
 // A matrix in panels (base/layout.h) or a vector of PaddedRow(columns) floats with rows = 1.
@@ -70,8 +72,32 @@ struct Tensor {
   const uint16_t* scales;  // int8, int4: bf16 [rows padded to 16]; else nullptr
   uint32_t rows;
   uint32_t columns;
+  uint32_t adapter;  // AdapterNumber, or 0: it has none
   Dtype dtype;
 };
+
+// Beside a matrix, whose product becomes W x + outer^T (scale inner x) (Hu et al., "LoRA", arXiv 2106.09685).
+struct Adapter {
+  const float* factors;  // inner [rank][PaddedRow(columns)], then outer [rank][rows as stored]
+  float scale;
+  uint32_t rank;
+
+  const float* inner() const { return factors; }
+  const float* outer(size_t columns) const {
+    return factors + rank * static_cast<size_t>(PaddedRow(columns));
+  }
+};
+
+// Adapters of a model by number: four a layer, from 1 on. 0 for tensors that have none.
+inline constexpr uint32_t kAdaptersPerLayer = 4;
+constexpr uint32_t AdapterNumber(Role role, uint32_t layer) {
+  const uint32_t place = role == Role::kQueryKeyValue     ? 1
+                         : role == Role::kAttentionOutput ? 2
+                         : role == Role::kGateUp          ? 3
+                         : role == Role::kDown            ? 4
+                                                          : 0;
+  return place != 0 ? kAdaptersPerLayer * layer + place : 0;
+}
 
 // Tables of the tokenizer, verified: offsets ascend and end inside the bytes, every id is below the
 // vocabulary size, the index's slots refer to existing entries and it has an empty slot.
@@ -96,8 +122,10 @@ struct TokenizerView {
 struct Model {
   Config config;
   TokenizerView tokenizer;
-  const void* head;  // the verified FlatBuffer root
+  const void* head;   // the verified FlatBuffer root
+  const void* delta;  // likewise of the delta that is applied (model/delta.h); or nullptr
   const uint8_t* bytes;
+  const uint8_t* delta_bytes;
   uint64_t size;
   uint32_t tensor_count;
   uint64_t parameters;
@@ -110,12 +138,16 @@ Status OpenModel(const void* bytes, uint64_t size, Model* model);
 // configuration calls for exists. A tied head is the token embedding.
 Tensor FindTensor(const Model& model, Role role, uint32_t layer);
 
-// Entry `index` of the tensor table, index < tensor_count.
+// SHA-256 of the file's contents as its writer noted it, 32 bytes; or nullptr.
+const uint8_t* ContentDigest(const Model& model);
+
+// Entry `index` of the tensor table, index < tensor_count; as the delta has it, if one is applied.
 struct TableEntry {
   Role role;
   uint32_t layer;
   Tensor tensor;
   uint64_t bytes;
+  Adapter adapter;  // rank 0: there is none
 };
 TableEntry TensorAt(const Model& model, uint32_t index);
 

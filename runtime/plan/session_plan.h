@@ -13,6 +13,7 @@ namespace cllm {
 // Slots for the session object and for one layer's resolved tensors; session.h checks that they fit.
 inline constexpr uint64_t kSessionBytes = 1216;
 inline constexpr uint64_t kLayerWeightsBytes = 192;
+inline constexpr uint64_t kAdapterBytes = 16;
 inline constexpr uint64_t kRowScaleBytes = 8;
 inline constexpr uint64_t kStreamBytes = 12;
 inline constexpr uint64_t kRunBytes = 20;
@@ -49,6 +50,8 @@ struct SessionPlan {
   uint64_t quantized;     // int8 [batch][quantized_stride], integer weights or int8 cache only
   uint64_t row_scales;    // RowScale [batch], integer weights only
   uint64_t group_sums;    // int16 [batch][2][quantized_stride / 32], int4 weights only
+  uint64_t adapters;      // Adapter [layers][4], where a delta has some, and so the next
+  uint64_t low_rank;      // float [batch][adapter_rank]
   uint64_t scratch;       // float [batch][scratch_floats]
   uint64_t logits;        // float [streams, or batch if logits_rows is][vocabulary padded]
   uint64_t sampling;      // scratch of the sampler

@@ -8,6 +8,7 @@
 #include "kernels/activation.h"
 #include "kernels/gemm.h"
 #include "kernels/int4.h"
+#include "kernels/low_rank.h"
 #include "kernels/norm.h"
 #include "kernels/vector.h"
 #include "session/attend.h"
@@ -33,8 +34,23 @@ QuantizedRows RowsFor(const Tensor& weights, const QuantizedRows& rows, size_t b
   return from;
 }
 
-// Panels [begin, end) of Linear, whose x is in `quantized` already where the weights are integers.
-void MultiplyPanels(const Tensor& weights, const LinearShape& shape, const float* x, float* y,
+bool HasAdapter(const Tensor& weights) { return kHasDeltas && weights.adapter != 0; }
+
+// Whether something is made of the rows before the products: integers, or what an adapter multiplies.
+bool IsPrepared(const Tensor& weights) { return IsInteger(weights.dtype) || HasAdapter(weights); }
+
+// The inner products of rows [begin, end) with the adapter.
+void PrepareAdapter(const Tensor& weights, const float* x, size_t x_stride, const AdapterSpace& adapters,
+                    size_t begin, size_t end) {
+  if (!HasAdapter(weights)) return;
+  const Adapter& adapter = adapters.all[weights.adapter - 1];
+  InnerProducts({x + begin * x_stride, x_stride, adapter.inner(),
+                 static_cast<size_t>(PaddedRow(weights.columns)), adapter.rank, adapter.scale},
+                end - begin, adapters.products + begin * adapter.rank);
+}
+
+// Panels [begin, end) of the product with the matrix itself.
+void MultiplyMatrix(const Tensor& weights, const LinearShape& shape, const float* x, float* y,
                     bool accumulate, const QuantizedRows& quantized, size_t begin, size_t end) {
   const auto* bytes = static_cast<const uint8_t*>(weights.data);
   const auto columns = static_cast<size_t>(weights.columns);
@@ -55,6 +71,18 @@ void MultiplyPanels(const Tensor& weights, const LinearShape& shape, const float
   }
 }
 
+// Panels [begin, end) of Linear, whose x is in `quantized` already where the weights are integers, and in the
+// products of `adapters` where they have one.
+void MultiplyPanels(const Tensor& weights, const LinearShape& shape, const float* x, float* y,
+                    bool accumulate, const QuantizedRows& quantized, const AdapterSpace& adapters,
+                    size_t begin, size_t end) {
+  MultiplyMatrix(weights, shape, x, y, accumulate, quantized, begin, end);
+  if (!HasAdapter(weights)) return;
+  const Adapter& adapter = adapters.all[weights.adapter - 1];
+  AddOuterProducts({adapter.outer(weights.columns), shape.panels * kPanel, adapter.rank, begin, end},
+                   adapters.products, shape.rows, y, shape.y_stride);
+}
+
 // What a panel costs, in multiply-adds of floats.
 size_t PanelMacs(const Tensor& weights, size_t rows) {
   return rows * weights.columns * kPanel / (IsInteger(weights.dtype) ? kInt8Speed : 1);
@@ -72,6 +100,7 @@ void NormFor(const Tensor& weights, const Tensor& norm, const LayerShape& shape,
     RmsNorm(buffers.x + at, weight, shape.norm_epsilon, end - begin, shape.width, buffers.normed + at,
             buffers.inverse != nullptr ? buffers.inverse + begin : nullptr);
   }
+  PrepareAdapter(weights, buffers.normed, shape.width_stride, buffers.adapters, begin, end);
 }
 
 // Whether a share of the key heads can go from the projection through the attention in one step: each share
@@ -90,11 +119,11 @@ void ProjectHeads(const Tensor& weights, const LayerShape& shape, const Rows& ro
   for (size_t part = 0; part < 3 && count < all; ++part) {
     const size_t last = first[part] + (part == 0 ? count * group : count);
     MultiplyPanels(weights, linear, buffers.normed, buffers.query_key_value, false, buffers.quantized,
-                   first[part] * shape.head_size / kPanel, last * shape.head_size / kPanel);
+                   buffers.adapters, first[part] * shape.head_size / kPanel, last * shape.head_size / kPanel);
   }
   if (count == all) {
-    MultiplyPanels(weights, linear, buffers.normed, buffers.query_key_value, false, buffers.quantized, 0,
-                   linear.panels);
+    MultiplyPanels(weights, linear, buffers.normed, buffers.query_key_value, false, buffers.quantized,
+                   buffers.adapters, 0, linear.panels);
   }
   RotateAndStore(shape, rows, buffers, 0, rows.count(), heads);
 }
@@ -105,7 +134,7 @@ void AddAttended(const LayerWeights& weights, const LayerShape& shape, const Row
   CopyRows(buffers.x_in, buffers.x_out, rows.count() * shape.width_stride);
   Linear(weights.attention_output,
          {rows.count(), shape.query_stride, shape.width_stride, shape.width_stride / kPanel},
-         buffers.attended, buffers.x_out, true, buffers.quantized, crew);
+         buffers.attended, buffers.x_out, true, buffers.quantized, crew, buffers.adapters);
 }
 
 }  // namespace
@@ -133,14 +162,17 @@ LayerShape::LayerShape(const Config& config)
       arithmetic(IsInteger(config.weights) ? Arithmetic::kSeparate : Arithmetic::kFused) {}
 
 void Linear(const Tensor& weights, const LinearShape& shape, const float* x, float* y, bool accumulate,
-            const QuantizedRows& quantized, Crew& crew) {
-  const auto quantize = [&](size_t begin, size_t end) {
-    QuantizeRows(x + begin * shape.x_stride, shape.x_stride, end - begin, weights.columns,
-                 RowsFor(weights, quantized, begin));
+            const QuantizedRows& quantized, Crew& crew, const AdapterSpace& adapters) {
+  const auto prepare = [&](size_t begin, size_t end) {
+    if (IsInteger(weights.dtype)) {
+      QuantizeRows(x + begin * shape.x_stride, shape.x_stride, end - begin, weights.columns,
+                   RowsFor(weights, quantized, begin));
+    }
+    PrepareAdapter(weights, x, shape.x_stride, adapters, begin, end);
   };
-  crew.Step(IsInteger(weights.dtype) ? shape.rows : 0, weights.columns * 2, quantize, shape.panels,
+  crew.Step(IsPrepared(weights) ? shape.rows : 0, weights.columns * 2, prepare, shape.panels,
             PanelMacs(weights, shape.rows), [&](size_t begin, size_t end) {
-              MultiplyPanels(weights, shape, x, y, accumulate, quantized, begin, end);
+              MultiplyPanels(weights, shape, x, y, accumulate, quantized, adapters, begin, end);
             });
 }
 
@@ -151,10 +183,10 @@ void NormLinear(const Tensor& norm, const Tensor& weights, const LayerShape& sha
   const auto prepare = [&](size_t begin, size_t end) {
     NormFor(weights, norm, shape, buffers, quantized, begin, end);
   };
-  crew.Step(rows, shape.width * 4, prepare, linear.panels, PanelMacs(weights, rows),
-            [&](size_t begin, size_t end) {
-              MultiplyPanels(weights, linear, buffers.normed, y, false, quantized, begin, end);
-            });
+  crew.Step(
+      rows, shape.width * 4, prepare, linear.panels, PanelMacs(weights, rows), [&](size_t begin, size_t end) {
+        MultiplyPanels(weights, linear, buffers.normed, y, false, quantized, buffers.adapters, begin, end);
+      });
 }
 
 void NormRows(const Tensor& weight, const LayerShape& shape, size_t rows, const float* x, float* y,
@@ -169,8 +201,8 @@ void NormRows(const Tensor& weight, const LayerShape& shape, size_t rows, const 
 void ProjectAndStore(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
                      const AttentionBuffers& buffers, Crew& crew) {
   NormLinear(weights.attention_norm, weights.query_key_value, shape, rows.count(),
-             {buffers.x_in, buffers.normed, buffers.inverse}, buffers.query_key_value, shape.qkv_stride,
-             buffers.quantized, crew);
+             {buffers.x_in, buffers.normed, buffers.inverse, buffers.adapters}, buffers.query_key_value,
+             shape.qkv_stride, buffers.quantized, crew);
   crew.Step(rows.count(), shape.qkv_stride * 4, [&](size_t begin, size_t end) {
     RotateAndStore(shape, rows, buffers, begin, end, {0, shape.kv_heads});
   });
@@ -198,7 +230,7 @@ void AttentionHalf(const LayerWeights& weights, const LayerShape& shape, const R
     ProjectAndStore(weights, shape, rows, buffers, crew);
     return AttendAndAdd(weights, shape, rows, buffers, crew);
   }
-  const NormBuffers norm = {buffers.x_in, buffers.normed, buffers.inverse};
+  const NormBuffers norm = {buffers.x_in, buffers.normed, buffers.inverse, buffers.adapters};
   const auto prepare = [&](size_t begin, size_t end) {
     NormFor(matrix, weights.attention_norm, shape, norm, buffers.quantized, begin, end);
   };
@@ -217,34 +249,35 @@ void FeedForwardHalf(const LayerWeights& weights, const LayerShape& shape, size_
   const LinearShape out = {rows, stride, shape.width_stride, shape.width_stride / kPanel};
   const size_t macs = 2 * PanelMacs(weights.gate_up, rows);
   const bool integer = IsInteger(weights.down.dtype), whole = crew.RangesOf(panels, macs) == 1;
-  const NormBuffers norm = {buffers.x_in, buffers.normed, buffers.inverse};
+  const NormBuffers norm = {buffers.x_in, buffers.normed, buffers.inverse, buffers.adapters};
   const auto prepare = [&](size_t begin, size_t end) {
     NormFor(weights.gate_up, weights.feed_forward_norm, shape, norm, buffers.quantized, begin, end);
   };
   // Gate and up of a panel of hidden units lie side by side, so that who multiplied them goes on with them;
   // unless one does it all, and quantises them, too.
   crew.Step(rows, shape.width * 4, prepare, panels, macs, [&](size_t begin, size_t end) {
-    MultiplyPanels(weights.gate_up, in, buffers.normed, buffers.gate_up, false, buffers.quantized, 2 * begin,
-                   2 * end);
+    MultiplyPanels(weights.gate_up, in, buffers.normed, buffers.gate_up, false, buffers.quantized,
+                   buffers.adapters, 2 * begin, 2 * end);
     for (size_t r = 0; r < rows && !(whole && integer); ++r) {
       const size_t at = r * stride + begin * kPanel;
       SwiGlu(buffers.gate_up + 2 * at, 1, (end - begin) * kPanel, buffers.hidden + at);
     }
   });
   CopyRows(buffers.x_in, buffers.x_out, rows * shape.width_stride);
-  const auto quantize = [&](size_t begin, size_t end) {
+  const auto prepare_hidden = [&](size_t begin, size_t end) {
     float* hidden = buffers.hidden + begin * stride;
     const QuantizedRows to = RowsFor(weights.down, buffers.quantized, begin);
-    if (whole) {
+    if (whole && integer) {
       SwiGluQuantize(buffers.gate_up + begin * 2 * stride, end - begin, shape.hidden, hidden, to);
-    } else {
+    } else if (integer) {
       QuantizeRows(hidden, stride, end - begin, shape.hidden, to);
     }
+    PrepareAdapter(weights.down, buffers.hidden, stride, buffers.adapters, begin, end);
   };
-  crew.Step(integer ? rows : 0, shape.hidden * 16, quantize, out.panels, PanelMacs(weights.down, rows),
-            [&](size_t begin, size_t end) {
-              MultiplyPanels(weights.down, out, buffers.hidden, buffers.x_out, true, buffers.quantized, begin,
-                             end);
+  crew.Step(IsPrepared(weights.down) ? rows : 0, shape.hidden * 16, prepare_hidden, out.panels,
+            PanelMacs(weights.down, rows), [&](size_t begin, size_t end) {
+              MultiplyPanels(weights.down, out, buffers.hidden, buffers.x_out, true, buffers.quantized,
+                             buffers.adapters, begin, end);
             });
 }
 

@@ -75,8 +75,15 @@ struct QuantizedHeadRows {
 struct LinearShape {
   size_t rows, x_stride, y_stride, panels;
 };
+
+// Where matrices have adapters: all of the model, by number - 1, and space for inner products
+// [rows][the largest rank].
+struct AdapterSpace {
+  const Adapter* all = nullptr;
+  float* products = nullptr;
+};
 void Linear(const Tensor& weights, const LinearShape& shape, const float* x, float* y, bool accumulate,
-            const QuantizedRows& quantized, Crew& crew);
+            const QuantizedRows& quantized, Crew& crew, const AdapterSpace& adapters = {});
 
 // y [rows][y_stride] = RMS norm of x [rows][width_stride] times the transposed matrix; panels as above.
 // normed is written, too; inverse may be nullptr.
@@ -84,6 +91,7 @@ struct NormBuffers {
   const float* x;
   float* normed;
   float* inverse;
+  AdapterSpace adapters = {};
 };
 void NormLinear(const Tensor& norm, const Tensor& weights, const LayerShape& shape, size_t rows,
                 const NormBuffers& buffers, float* y, size_t y_stride, const QuantizedRows& quantized,
@@ -106,6 +114,7 @@ struct AttentionBuffers {
   KvCache cache;
   QuantizedRows quantized;
   QuantizedHeadRows heads;  // of an int8 cache
+  AdapterSpace adapters = {};
 };
 
 // query_key_value of norm(x_in), rotated; puts the rows' keys and values into the cache.
@@ -128,6 +137,7 @@ struct FeedForwardBuffers {
   float* gate_up;
   float* hidden;
   QuantizedRows quantized;
+  AdapterSpace adapters = {};
 };
 
 // x_out = x_in + down(silu(gate(norm(x_in))) * up(norm(x_in))).

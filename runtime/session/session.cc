@@ -46,6 +46,12 @@ Session::Session(const Model& model, const SessionPlan& plan, const cllm_workers
   LayerWeights* layers = At<LayerWeights>(plan_.layers);
   for (uint32_t i = 0; i < model_.config.layers; ++i) new (layers + i) LayerWeights(FindLayer(model_, i));
   std::memset(streams(), 0, plan_.limits.streams * sizeof(Stream));
+  if (kHasDeltas && model_.config.adapter_rank != 0) {
+    for (uint32_t i = 0; i < model_.tensor_count; ++i) {
+      const TableEntry entry = TensorAt(model_, i);
+      if (entry.tensor.adapter != 0) At<Adapter>(plan_.adapters)[entry.tensor.adapter - 1] = entry.adapter;
+    }
+  }
 }
 
 // Streams are independent, so that a worker takes its own through all layers. Where runs do not cut evenly
@@ -171,7 +177,8 @@ AttentionBuffers Session::AttentionOf(uint32_t layer, const Rows& rows, size_t s
           CacheOf(layer),
           QuantizedFrom(own),
           {At<int8_t>(plan_.quantized) + space * stride, stride,
-           At<RowScale>(plan_.head_scales) + space * (shape_.heads + 2 * shape_.kv_heads)}};
+           At<RowScale>(plan_.head_scales) + space * (shape_.heads + 2 * shape_.kv_heads)},
+          AdaptersFrom(own)};
 }
 
 KvCache Session::CacheOf(uint32_t layer) const {
@@ -190,9 +197,14 @@ FeedForwardBuffers Session::FeedForwardOf(const Rows& rows, size_t space, const 
   const size_t own = space + crew.index() * rows.count();
   float* residual = At<float>(plan_.residual) + rows.begin * shape_.width_stride;
   float* scratch = At<float>(plan_.scratch) + space * plan_.scratch_floats;
-  return {residual,          residual, At<float>(plan_.normed) + own * shape_.width_stride,
-          nullptr,           scratch,  scratch + rows.count() * 2 * shape_.hidden_stride,
-          QuantizedFrom(own)};
+  return {residual,
+          residual,
+          At<float>(plan_.normed) + own * shape_.width_stride,
+          nullptr,
+          scratch,
+          scratch + rows.count() * 2 * shape_.hidden_stride,
+          QuantizedFrom(own),
+          AdaptersFrom(own)};
 }
 
 // Logits of the finals, at most a batch of them at a time.

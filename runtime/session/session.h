@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "base/features.h"
 #include "base/layout.h"
 #include "base/status.h"
 #include "base/workers.h"
@@ -67,6 +68,10 @@ class Session {
   KvCache CacheOf(uint32_t layer) const;
   FeedForwardBuffers FeedForwardOf(const Rows& rows, size_t space, const Crew& crew) const;
   QuantizedRows QuantizedFrom(size_t row) const;
+  AdapterSpace AdaptersFrom(size_t row) const {
+    if (!kHasDeltas) return {};
+    return {At<Adapter>(plan_.adapters), At<float>(plan_.low_rank) + row * model_.config.adapter_rank};
+  }
   void ComputeLogits(uint32_t rows);
   template <class T>
   T* At(uint64_t offset) const {
@@ -93,6 +98,7 @@ class Session {
 
 static_assert(sizeof(Session) <= kSessionBytes);
 static_assert(sizeof(LayerWeights) <= kLayerWeightsBytes);
+static_assert(sizeof(Adapter) <= kAdapterBytes);
 static_assert(sizeof(RowScale) == kRowScaleBytes);
 static_assert(sizeof(Stream) == kStreamBytes);
 static_assert(sizeof(Run) == kRunBytes);

@@ -39,7 +39,7 @@ Status PlanTrainer(const Model& model, const cllm_trainer_limits& limits, Traine
   const uint64_t rows = uint64_t{limits.sequences} * limits.length;
   if (rows == 0 || rows > kMaxRows || limits.length > config.context) return CLLM_LIMIT_LENGTH;
   if (limits.method > CLLM_MUON) return CLLM_LIMIT_METHOD;
-  if (config.weights != Dtype::kF32) return CLLM_NOT_TRAINABLE;
+  if (config.weights != Dtype::kF32 || model.delta != nullptr) return CLLM_NOT_TRAINABLE;
 
   const uint64_t layers = config.layers;
   const uint64_t width = PaddedRow(config.width);

@@ -56,6 +56,8 @@ typedef enum cllm_status {
   CLLM_LIMIT_METHOD = 22,       /* trainer limits: method is none of cllm_method */
   CLLM_STREAM_RANGE = 23,       /* a stream is not below limits.streams */
   CLLM_STREAM_REPEATED = 24,    /* a stream is named twice in one call */
+  CLLM_LIMIT_TUNING = 30,       /* tuner limits: what is tuned, rank or alpha are out of range */
+  CLLM_TUNER_STATE = 31,        /* the state is of another tuner: model, tuned tensors or method differ */
 
   /* The file. Everything here is found by cllm_model_open. */
   CLLM_FILE_TRUNCATED = 40,         /* fewer bytes than the head or its segments claim */
@@ -70,6 +72,18 @@ typedef enum cllm_status {
   CLLM_FILE_SEGMENT_ALIGNMENT = 49, /* a segment does not start at a multiple of 64 */
   CLLM_FILE_SEGMENT_OVERLAP = 50,   /* two segments share bytes */
   CLLM_FILE_TOKENIZER = 51,         /* the tokenizer's tables are inconsistent */
+
+  /* A delta. Everything here is found by cllm_model_apply. */
+  CLLM_DELTA_TRUNCATED = 70,         /* fewer bytes than the head or its segments claim */
+  CLLM_DELTA_NOT_DELTA = 71,         /* the identifier is not CLMD */
+  CLLM_DELTA_VERSION = 72,           /* another major version of the format */
+  CLLM_DELTA_HEAD = 73,              /* the FlatBuffer head does not verify */
+  CLLM_DELTA_BASE = 74,              /* made for another model, or the model has a delta already */
+  CLLM_DELTA_ENTRY_UNKNOWN = 75,     /* a tensor that the model has not, or twice, or out of order */
+  CLLM_DELTA_ENTRY_SHAPE = 76,       /* rank, type or bytes disagree with the model */
+  CLLM_DELTA_SEGMENT_RANGE = 77,     /* a segment lies outside the file or inside the head */
+  CLLM_DELTA_SEGMENT_ALIGNMENT = 78, /* a segment does not start at a multiple of 64 */
+  CLLM_DELTA_SEGMENT_OVERLAP = 79,   /* two segments share bytes */
 
   /* Architecture switches that the format knows and this runtime cannot run yet. */
   CLLM_UNSUPPORTED_NORM = 80,
@@ -86,7 +100,8 @@ typedef enum cllm_status {
   CLLM_UNSUPPORTED_HEAD_KIND = 91,
   CLLM_UNSUPPORTED_DTYPE = 92,
   CLLM_UNSUPPORTED_TOKENIZER = 93,
-  CLLM_UNSUPPORTED_PARALLEL_BLOCK = 94
+  CLLM_UNSUPPORTED_PARALLEL_BLOCK = 94,
+  CLLM_UNSUPPORTED_DELTA = 95 /* this build has no deltas */
 } cllm_status;
 
 /* "CLLM_ROOM_TOO_SMALL: the room is smaller than measured" and the like; never NULL. Static storage. */
@@ -148,6 +163,12 @@ typedef struct cllm_model_info {
 cllm_status cllm_model_open(const void* bytes, uint64_t size, cllm_model* model);
 
 cllm_status cllm_model_describe(const cllm_model* model, cllm_model_info* info);
+
+/* The model `base` with a delta over it, what fine-tuning changed of it: *model is then a model like any
+ * other, for sessions and trainers, of which base's and the delta's bytes are in use. *model may be *base.
+ * Integer weights stay class A where the delta has adapters, and become float's class B where it replaces a
+ * matrix. bytes: the whole delta file, aligned to CLLM_ALIGNMENT. Errors: CLLM_DELTA_*, arguments. */
+cllm_status cllm_model_apply(const cllm_model* base, const void* bytes, uint64_t size, cllm_model* model);
 
 /* ---- Session ---------------------------------------------------------------------------------------- */
 
@@ -258,11 +279,13 @@ cllm_status cllm_tokens_decode(const cllm_model* model, uint32_t previous, uint3
 typedef enum cllm_method {
   CLLM_ADAMW = 0, /* Loshchilov and Hutter, arXiv 1711.05101 */
   CLLM_SGD = 1,   /* gradient descent with momentum: m = momentum m + g, p -= rate m; decay as AdamW's */
-  CLLM_MUON = 2 /* Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024: the layers'
-                   matrices (query, key, value, gate and up each by itself) move along the nearest orthogonal
-                   matrix to their Nesterov momentum, found by five Newton-Schulz steps and times 0.2
-                   sqrt(larger side), which makes it as large as AdamW's (Liu et al., arXiv 2502.16982), so
-                   that AdamW's rates and decays fit; all other tensors by AdamW */
+  CLLM_MUON = 2,  /* Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024: the
+                    layers'  matrices (query, key, value, gate and up each by itself) move along the nearest
+                    orthogonal  matrix to their Nesterov momentum, found by five Newton-Schulz steps and times
+                    0.2  sqrt(larger side), which makes it as large as AdamW's (Liu et al., arXiv 2502.16982),
+                    so  that AdamW's rates and decays fit; all other tensors by AdamW */
+  CLLM_ADAMW8 = 3 /* AdamW whose moments are kept in a byte each, 16 of them to a bfloat16 scale (after
+                     Dettmers et al., arXiv 2110.02861); tuners only */
 } cllm_method;
 
 typedef struct cllm_trainer_limits {
@@ -360,6 +383,88 @@ cllm_status cllm_trainer_get_state(const cllm_trainer* trainer, cllm_trainer_sta
 
 /* Errors: CLLM_OPTIMIZER_RANGE, arguments. */
 cllm_status cllm_trainer_set_state(cllm_trainer* trainer, const cllm_trainer_state* state);
+
+/* ---- Tuner: fine-tuning beside frozen weights ------------------------------------------------------------
+ */
+
+/* A tuner trains adapters (LoRA: Hu et al., arXiv 2106.09685) beside matrices, and tensors in place of the
+ * model's, while the model, of float32, bfloat16, int8 or int4 weights, stays as it is in its file. What it
+ * learns goes into a delta, a file of its own, which cllm_model_apply puts over the model again. */
+
+/* Tensors, by role: bits of what is tuned. */
+#define CLLM_TUNE_QUERY_KEY_VALUE 1u
+#define CLLM_TUNE_ATTENTION_OUTPUT 2u
+#define CLLM_TUNE_GATE_UP 4u
+#define CLLM_TUNE_DOWN 8u
+#define CLLM_TUNE_NORMS 16u
+#define CLLM_TUNE_EMBEDDING 32u /* and the head, where they are one */
+#define CLLM_TUNE_HEAD 64u      /* a head of its own */
+
+typedef struct cllm_tuner_limits {
+  uint32_t struct_size; /* sizeof(cllm_tuner_limits) */
+  uint32_t length;      /* tokens of the longest sequence, at most the model's context */
+  uint32_t method;      /* CLLM_ADAMW, CLLM_SGD or CLLM_ADAMW8 */
+  uint32_t adapted;     /* CLLM_TUNE_* of the four matrices of a layer: these get adapters */
+  uint32_t rank;        /* of the adapters, 1 to 256; 0 without any */
+  float alpha;          /* an adapter's product counts alpha / rank times; 0: twice the rank */
+  uint32_t trained;     /* CLLM_TUNE_*: these are trained whole, as float32; none that has adapters */
+  uint32_t first_layer; /* of the layers, only this one and those after it are tuned */
+  uint64_t room_bytes;  /* the most that the room may take; 0: whatever makes steps fast */
+  uint64_t seed;        /* of the adapters' inner factors; the outer ones start at zero */
+  uint64_t reserved;    /* 0 */
+} cllm_tuner_limits;
+
+typedef struct cllm_tuner_info {
+  uint32_t struct_size; /* in: sizeof(cllm_tuner_info) */
+  uint32_t tensors;     /* tuned */
+  uint32_t recompute;   /* 0: what a layer computes is kept for the backward pass; 1: it is computed again */
+  uint32_t chunk;       /* tokens that go through feed-forward blocks and head at once */
+  uint64_t parameters;  /* tuned, with padding */
+  uint64_t room_bytes;
+  uint64_t state_bytes;
+  uint64_t delta_bytes;
+} cllm_tuner_info;
+
+typedef struct cllm_tuner cllm_tuner;
+
+/* How a tuner fits into limits.room_bytes, the same on every machine: as fast as that allows. No result
+ * depends on it. If nothing fits the status is CLLM_ROOM_TOO_SMALL, and info tells the smallest room.
+ * Errors: CLLM_LIMIT_*, CLLM_DELTA_BASE (the file does not state its digest), CLLM_NOT_TRAINABLE (the model
+ * has a delta over it that changes other tensors), arguments. */
+cllm_status cllm_tuner_measure(const cllm_model* model, const cllm_tuner_limits* limits,
+                               cllm_tuner_info* info);
+
+/* Sets up a tuner inside the room. If a delta of the same tensors is over the model tuning goes on from it.
+ * workers may be NULL. */
+cllm_status cllm_tuner_create(const cllm_model* model, const cllm_tuner_limits* limits,
+                              const cllm_workers* workers, void* room, uint64_t room_bytes,
+                              cllm_tuner** tuner);
+
+/* Adds `weight` times the gradient of the sum of the losses over a sequence of `length` tokens.
+ * inputs, targets: [length] token ids; a target CLLM_NO_TOKEN is left out. *loss: the sum of negative
+ * log-likelihoods in nats. For the mean over a batch of sequences, weight is 1 / its number of targets. */
+cllm_status cllm_tuner_accumulate(cllm_tuner* tuner, const uint32_t* inputs, const uint32_t* targets,
+                                  uint32_t length, float weight, float* loss);
+
+/* The same loss without touching the gradient. */
+cllm_status cllm_tuner_evaluate(cllm_tuner* tuner, const uint32_t* inputs, const uint32_t* targets,
+                                uint32_t length, float* loss);
+
+/* As cllm_trainer_update. Adapters follow optimizer->matrices. */
+cllm_status cllm_tuner_update(cllm_tuner* tuner, const cllm_optimizer* optimizer, float* gradient_norm);
+
+/* All that a tuner must remember, between any two calls: parameters, the gradient so far, moments, steps.
+ * *state points to info.state_bytes bytes inside the room, to be copied away and given back some time to a
+ * tuner of the same model and limits (but for length and room), on any machine; it then goes on to the bit.
+ * Error of restore: CLLM_TUNER_STATE. */
+cllm_status cllm_tuner_state(const cllm_tuner* tuner, const void** state);
+cllm_status cllm_tuner_restore(cllm_tuner* tuner, const void* state, uint64_t state_bytes);
+
+/* Updates so far; 0 for NULL. */
+uint64_t cllm_tuner_steps(const cllm_tuner* tuner);
+
+/* The part [offset, offset + bytes) of the delta of info.delta_bytes bytes. Error: CLLM_INDEX_RANGE. */
+cllm_status cllm_tuner_export(const cllm_tuner* tuner, uint64_t offset, void* to, uint64_t bytes);
 
 #ifdef __cplusplus
 }
