@@ -1,0 +1,176 @@
+// From d_normed of the final norm, which the head left, to the gradients of all that is tuned.
+#include <cstring>
+
+#include "base/layout.h"
+#include "kernels/activation.h"
+#include "kernels/attention.h"
+#include "kernels/low_rank.h"
+#include "kernels/norm.h"
+#include "kernels/rope.h"
+#include "kernels/vector.h"
+#include "trainer/tuner.h"
+
+namespace cllm {
+
+// Through y = W x, or what is tuned of it: gradients of the weights or of the adapter, and dx = W^T dy.
+void Tuner::ProductBackward(const Tensor& weights, const Product& p) {
+  const size_t columns = weights.columns, panels = p.dy_stride / kPanel;
+  if (IsTuned(weights.data)) {
+    ForRanges(workers(), panels, p.rows * columns * kPanel, [&](size_t begin, size_t end) {
+      AddRowGradient({p.x, p.x_stride, columns, p.dy, p.dy_stride, GradientOf(weights.data), kPanel,
+                      columns * kPanel, begin, end},
+                     p.rows);
+    });
+  }
+  if (p.dx != nullptr) {
+    const StoredMatrix matrix = StoredOf(weights, p.dy_stride);
+    ForRanges(workers(), PaddedRow(columns) / kPanel, p.rows * p.dy_stride * kPanel,
+              [&](size_t begin, size_t end) {
+                MultiplyTransposed(matrix, {p.dy, p.dy_stride, p.dx, p.dx_stride, p.rows, begin, end});
+              });
+  }
+  if (weights.adapter != 0) AdapterBackward(weights, p);
+}
+
+// y += outer^T t, t = scale * inner x: the gradient of t goes on to the inner factor and to x. A few rows of
+// rank numbers: not worth handing to workers, but for the factors' gradients.
+void Tuner::AdapterBackward(const Tensor& weights, const Product& p) {
+  const Adapter& adapter = Adapters().all[weights.adapter - 1];
+  const float *inner_factor = adapter.inner(), *outer_factor = adapter.outer(weights.columns);
+  const size_t rank = adapter.rank, columns = static_cast<size_t>(PaddedRow(weights.columns));
+  float *t = Floats(plan_.low_rank), *dt = Floats(plan_.d_low_rank);
+  InnerProducts({p.x, p.x_stride, inner_factor, columns, rank, adapter.scale}, p.rows, t);
+  InnerProducts({p.dy, p.dy_stride, outer_factor, p.dy_stride, rank, adapter.scale}, p.rows, dt);
+  if (IsTuned(adapter.factors)) {
+    const size_t inner = columns / kPanel, outer = p.dy_stride / kPanel;
+    ForRanges(workers(), inner + outer, p.rows * rank * kPanel, [&](size_t begin, size_t end) {
+      if (begin < inner) {
+        AddRowGradient({dt, rank, rank, p.x, p.x_stride, GradientOf(inner_factor), columns, kPanel, begin,
+                        end < inner ? end : inner},
+                       p.rows);
+      }
+      if (end > inner) {
+        AddRowGradient({t, rank, rank, p.dy, p.dy_stride, GradientOf(outer_factor), p.dy_stride, kPanel,
+                        begin > inner ? begin - inner : 0, end - inner},
+                       p.rows);
+      }
+    });
+  }
+  if (p.dx == nullptr) return;
+  AddOuterProducts({inner_factor, columns, rank, 0, columns / kPanel}, dt, p.rows, p.dx, p.dx_stride);
+}
+
+// d_residual += through the norm before a half from d_normed; x, inverses: the norm's.
+void Tuner::NormBackward(const Tensor& norm, const float* x, size_t rows) {
+  const size_t width = shape_.width_stride;
+  const float* d_normed = Floats(plan_.d_normed);
+  RmsNormBackward(x, static_cast<const float*>(norm.data), Floats(plan_.inverses), d_normed, rows,
+                  shape_.width, Floats(plan_.d_residual));
+  if (!IsTuned(norm.data)) return;
+  RmsNormBackwardWeight(x, Floats(plan_.inverses), d_normed, rows, width, 0, width, GradientOf(norm.data));
+}
+
+void Tuner::FeedForwardBackward(size_t layer, size_t rows) {
+  Crew crew(workers());
+  const LayerWeights& weights = Layer(layer);
+  const size_t width = shape_.width_stride, hidden = shape_.hidden_stride;
+  const float* middle = Middle(layer, rows);
+  NormRows(weights.feed_forward_norm, shape_, rows, middle, Floats(plan_.normed), Floats(plan_.inverses),
+           crew);
+  ForChunks(rows, [&](const Chunk& chunk) {
+    const size_t count = chunk.count, at = chunk.begin * width;
+    const float* normed = Floats(plan_.normed) + at;
+    float *gate_up = GateUp(layer, rows, chunk.begin), *d_hidden = Floats(plan_.d_hidden);
+    if (plan_.recompute) {
+      Linear(weights.gate_up, {count, width, 2 * hidden, 2 * hidden / kPanel}, normed, gate_up, false,
+             QuantizedFrom(0), crew, Adapters());
+    }
+    SwiGlu(gate_up, count, hidden, Floats(plan_.hidden));
+    ProductBackward(weights.down, {Floats(plan_.hidden), hidden, Floats(plan_.d_residual) + at, width, count,
+                                   d_hidden, hidden});
+    SwiGluBackward(d_hidden, count, hidden, gate_up);
+    ProductBackward(weights.gate_up,
+                    {normed, width, gate_up, 2 * hidden, count, Floats(plan_.d_normed) + at, width});
+  });
+  NormBackward(weights.feed_forward_norm, middle, rows);
+}
+
+// One sequence; the query heads of a key head add to the same keys, one after the other.
+void Tuner::HeadsBackward(size_t layer, size_t rows, size_t begin, size_t end) {
+  const size_t size = shape_.head_size, stride = shape_.qkv_stride;
+  const size_t group = shape_.heads / shape_.kv_heads, head_floats = static_cast<size_t>(plan_.head_floats);
+  const AttentionBuffers kept = AttentionOf(layer, rows, nullptr, nullptr);
+  const float* qkv = kept.query_key_value;
+  float* d_qkv = Floats(plan_.d_query_key_value);
+  for (size_t kv_head = begin; kv_head < end; ++kv_head) {
+    const size_t key_at = shape_.query_width + kv_head * size, value_at = key_at + shape_.kv_heads * size;
+    float *keys = Floats(plan_.keys) + kv_head * head_floats,
+          *values = Floats(plan_.values) + kv_head * head_floats;
+    PackPositions(qkv + key_at, stride, size, rows, keys);
+    PackPositions(qkv + value_at, stride, size, rows, values);
+    for (size_t t = 0; t < rows; ++t) {
+      std::memset(d_qkv + key_at + t * stride, 0, size * sizeof(float));
+      std::memset(d_qkv + value_at + t * stride, 0, size * sizeof(float));
+    }
+    for (size_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
+      const size_t at = head * size;
+      cllm::AttentionBackward({qkv + at, qkv + key_at, keys, values, stride, kept.attended + at,
+                               Floats(plan_.d_attended) + at, shape_.query_stride,
+                               kept.log_sum_exp + head * rows, d_qkv + at, d_qkv + key_at, d_qkv + value_at,
+                               size, rows, shape_.attention_scale});
+    }
+  }
+}
+
+void Tuner::RotateBackward(size_t rows) {
+  const size_t stride = shape_.qkv_stride;
+  const size_t used = (shape_.heads + 2 * shape_.kv_heads) * shape_.head_size;
+  float* d_qkv = Floats(plan_.d_query_key_value);
+  for (size_t row = 0; row < rows; ++row, d_qkv += stride) {
+    Rope(d_qkv, shape_.heads + shape_.kv_heads, shape_.head_size / 2, shape_.rope_halves,
+         Floats(plan_.angles) + row * shape_.head_size, true);
+    std::memset(d_qkv + used, 0, (stride - used) * sizeof(float));
+  }
+}
+
+// Below the lowest layer that is tuned nothing needs a gradient.
+void Tuner::AttentionBackward(size_t layer, size_t rows) {
+  Crew crew(workers());
+  const LayerWeights& weights = Layer(layer);
+  const size_t width = shape_.width_stride, query = shape_.query_stride, qkv = shape_.qkv_stride;
+  float* d_normed = Floats(plan_.d_normed);
+  ProductBackward(weights.attention_output,
+                  {AttentionOf(layer, rows, nullptr, nullptr).attended, query, Floats(plan_.d_residual),
+                   width, rows, Floats(plan_.d_attended), query});
+  ForRanges(workers(), shape_.kv_heads, rows * rows * shape_.head_size * 3 * (shape_.heads / shape_.kv_heads),
+            [&](size_t begin, size_t end) { HeadsBackward(layer, rows, begin, end); });
+  RotateBackward(rows);
+  NormRows(weights.attention_norm, shape_, rows, Residual(layer, rows), Floats(plan_.normed),
+           Floats(plan_.inverses), crew);
+  const bool last =
+      layer == plan_.lowest && !IsTuned(embedding_.data) && !IsTuned(weights.attention_norm.data);
+  ProductBackward(weights.query_key_value, {Floats(plan_.normed), width, Floats(plan_.d_query_key_value), qkv,
+                                            rows, last ? nullptr : d_normed, width});
+  if (!last) NormBackward(weights.attention_norm, Residual(layer, rows), rows);
+}
+
+void Tuner::EmbeddingBackward(const uint32_t* inputs, size_t rows) {
+  for (size_t r = 0; r < rows; ++r) {
+    ScatterAddRow(Floats(plan_.d_residual) + r * shape_.width_stride, shape_.width, inputs[r],
+                  GradientOf(embedding_.data));
+  }
+}
+
+void Tuner::Backward(const uint32_t* inputs, size_t rows) {
+  const size_t layers = model_.config.layers;
+  std::memset(Floats(plan_.d_residual), 0, rows * shape_.width_stride * sizeof(float));
+  NormBackward(final_norm_, Residual(layers, rows), rows);
+  for (size_t layer = layers; layer-- > plan_.lowest;) {
+    if (plan_.recompute) AttentionForward(layer, rows, Residual(layer, rows), Middle(layer, rows));
+    FeedForwardBackward(layer, rows);
+    AttentionBackward(layer, rows);
+  }
+  if (IsTuned(embedding_.data)) EmbeddingBackward(inputs, rows);
+}
+
+}  // namespace cllm
