@@ -18,6 +18,8 @@ struct Command {
 
 // Each adds its subcommand with all options and the help text.
 Command AddTrain(CLI::App& program);
+Command AddFinetune(CLI::App& program);
+Command AddMerge(CLI::App& program);
 Command AddImport(CLI::App& program);
 Command AddQuantize(CLI::App& program);
 Command AddExport(CLI::App& program);

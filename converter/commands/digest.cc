@@ -18,7 +18,7 @@ namespace cllm {
 namespace {
 
 struct Options {
-  std::string model, target;
+  std::string model, delta, target;
   uint32_t tokens = 0, split = 0, threads = 1;
   cllm_kv_format kv = CLLM_KV_F32;
 };
@@ -41,7 +41,7 @@ absl::Status Run(const Options& options) {
     throw CLI::ValidationError("--target", absl::StrCat("this machine or build has no '", options.target,
                                                         "'; there are ", TargetNames()));
   }
-  absl::StatusOr<ModelFile> file = ModelFile::Open(options.model);
+  absl::StatusOr<ModelFile> file = ModelFile::Open(options.model, options.delta);
   if (!file.ok()) return file.status();
   ThreadPool pool(options.threads);
   const DigestOptions digest{options.tokens, options.split, options.kv, pool.workers()};
@@ -59,6 +59,7 @@ Command AddDigest(CLI::App& program) {
   auto options = std::make_shared<Options>();
   CLI::App* app = program.add_subcommand("digest", "proves that a model computes the same here as elsewhere");
   app->add_option("MODEL", options->model, "a .cllm file")->type_name("");
+  AddDelta(app, &options->delta);
   AddCount(app, "--tokens", &options->tokens, 1, 1u << 30, "tokens to feed, at most the context",
            absl::StrCat(kDigestTokens, ", or the context if less"));
   AddKv(app, &options->kv);

@@ -20,7 +20,7 @@ namespace cllm {
 namespace {
 
 struct Options {
-  std::string model, data, documents = "none";
+  std::string model, delta, data, documents = "none";
   uint32_t context = 0, threads = 1;
   bool json = false;
   cllm_kv_format kv = CLLM_KV_F32;
@@ -52,7 +52,7 @@ void PrintText(const EvaluateResult& result) {
 }
 
 absl::Status Run(const Options& options) {
-  absl::StatusOr<ModelFile> file = ModelFile::Open(options.model);
+  absl::StatusOr<ModelFile> file = ModelFile::Open(options.model, options.delta);
   if (!file.ok()) return file.status();
   absl::StatusOr<std::string> text = ReadText(options.data);
   if (!text.ok()) return text.status();
@@ -90,6 +90,7 @@ Command AddEval(CLI::App& program) {
   auto options = std::make_shared<Options>();
   CLI::App* app = program.add_subcommand("eval", "measures how well a model predicts a text");
   AddModel(app, &options->model);
+  AddDelta(app, &options->delta);
   app->add_option("--data", options->data, "a text file that the model was not trained on")
       ->required()
       ->type_name("FILE");

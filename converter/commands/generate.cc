@@ -16,7 +16,7 @@ namespace cllm {
 namespace {
 
 struct Options {
-  std::string model, prompt;
+  std::string model, delta, prompt;
   uint32_t tokens = 256;
   double temperature = 0.8, top_p = 0.95, min_p = 0, repetition_penalty = 1;
   uint32_t top_k = 0;
@@ -47,7 +47,7 @@ void PrintStatistics(const GenerateResult& result, uint32_t threads) {
 }
 
 absl::Status Run(const Options& options) {
-  absl::StatusOr<ModelFile> file = ModelFile::Open(options.model);
+  absl::StatusOr<ModelFile> file = ModelFile::Open(options.model, options.delta);
   if (!file.ok()) return file.status();
   ThreadPool pool(options.threads);
   GenerateOptions generate;
@@ -74,6 +74,7 @@ Command AddGenerate(CLI::App& program) {
   auto options = std::make_shared<Options>();
   CLI::App* app = program.add_subcommand("generate", "writes text with a model");
   AddModel(app, &options->model);
+  AddDelta(app, &options->delta);
   app->add_option(
          "--prompt", options->prompt,
          "the text to go on with; printed too. Empty: the model starts a text of its own, if it has\n"

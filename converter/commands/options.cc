@@ -89,6 +89,11 @@ CLI::Option* AddModel(CLI::App* app, std::string* path) {
   return app->add_option("MODEL", *path, "a .cllm file")->required()->type_name("");
 }
 
+CLI::Option* AddDelta(CLI::App* app, std::string* path) {
+  return app->add_option("--delta", *path, "what 'cllm finetune' changed of this model, put over it")
+      ->type_name("FILE");
+}
+
 CLI::Option* AddOutput(CLI::App* app, std::string* path) {
   return app->add_option("-o,--output", *path, "the file to write; it is replaced in one step, or not at all")
       ->required()

@@ -37,6 +37,9 @@ CLI::Option* AddKv(CLI::App* app, cllm_kv_format* value);
 // The positional MODEL or another input path, required.
 CLI::Option* AddModel(CLI::App* app, std::string* path);
 
+// --delta: what fine-tuning changed of the model; "": nothing.
+CLI::Option* AddDelta(CLI::App* app, std::string* path);
+
 // -o, --output, required.
 CLI::Option* AddOutput(CLI::App* app, std::string* path);
 
