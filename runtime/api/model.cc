@@ -61,6 +61,15 @@ const char* cllm_version(void) {
 #define CLLM_STATUS_TEXT(name, text) \
   case name: return #name ": " text
 
+// A build without deltas never gives these statuses, and spares their texts.
+#ifdef CLLM_WITHOUT_DELTAS
+#define CLLM_DELTA_TEXT(name, text) \
+  case name:                        \
+    break
+#else
+#define CLLM_DELTA_TEXT(name, text) CLLM_STATUS_TEXT(name, text)
+#endif
+
 // No default: the compiler then warns of a status without a text.
 const char* cllm_status_name(cllm_status status) {
   switch (status) {
@@ -89,9 +98,8 @@ const char* cllm_status_name(cllm_status status) {
     CLLM_STATUS_TEXT(CLLM_LIMIT_METHOD, "the method of updates is none that the trainer knows");
     CLLM_STATUS_TEXT(CLLM_STREAM_RANGE, "there is no such stream");
     CLLM_STATUS_TEXT(CLLM_STREAM_REPEATED, "a stream is named twice in one call");
-    CLLM_STATUS_TEXT(CLLM_LIMIT_TUNING,
-                     "what is tuned, rank or alpha of the tuner's limits are out of range");
-    CLLM_STATUS_TEXT(CLLM_TUNER_STATE, "the state is of a tuner of another model, other tensors or method");
+    CLLM_DELTA_TEXT(CLLM_LIMIT_TUNING, "what is tuned, rank or alpha of the tuner's limits are out of range");
+    CLLM_DELTA_TEXT(CLLM_TUNER_STATE, "the state is of a tuner of another model, other tensors or method");
     CLLM_STATUS_TEXT(CLLM_FILE_TRUNCATED, "fewer bytes than the head or its segments claim");
     CLLM_STATUS_TEXT(CLLM_FILE_NOT_CLLM, "the identifier is not CLLM");
     CLLM_STATUS_TEXT(CLLM_FILE_VERSION, "a major version of the format that this runtime does not read");
@@ -107,18 +115,18 @@ const char* cllm_status_name(cllm_status status) {
     CLLM_STATUS_TEXT(CLLM_FILE_SEGMENT_OVERLAP,
                      "two segments share bytes or are not in the order of the table");
     CLLM_STATUS_TEXT(CLLM_FILE_TOKENIZER, "the tokenizer's tables are inconsistent");
-    CLLM_STATUS_TEXT(CLLM_DELTA_TRUNCATED, "the delta has fewer bytes than it claims");
-    CLLM_STATUS_TEXT(CLLM_DELTA_NOT_DELTA, "the identifier is not CLMD");
-    CLLM_STATUS_TEXT(CLLM_DELTA_VERSION, "a major version of deltas that this runtime does not read");
-    CLLM_STATUS_TEXT(CLLM_DELTA_HEAD, "the delta's FlatBuffer head does not verify");
-    CLLM_STATUS_TEXT(CLLM_DELTA_BASE, "the delta was made for another model, or the model has one already");
-    CLLM_STATUS_TEXT(CLLM_DELTA_ENTRY_UNKNOWN,
-                     "the delta changes a tensor that the model has not, or twice, or out of order");
-    CLLM_STATUS_TEXT(CLLM_DELTA_ENTRY_SHAPE, "rank, type or bytes of a change disagree with the model");
-    CLLM_STATUS_TEXT(CLLM_DELTA_SEGMENT_RANGE, "a segment of the delta lies outside it or inside its head");
-    CLLM_STATUS_TEXT(CLLM_DELTA_SEGMENT_ALIGNMENT,
-                     "a segment of the delta does not start at a multiple of 64");
-    CLLM_STATUS_TEXT(CLLM_DELTA_SEGMENT_OVERLAP, "two segments of the delta share bytes");
+    CLLM_DELTA_TEXT(CLLM_DELTA_TRUNCATED, "the delta has fewer bytes than it claims");
+    CLLM_DELTA_TEXT(CLLM_DELTA_NOT_DELTA, "the identifier is not CLMD");
+    CLLM_DELTA_TEXT(CLLM_DELTA_VERSION, "a major version of deltas that this runtime does not read");
+    CLLM_DELTA_TEXT(CLLM_DELTA_HEAD, "the delta's FlatBuffer head does not verify");
+    CLLM_DELTA_TEXT(CLLM_DELTA_BASE, "the delta was made for another model, or the model has one already");
+    CLLM_DELTA_TEXT(CLLM_DELTA_ENTRY_UNKNOWN,
+                    "the delta changes a tensor that the model has not, or twice, or out of order");
+    CLLM_DELTA_TEXT(CLLM_DELTA_ENTRY_SHAPE, "rank, type or bytes of a change disagree with the model");
+    CLLM_DELTA_TEXT(CLLM_DELTA_SEGMENT_RANGE, "a segment of the delta lies outside it or inside its head");
+    CLLM_DELTA_TEXT(CLLM_DELTA_SEGMENT_ALIGNMENT,
+                    "a segment of the delta does not start at a multiple of 64");
+    CLLM_DELTA_TEXT(CLLM_DELTA_SEGMENT_OVERLAP, "two segments of the delta share bytes");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_NORM, "only RMS norms run yet");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_NORM_PLACEMENT, "only norms before a block run yet");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_ACTIVATION, "only SiLU runs yet");
