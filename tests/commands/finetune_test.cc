@@ -54,7 +54,7 @@ TEST_CASE("finetune teaches, --delta answers, merge keeps what was learned") {
   CHECK(ReadBytes(files.Path("same.cllm")) == ReadBytes(files.Path("int8.cllm")));
   // A smaller room and more threads give the same bytes, and tuning goes on from a delta.
   const Finished small =
-      files.Tune({"--steps", "60", "-o", files.Path("small"), "--room", "150", "--threads", "3"});
+      files.Tune({"--steps", "60", "-o", files.Path("small"), "--room", "88", "--threads", "3"});
   CAPTURE(small.err);
   REQUIRE(small.exit_code == 0);
   CHECK(Contains(small.err, "layers computed again"));
