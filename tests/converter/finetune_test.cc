@@ -76,7 +76,7 @@ TEST_CASE("a run learns, and one that was interrupted ends in the same delta") {
   const auto whole = Finetune(*file.handle(), sequences, options);
   REQUIRE(whole.ok());
   CHECK(whole->steps == 30);
-  CHECK(whole->last_loss < 0.5 * whole->first_loss);
+  CHECK(whole->last_loss < 0.6 * whole->first_loss);
 
   std::atomic<int> stop{0};
   std::string state;
