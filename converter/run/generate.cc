@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -41,34 +42,73 @@ class Writer {
   }
 
   absl::StatusOr<GenerateResult> Run() {
-    if (absl::Status status = Start(); !status.ok()) return status;
-    absl::StatusOr<HostedSession> session =
-        HostedSession::Create(model_, HostLimits(info_, options_.kv_format), options_.workers);
+    absl::StatusOr<HostedSession> session = Begin();
     if (!session.ok()) return session.status();
-    result_.room_bytes = session->room_bytes();
-    if (absl::Status status = Prefill(session->get()); !status.ok()) return status;
     if (absl::Status status = Continue(session->get()); !status.ok()) return status;
     if (absl::Status status = out_(stream_.Rest()); !status.ok()) return status;
     return result_;
   }
 
+  absl::StatusOr<std::string> Save() {
+    absl::StatusOr<HostedSession> session = Begin();
+    if (!session.ok()) return session.status();
+    uint64_t bytes = 0;
+    std::string state;
+    cllm_status status = cllm_session_save_measure(session->get(), 0, &bytes);
+    if (status == CLLM_OK) {
+      state.resize(bytes);
+      status = cllm_session_save(session->get(), 0, state.data(), bytes);
+    }
+    if (status != CLLM_OK) return ExplainStatus(status, "saving the state");
+    return state;
+  }
+
  private:
+  // A session that the state, if there is one, and the prompt were fed to.
+  absl::StatusOr<HostedSession> Begin() {
+    absl::StatusOr<HostedSession> session =
+        HostedSession::Create(model_, HostLimits(info_, options_.kv_format), options_.workers);
+    if (!session.ok()) return session.status();
+    result_.room_bytes = session->room_bytes();
+    if (absl::Status status = Restore(session->get()); !status.ok()) return status;
+    if (absl::Status status = Start(); !status.ok()) return status;
+    if (absl::Status status = Prefill(session->get()); !status.ok()) return status;
+    return session;
+  }
+
+  absl::Status Restore(cllm_session* session) {
+    const std::string_view state = options_.state;
+    if (state.empty()) return absl::OkStatus();
+    absl::Status status =
+        ExplainStatus(cllm_session_restore(session, 0, state.data(), state.size()), "the saved state");
+    if (!status.ok()) return status;
+    result_.state_tokens = cllm_session_position(session);
+    if (result_.state_tokens > 0) {
+      // schemas/STATE.md: tokens from byte 128 on.
+      std::memcpy(&previous_, state.data() + 128 + sizeof(uint32_t) * (result_.state_tokens - 1),
+                  sizeof(previous_));
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status Start() {
     absl::StatusOr<std::vector<uint32_t>> prompt = EncodeText(model_, options_.prompt);
     if (!prompt.ok()) {
       return absl::InvalidArgumentError(absl::StrCat("the prompt: ", prompt.status().message()));
     }
-    const bool begin = info_.begin_token != CLLM_NO_TOKEN;
+    const bool begin = info_.begin_token != CLLM_NO_TOKEN && result_.state_tokens == 0;
     if (begin) tokens_.push_back(info_.begin_token);
     tokens_.insert(tokens_.end(), prompt->begin(), prompt->end());
-    if (tokens_.empty()) {
+    if (tokens_.empty() && result_.state_tokens == 0) {
       return absl::InvalidArgumentError(
           "this model has no begin token to start from; give the first words of the text as a prompt");
     }
-    if (tokens_.size() > info_.context) {
-      return absl::InvalidArgumentError(absl::StrCat("the prompt has ", prompt->size(),
-                                                     " tokens and the model's ", "context holds ",
-                                                     info_.context - begin, "; shorten the prompt"));
+    if (tokens_.size() > info_.context - result_.state_tokens) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the prompt has ", prompt->size(), " tokens and the model's context holds ",
+                       info_.context - result_.state_tokens - begin,
+                       result_.state_tokens > 0 ? " more than the state has; shorten the prompt"
+                                                : "; shorten the prompt"));
     }
     if (prompt->size() > options_.text_tokens) {
       return absl::InvalidArgumentError(absl::StrCat(
@@ -86,21 +126,20 @@ class Writer {
     if (!fed.ok()) return fed;
     result_.prefill_seconds = SecondsSince(start);
     result_.prefill_tokens = count;
+    if (count > 0) previous_ = tokens_.back();
     return out_(stream_.Add(options_.prompt));
   }
 
   absl::Status Continue(cllm_session* session) {
     const Clock::time_point start = Clock::now();
-    uint32_t previous = tokens_.back();
     while (result_.prompt_tokens + result_.generated_tokens < options_.text_tokens) {
       uint32_t token = 0;
       absl::Status drawn = ExplainStatus(cllm_session_next(session, &options_.sampling, &token), "sampling");
       if (!drawn.ok()) return drawn;
       result_.end_of_text = token == info_.end_token || token == info_.begin_token;
       if (result_.end_of_text) break;
-      if (absl::Status status = Put(previous, token); !status.ok()) return status;
+      if (absl::Status status = Put(token); !status.ok()) return status;
       ++result_.generated_tokens;
-      previous = token;
       if (result_.prompt_tokens + result_.generated_tokens == options_.text_tokens) break;
       result_.context_full = cllm_session_position(session) == info_.context;
       if (result_.context_full) break;
@@ -112,12 +151,13 @@ class Writer {
     return absl::OkStatus();
   }
 
-  absl::Status Put(uint32_t previous, uint32_t token) {
+  absl::Status Put(uint32_t token) {
     const char* text = nullptr;
     uint32_t bytes = 0;
     absl::Status decoded =
-        ExplainStatus(cllm_tokens_decode(&model_, previous, token, &text, &bytes), "decoding a token");
+        ExplainStatus(cllm_tokens_decode(&model_, previous_, token, &text, &bytes), "decoding a token");
     if (!decoded.ok()) return decoded;
+    previous_ = token;
     return out_(stream_.Add(std::string_view(text, bytes)));
   }
 
@@ -125,7 +165,8 @@ class Writer {
   GenerateOptions options_;
   const std::function<absl::Status(std::string_view)>& out_;
   const cllm_model_info info_;
-  std::vector<uint32_t> tokens_;
+  std::vector<uint32_t> tokens_;       // to be fed at once
+  uint32_t previous_ = CLLM_NO_TOKEN;  // the sequence's last
   Utf8Stream stream_;
   GenerateResult result_;
 };
@@ -150,6 +191,10 @@ std::string Utf8Stream::Rest() {
 absl::StatusOr<GenerateResult> Generate(const cllm_model& model, const GenerateOptions& options,
                                         const std::function<absl::Status(std::string_view)>& out) {
   return Writer(model, options, out).Run();
+}
+
+absl::StatusOr<std::string> FeedAndSave(const cllm_model& model, const GenerateOptions& options) {
+  return Writer(model, options, [](std::string_view) { return absl::OkStatus(); }).Save();
 }
 
 }  // namespace cllm

@@ -30,6 +30,7 @@ struct GenerateOptions {
   cllm_sampling sampling{};    // struct_size need not be set
   cllm_kv_format kv_format = CLLM_KV_F32;
   const cllm_workers* workers = nullptr;
+  std::string_view state{};  // a saved state to go on from, instead of the begin token; empty: none
 };
 
 struct GenerateResult {
@@ -39,17 +40,22 @@ struct GenerateResult {
   bool context_full = false;      // fewer tokens than asked for, because the context holds no more
   double prefill_seconds = 0;
   double decode_seconds = 0;
+  uint32_t state_tokens = 0;    // what the state holds
   uint32_t prefill_tokens = 0;  // fed at once: the prompt, and the begin token where there is one
   uint32_t decode_tokens = 0;   // fed one by one
   uint64_t room_bytes = 0;
 };
 
-// Starts with the model's begin token, or without one with the prompt's first token. The prompt's own text
-// goes out first, then the continuation up to the end token or to a begin token, which starts another text.
-// Errors: InvalidArgument (nothing to start with, a prompt that cannot be encoded, is longer than text_tokens
-// or than the context, sampling out of range), ResourceExhausted, and what `out` returns.
+// Starts with the state, or else the model's begin token, or without one the prompt's first token. The
+// prompt's own text goes out first, then the continuation up to the end token or to a begin token, which
+// starts another text. Errors: InvalidArgument (nothing to start with, a prompt that cannot be encoded, is
+// longer than text_tokens or than the context, sampling out of range), ResourceExhausted, and what `out`
+// returns.
 absl::StatusOr<GenerateResult> Generate(const cllm_model& model, const GenerateOptions& options,
                                         const std::function<absl::Status(std::string_view)>& out);
+
+// Feeds what Generate would, and returns the session's state instead of going on. Errors likewise.
+absl::StatusOr<std::string> FeedAndSave(const cllm_model& model, const GenerateOptions& options);
 
 }  // namespace cllm
 

@@ -58,8 +58,14 @@ const char* cllm_version(void) {
   return CLLM_DOTTED(CLLM_VERSION_MAJOR, CLLM_VERSION_MINOR, CLLM_VERSION_PATCH);
 }
 
+// The texts are 3 KB, which firmware would rather have for code (runtime/CMakeLists.txt).
+#ifdef CLLM_WITHOUT_STATUS_TEXTS
+#define CLLM_STATUS_WORDS(name, text) #name
+#else
+#define CLLM_STATUS_WORDS(name, text) #name ": " text
+#endif
 #define CLLM_STATUS_TEXT(name, text) \
-  case name: return #name ": " text
+  case name: return CLLM_STATUS_WORDS(name, text)
 
 // A build without deltas never gives these statuses, and spares their texts.
 #ifdef CLLM_WITHOUT_DELTAS
@@ -127,6 +133,14 @@ const char* cllm_status_name(cllm_status status) {
     CLLM_DELTA_TEXT(CLLM_DELTA_SEGMENT_ALIGNMENT,
                     "a segment of the delta does not start at a multiple of 64");
     CLLM_DELTA_TEXT(CLLM_DELTA_SEGMENT_OVERLAP, "two segments of the delta share bytes");
+    CLLM_STATUS_TEXT(CLLM_STATE_TRUNCATED, "fewer bytes than the saved state claims");
+    CLLM_STATUS_TEXT(CLLM_STATE_NOT_STATE, "this is no saved state of a session");
+    CLLM_STATUS_TEXT(CLLM_STATE_VERSION, "a version of saved states that this runtime does not read");
+    CLLM_STATUS_TEXT(CLLM_STATE_DAMAGED, "the bytes are not those of the state that was saved");
+    CLLM_STATUS_TEXT(CLLM_STATE_MODEL, "the state was saved with another model file");
+    CLLM_STATUS_TEXT(CLLM_STATE_KV_FORMAT, "the state was saved with another format of keys and values");
+    CLLM_STATUS_TEXT(CLLM_STATE_NO_DIGEST,
+                     "the model states no digest of its contents, or has a delta over it");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_NORM, "only RMS norms run yet");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_NORM_PLACEMENT, "only norms before a block run yet");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_ACTIVATION, "only SiLU runs yet");

@@ -74,6 +74,21 @@ cllm_status cllm_session_rewind_stream(cllm_session* session, uint32_t stream, u
   return View(session)->Rewind(stream, position);
 }
 
+cllm_status cllm_session_save_measure(const cllm_session* session, uint32_t stream, uint64_t* bytes) {
+  if (cllm::AnyNull(session, bytes)) return CLLM_NULL_ARGUMENT;
+  return View(session)->StateBytes(stream, bytes);
+}
+
+cllm_status cllm_session_save(const cllm_session* session, uint32_t stream, void* state, uint64_t capacity) {
+  if (cllm::AnyNull(session, state)) return CLLM_NULL_ARGUMENT;
+  return View(session)->Save(stream, state, capacity);
+}
+
+cllm_status cllm_session_restore(cllm_session* session, uint32_t stream, const void* state, uint64_t bytes) {
+  if (cllm::AnyNull(session, state)) return CLLM_NULL_ARGUMENT;
+  return View(session)->Restore(stream, state, bytes);
+}
+
 uint32_t cllm_session_position(const cllm_session* session) {
   return cllm_session_stream_position(session, 0);
 }

@@ -58,6 +58,15 @@ struct Int8KeyValue {
 };
 void WriteKv(const Int8KeyValue& from, size_t head_size, size_t position, const Int8KvHead& cache);
 
+// Positions [0, count) of a key head's cache as bytes in the order of positions, without padding, at any
+// address: floats as keys [count][head_size], values [count][head_size]; int8 as keys and values of the same
+// shapes, key scales [count], value scales [count]. Each returns the end of the bytes.
+uint8_t* PackKv(const KvHead& cache, size_t head_size, size_t count, uint8_t* to);
+uint8_t* PackKv(const Int8KvHead& cache, size_t head_size, size_t count, uint8_t* to);
+// And back, whatever the bytes are; the keys after the last position in its panel become zeros.
+const uint8_t* UnpackKv(const uint8_t* from, size_t head_size, size_t count, const KvHead& cache);
+const uint8_t* UnpackKv(const uint8_t* from, size_t head_size, size_t count, const Int8KvHead& cache);
+
 // Queries and cache in int8. A score is (float(query . key, exact) * key_scale) * query scale, where the
 // latter has the factor of the softmax in it; a value's scale multiplies its weight, after the sum of
 // exponentials. All else as for floats, class A.

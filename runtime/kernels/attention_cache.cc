@@ -58,6 +58,70 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace cllm {
+namespace {
+
+uint8_t* Append(const void* from, size_t bytes, uint8_t* to) {
+  std::memcpy(to, from, bytes);
+  return to + bytes;
+}
+
+const uint8_t* Take(const uint8_t* from, size_t bytes, void* to) {
+  std::memcpy(to, from, bytes);
+  return from + bytes;
+}
+
+// Element 0 of a position's key in panels of 16; the next ones are kPanel apart.
+float* KeyAt(const KvHead& cache, size_t head_size, size_t position) {
+  return cache.keys + position / kPanel * kPanel * head_size + position % kPanel;
+}
+
+uint8_t* KeyAt(const Int8KvHead& cache, size_t head_size, size_t position) {
+  const auto depth = static_cast<size_t>(RoundUp(head_size, 4));
+  return cache.keys + position / kPanel * kPanel * depth + position % kPanel * 4;
+}
+
+}  // namespace
+
+uint8_t* PackKv(const KvHead& cache, size_t head_size, size_t count, uint8_t* to) {
+  for (size_t t = 0; t < count; ++t) {
+    const float* key = KeyAt(cache, head_size, t);
+    for (size_t i = 0; i < head_size; ++i) to = Append(key + i * kPanel, sizeof(float), to);
+  }
+  return Append(cache.values, count * head_size * sizeof(float), to);
+}
+
+uint8_t* PackKv(const Int8KvHead& cache, size_t head_size, size_t count, uint8_t* to) {
+  for (size_t t = 0; t < count; ++t) {
+    const uint8_t* key = KeyAt(cache, head_size, t);
+    for (size_t i = 0; i < head_size; ++i) *to++ = key[i / 4 * 64 + i % 4] ^ 0x80;
+  }
+  to = Append(cache.values, count * head_size, to);
+  to = Append(cache.key_scales, count * sizeof(uint16_t), to);
+  return Append(cache.value_scales, count * sizeof(uint16_t), to);
+}
+
+const uint8_t* UnpackKv(const uint8_t* from, size_t head_size, size_t count, const KvHead& cache) {
+  for (size_t t = 0; t < RoundUp(count, kPanel); ++t) {
+    float* key = KeyAt(cache, head_size, t);
+    for (size_t i = 0; i < head_size; ++i) {
+      key[i * kPanel] = 0.0f;
+      if (t < count) from = Take(from, sizeof(float), key + i * kPanel);
+    }
+  }
+  return Take(from, count * head_size * sizeof(float), cache.values);
+}
+
+const uint8_t* UnpackKv(const uint8_t* from, size_t head_size, size_t count, const Int8KvHead& cache) {
+  for (size_t t = 0; t < count; ++t) {
+    uint8_t* key = KeyAt(cache, head_size, t);
+    for (size_t i = 0; i < RoundUp(head_size, 4); ++i) {
+      key[i / 4 * 64 + i % 4] = i < head_size ? *from++ ^ 0x80 : 0x80;
+    }
+  }
+  from = Take(from, count * head_size, cache.values);
+  from = Take(from, count * sizeof(uint16_t), cache.key_scales);
+  return Take(from, count * sizeof(uint16_t), cache.value_scales);
+}
 
 HWY_EXPORT(WriteKvRows);
 HWY_EXPORT(PackAllPositions);

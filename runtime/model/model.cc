@@ -152,6 +152,11 @@ Status OpenModel(const void* bytes, uint64_t size, Model* model) {
   return CLLM_OK;
 }
 
+uint64_t HeadBytes(const Model& model) {
+  return uint64_t{flatbuffers::ReadScalar<flatbuffers::uoffset_t>(model.bytes)} +
+         sizeof(flatbuffers::uoffset_t);
+}
+
 Tensor FindTensor(const Model& model, Role role, uint32_t layer) {
   return TensorAt(model, IndexOf(model.config, role, layer)).tensor;
 }

@@ -134,6 +134,9 @@ struct Model {
 
 Status OpenModel(const void* bytes, uint64_t size, Model* model);
 
+// Bytes of the head at the file's start: the configuration, and the digest of every segment.
+uint64_t HeadBytes(const Model& model);
+
 // The tensor of this role and layer; layer 0 for roles outside the layers. Every tensor that the
 // configuration calls for exists. A tied head is the token embedding.
 Tensor FindTensor(const Model& model, Role role, uint32_t layer);

@@ -28,18 +28,6 @@ void ForParts(const Rows& rows, size_t begin, size_t end, const Body& body) {
 
 bool IsInt8(const AttentionBuffers& buffers) { return kHasInt8Cache && buffers.cache.int8.keys != nullptr; }
 
-KvHead CacheOf(const LayerShape& shape, const KvCache& cache, const Run& run, size_t kv_head) {
-  const size_t at = (run.sequence * shape.kv_heads + kv_head) * cache.context * shape.head_size;
-  if (cache.floats.keys == nullptr) return {nullptr, nullptr};
-  return {cache.floats.keys + at, cache.floats.values + at};
-}
-
-Int8KvHead Int8CacheOf(const LayerShape& shape, const KvCache& cache, const Run& run, size_t kv_head) {
-  const size_t at = (run.sequence * shape.kv_heads + kv_head) * cache.context;
-  return {cache.int8.keys + at * RoundUp(shape.head_size, 4), cache.int8.values + at * shape.head_size,
-          cache.int8.key_scales + at, cache.int8.value_scales + at};
-}
-
 // What row t of a part attends to where the cache is int8: queries from head `head` on, keys from `kv_head`
 // on.
 Int8Attention Int8Of(const LayerShape& shape, const AttentionBuffers& buffers, const Part& part, size_t t,
@@ -51,7 +39,7 @@ Int8Attention Int8Of(const LayerShape& shape, const AttentionBuffers& buffers, c
           rows.scales + row * scales + head,
           rows.stride,
           scales,
-          Int8CacheOf(shape, buffers.cache, part.run, kv_head),
+          Int8Head(shape, buffers.cache, part.run.sequence, kv_head),
           buffers.cache.context};
 }
 
@@ -65,7 +53,7 @@ void StoreInt8(const LayerShape& shape, const AttentionBuffers& buffers, const R
   for (size_t key = heads; key < heads + shape.kv_heads; ++key) {
     const size_t value = key + shape.kv_heads;
     WriteKv({to.q + key * stride, to.q + value * stride, to.scales[key].scale, to.scales[value].scale},
-            shape.head_size, position, Int8CacheOf(shape, buffers.cache, run, key - heads));
+            shape.head_size, position, Int8Head(shape, buffers.cache, run.sequence, key - heads));
   }
 }
 
@@ -76,10 +64,10 @@ void AttendRow(const LayerShape& shape, const AttentionBuffers& buffers, const P
   const bool int8 = IsInt8(buffers);
   const Int8Attention in_int8 = Int8Of(shape, buffers, part, t, 0, 0);
   cllm::AttendHeads(
-      {buffers.query_key_value + row * shape.qkv_stride, CacheOf(shape, buffers.cache, part.run, 0),
-       buffers.cache.context * shape.head_size, shape.heads / shape.kv_heads, begin, end, shape.head_size,
-       part.position() + t, shape.attention_scale, shape.arithmetic,
-       buffers.attended + row * shape.query_stride,
+      {buffers.query_key_value + row * shape.qkv_stride,
+       FloatHead(shape, buffers.cache, part.run.sequence, 0), buffers.cache.context * shape.head_size,
+       shape.heads / shape.kv_heads, begin, end, shape.head_size, part.position() + t, shape.attention_scale,
+       shape.arithmetic, buffers.attended + row * shape.query_stride,
        buffers.log_sum_exp != nullptr ? buffers.log_sum_exp + part.first * shape.heads + t : nullptr,
        part.length, int8 ? &in_int8 : nullptr});
 }
@@ -95,8 +83,8 @@ void AttendRow(const LayerShape& shape, const AttentionBuffers& buffers, const P
     const bool int8 = IsInt8(buffers);
     const Int8Attention in_int8 = Int8Of(shape, buffers, part, t, head, head / group);
     Attend({buffers.query_key_value + row * shape.qkv_stride + head * shape.head_size, shape.qkv_stride,
-            CacheOf(shape, buffers.cache, part.run, head / group), shape.head_size, part.position() + t, rows,
-            shape.attention_scale, shape.arithmetic,
+            FloatHead(shape, buffers.cache, part.run.sequence, head / group), shape.head_size,
+            part.position() + t, rows, shape.attention_scale, shape.arithmetic,
             buffers.attended + row * shape.query_stride + head * shape.head_size, shape.query_stride,
             log_sum_exp != nullptr ? log_sum_exp + part.first * shape.heads + item : nullptr,
             int8 ? &in_int8 : nullptr});
@@ -105,6 +93,18 @@ void AttendRow(const LayerShape& shape, const AttentionBuffers& buffers, const P
 }
 
 }  // namespace
+
+KvHead FloatHead(const LayerShape& shape, const KvCache& cache, size_t sequence, size_t kv_head) {
+  const size_t at = (sequence * shape.kv_heads + kv_head) * cache.context * shape.head_size;
+  if (cache.floats.keys == nullptr) return {nullptr, nullptr};
+  return {cache.floats.keys + at, cache.floats.values + at};
+}
+
+Int8KvHead Int8Head(const LayerShape& shape, const KvCache& cache, size_t sequence, size_t kv_head) {
+  const size_t at = (sequence * shape.kv_heads + kv_head) * cache.context;
+  return {cache.int8.keys + at * RoundUp(shape.head_size, 4), cache.int8.values + at * shape.head_size,
+          cache.int8.key_scales + at, cache.int8.value_scales + at};
+}
 
 void RotateAndStore(const LayerShape& shape, const Rows& rows, const AttentionBuffers& buffers, size_t begin,
                     size_t end, const HeadRange& heads) {
@@ -132,7 +132,7 @@ void RotateAndStore(const LayerShape& shape, const Rows& rows, const AttentionBu
     const float* values = keys + shape.kv_heads * size;
     WriteKv({keys + heads.begin * size, values + heads.begin * size, count, size, shape.qkv_stride,
              part.position(), part.length, clear},
-            CacheOf(shape, buffers.cache, run, heads.begin), buffers.cache.context * size);
+            FloatHead(shape, buffers.cache, run.sequence, heads.begin), buffers.cache.context * size);
   });
 }
 

@@ -13,6 +13,10 @@ struct HeadRange {
   size_t begin, end;
 };
 
+// A layer's cache of one key head of a sequence, in the format that the cache has.
+KvHead FloatHead(const LayerShape& shape, const KvCache& cache, size_t sequence, size_t kv_head);
+Int8KvHead Int8Head(const LayerShape& shape, const KvCache& cache, size_t sequence, size_t kv_head);
+
 // Turns queries and keys of the buffers' rows [begin, end) and puts keys and values into the cache; with an
 // int8 cache all heads'.
 void RotateAndStore(const LayerShape& shape, const Rows& rows, const AttentionBuffers& buffers, size_t begin,

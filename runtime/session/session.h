@@ -30,6 +30,10 @@ class Session {
   Status Logits(uint32_t row, const float** logits) const;
   Status Next(uint32_t stream, const cllm_sampling* sampling, uint32_t* token);
   Status Rewind(uint32_t stream, uint32_t position);
+  // state.cc; schemas/STATE.md has the bytes.
+  Status StateBytes(uint32_t stream, uint64_t* bytes) const;
+  Status Save(uint32_t stream, void* state, uint64_t capacity) const;
+  Status Restore(uint32_t stream, const void* state, uint64_t bytes);
   uint32_t Position(uint32_t stream) const {
     return stream < plan_.limits.streams ? streams()[stream].position : 0;
   }
@@ -73,6 +77,7 @@ class Session {
     return {At<Adapter>(plan_.adapters), At<float>(plan_.low_rank) + row * model_.config.adapter_rank};
   }
   void ComputeLogits(uint32_t rows);
+  void TakeState(uint32_t stream, uint32_t position, const uint8_t* from);
   template <class T>
   T* At(uint64_t offset) const {
     return reinterpret_cast<T*>(room_ + offset);

@@ -76,6 +76,56 @@ TEST_CASE("a prompt that the vocabulary lacks, and odd prompts") {
   CHECK(RunProgram({"generate", model, "--prompt", " a,b ", "--tokens", "5"}).out == " a,b \n");
 }
 
+TEST_CASE("a state that was saved goes on as the text would have") {
+  const TemporaryDirectory folder;
+  const std::string state = folder.path() + "/dog.state", model = WriteLetterModel(folder.path(), Dtype::kI8);
+  for (const std::string kv : {"f32", "int8"}) {
+    CAPTURE(kv);
+    const auto generate = [&](std::vector<std::string> more, const std::string& tokens = "30") {
+      more.insert(more.begin(), {"generate", model, "--kv", kv, "--temperature", "1", "--tokens", tokens});
+      return RunProgram(more);
+    };
+    const std::string whole = generate({"--prompt", "The dog"}).out;
+    const Finished saved = generate({"--prompt", "The dog", "--save-state", state});
+    CHECK(saved.exit_code == 0);
+    CHECK(saved.out.empty());
+    CHECK(Contains(saved.err, "bytes"));
+    const Finished rest = generate({"--state", state, "--threads", "2"}, "23");
+    CHECK(rest.out == whole.substr(7));
+    CHECK(Contains(rest.err, "8 tokens in the state, 0 prompt tokens"));
+    // A state after a state is that of both prompts.
+    CHECK(generate({"--prompt", "The", "--save-state", state}).exit_code == 0);
+    CHECK(generate({"--state", state, "--prompt", " dog", "--save-state", state}).exit_code == 0);
+    CHECK(generate({"--state", state}, "23").out == whole.substr(7));
+    CHECK(generate({"--state", state, "--prompt", " ran"}, "4").out == " ran\n");
+    const Finished full = generate({"--state", state, "--prompt", std::string(41, 'a')}, "100");
+    CHECK(full.exit_code == 1);
+    CHECK(Contains(full.err, "holds 40 more"));
+  }
+}
+
+TEST_CASE("a state of another model, another cache, a damaged one, none") {
+  const TemporaryDirectory folder;
+  const std::string state = folder.path() + "/a.state", model = WriteLetterModel(folder.path(), Dtype::kI8);
+  REQUIRE(RunProgram({"generate", model, "--prompt", "abc", "--save-state", state}).exit_code == 0);
+  const auto error = [&](const std::vector<std::string>& more, const std::string& with = "") {
+    std::vector<std::string> arguments = {"generate", with.empty() ? model : with, "--state", state};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Finished finished = RunProgram(arguments);
+    CHECK(finished.exit_code == 1);
+    CHECK(finished.out.empty());
+    return finished.err;
+  };
+  CHECK(Contains(error({"--kv", "int8"}), "CLLM_STATE_KV_FORMAT"));
+  CHECK(Contains(error({"--save-state", folder.path()}), "folder"));
+  const std::string bytes = ReadBytes(state);
+  CHECK(Contains(error({}, WriteLetterModel(folder.path(), Dtype::kI4)), "CLLM_STATE_MODEL"));
+  WriteBytes(state, bytes.substr(0, 200));
+  CHECK(Contains(error({}), "CLLM_STATE_TRUNCATED"));
+  std::filesystem::remove(state);
+  CHECK(Contains(error({}), state));
+}
+
 TEST_CASE("a full disk is an error") {
   if (!std::filesystem::exists("/dev/full")) {
     std::printf("skipped: no /dev/full here\n");

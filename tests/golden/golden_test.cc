@@ -107,5 +107,23 @@ TEST_CASE("logits with an int8 cache (class A beside the weights)") {
                      "8c93d32f1af3f2e751ca08a5b9c1f0eef0a8a3f689eee6dac0fc48f14ada80e3", CLLM_KV_INT8);
 }
 
+TEST_CASE("a saved state is the same bytes on every machine") {
+  const ModelFile file = MakeModel(GoldenCheckpoint(RopePairs::kAdjacent), Dtype::kI8);
+  const std::vector<uint32_t> tokens = RandomTokens(333, 150, 1);
+  const auto digest = [&](cllm_kv_format kv) {
+    cllm_limits limits = Limits(0, 50);
+    limits.kv_format = kv;
+    TestSession session(file, limits);
+    session.Feed(tokens, 0, 77);
+    uint64_t bytes = 0;
+    REQUIRE(cllm_session_save_measure(session, 0, &bytes) == CLLM_OK);
+    std::string state(bytes, '\0');
+    REQUIRE(cllm_session_save(session, 0, state.data(), bytes) == CLLM_OK);
+    return Hexadecimal(Sha256(state));
+  };
+  CHECK(digest(CLLM_KV_F32) == "1d8339c0e890282ae232560f81d50d7d3d7f520a47f06d4a95cebffcb546aa66");
+  CHECK(digest(CLLM_KV_INT8) == "6eb0a059c64365529fbaa415e7acead4b6eb99497d773833e8fbc42f30466d5f");
+}
+
 }  // namespace
 }  // namespace cllm

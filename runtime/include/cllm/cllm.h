@@ -85,6 +85,15 @@ typedef enum cllm_status {
   CLLM_DELTA_SEGMENT_ALIGNMENT = 78, /* a segment does not start at a multiple of 64 */
   CLLM_DELTA_SEGMENT_OVERLAP = 79,   /* two segments share bytes */
 
+  /* A saved state. Everything here is found by cllm_session_restore. */
+  CLLM_STATE_TRUNCATED = 60, /* fewer bytes than the state claims */
+  CLLM_STATE_NOT_STATE = 61, /* the identifier is not CLMS */
+  CLLM_STATE_VERSION = 62,   /* another major version of the state's format */
+  CLLM_STATE_DAMAGED = 63,   /* the bytes are not those that were saved */
+  CLLM_STATE_MODEL = 64,     /* saved with another model file */
+  CLLM_STATE_KV_FORMAT = 65, /* saved with another limits.kv_format */
+  CLLM_STATE_NO_DIGEST = 66, /* the model states no digest of its contents, or has a delta over it */
+
   /* Architecture switches that the format knows and this runtime cannot run yet. */
   CLLM_UNSUPPORTED_NORM = 80,
   CLLM_UNSUPPORTED_NORM_PLACEMENT = 81,
@@ -104,7 +113,8 @@ typedef enum cllm_status {
   CLLM_UNSUPPORTED_DELTA = 95 /* this build has no deltas */
 } cllm_status;
 
-/* "CLLM_ROOM_TOO_SMALL: the room is smaller than measured" and the like; never NULL. Static storage. */
+/* "CLLM_ROOM_TOO_SMALL: the room is smaller than measured" and the like; never NULL. Static storage. Firmware
+ * is built to give the name alone (CLLM_STATUS_TEXTS). */
 const char* cllm_status_name(cllm_status status);
 
 /* "0.1.0". Static storage. */
@@ -252,6 +262,21 @@ cllm_status cllm_session_rewind(cllm_session* session, uint32_t position);
 
 /* The same for any stream; the other streams and their logits stay. */
 cllm_status cllm_session_rewind_stream(cllm_session* session, uint32_t stream, uint32_t position);
+
+/* ---- Saved states: a prompt that was fed once, for good ---- */
+
+/* Writes a stream's tokens, keys and values to `state`, of exactly the measured number of bytes: the same
+ * bytes on every machine, with a checksum. Errors: CLLM_BUFFER_TOO_SMALL, CLLM_STATE_NO_DIGEST,
+ * CLLM_STREAM_RANGE, arguments. */
+cllm_status cllm_session_save_measure(const cllm_session* session, uint32_t stream, uint64_t* bytes);
+cllm_status cllm_session_save(const cllm_session* session, uint32_t stream, void* state, uint64_t capacity);
+
+/* Makes a stream what it was when the state was saved, on whatever machine: all that follows has the same
+ * bits. The session must be of the very same model file and have the same kv_format; context, batch, streams
+ * and workers may be others. Computes the last token anew, so that it counts as a call that fed this stream
+ * alone. The state's address needs no alignment. Nothing changes if this fails. Errors: CLLM_STATE_*,
+ * CLLM_CONTEXT_FULL, CLLM_TOKEN_RANGE, CLLM_STREAM_RANGE, arguments. */
+cllm_status cllm_session_restore(cllm_session* session, uint32_t stream, const void* state, uint64_t bytes);
 
 /* Number of tokens in the sequence; 0 for NULL, and of a stream that there is not. */
 uint32_t cllm_session_position(const cllm_session* session);
