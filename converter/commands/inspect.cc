@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -10,12 +11,13 @@
 #include "converter/commands/files.h"
 #include "converter/commands/options.h"
 #include "converter/export/weight_formats.h"
+#include "converter/inspect/device.h"
 
 namespace cllm {
 namespace {
 
 struct Options {
-  std::string model;
+  std::string model, device;
   uint32_t context = 0, batch = 0;
   cllm_kv_format kv = CLLM_KV_F32;
   bool json = false;
@@ -44,6 +46,13 @@ void PrintConfiguration(const ModelReport& report) {
   }
 }
 
+void PrintMemory(const ModelReport& report) {
+  absl::PrintF("  digest        %s\n", report.content_digest);
+  absl::PrintF("  memory        %s bytes of room for context %u, batch %u%s\n", Grouped(report.room_bytes),
+               report.plan_context, report.plan_batch,
+               report.plan_kv_format == CLLM_KV_INT8 ? ", int8 cache" : "");
+}
+
 void PrintTables(const ModelReport& report) {
   absl::PrintF("\nbytes by part\n");
   for (const PartReport& part : report.parts) {
@@ -58,19 +67,81 @@ void PrintTables(const ModelReport& report) {
   }
 }
 
+void PrintDevices() {
+  for (const Device& device : Devices()) {
+    absl::PrintF("%-12s  %-10s  flash %9s  RAM %9s  %s\n", device.name, device.core,
+                 Grouped(device.flash_bytes), Grouped(device.ram_bytes), device.source);
+  }
+}
+
+void PrintDevice(const DeviceReport& report) {
+  const Device& device = report.device;
+  const auto verdict = [](bool fits) { return fits ? "fits" : "DOES NOT FIT"; };
+  const bool measured = device.board[0] != 0;
+  absl::PrintF("  device        %s, %s (%s)\n", device.name, device.core, device.source);
+  const std::string code = measured ? absl::StrCat("code at most ", Grouped(report.cost.code_bytes))
+                                    : std::string("code not measured for this core");
+  absl::PrintF("    flash       %s of %s bytes: %s", Grouped(report.flash_bytes), Grouped(device.flash_bytes),
+               code);
+  if (device.model_flash_bytes == 0) absl::PrintF(", model %s", Grouped(report.model_bytes));
+  absl::PrintF(": %s\n", verdict(report.flash_fits));
+  if (device.model_flash_bytes != 0) {
+    absl::PrintF("    model       %s of %s bytes of its own memory\n", Grouped(report.model_bytes),
+                 Grouped(device.model_flash_bytes));
+  }
+  absl::PrintF("    RAM         %s of %s bytes: room %s", Grouped(report.ram_bytes),
+               Grouped(device.ram_bytes), Grouped(report.room_bytes));
+  if (measured) {
+    absl::PrintF(", stack at most %s, variables at most %s", Grouped(report.cost.stack_bytes),
+                 Grouped(report.cost.program_bytes));
+  }
+  absl::PrintF(": %s\n    context     %u at most\n", verdict(report.ram_fits), report.largest_context);
+}
+
+absl::Status DoesNotFit(const DeviceReport& report, const std::string& path) {
+  const char* device = report.device.name;
+  if (!report.flash_fits) {
+    return absl::FailedPreconditionError(absl::StrCat(path, " does not fit into the flash of ", device,
+                                                      "; quantize it further, or take a smaller model"));
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat(path, " does not fit into the RAM of ", device,
+                   report.largest_context > 0 ? absl::StrCat("; --context ", report.largest_context, " would")
+                                              : std::string(" with any context"),
+                   "; --kv int8 and --batch 1 take less"));
+}
+
 absl::Status Run(const Options& options) {
+  if (options.device == "list") {
+    PrintDevices();
+    return absl::OkStatus();
+  }
+  if (options.model.empty()) throw CLI::RequiredError("MODEL");
+  Device device{};
+  if (!options.device.empty()) {
+    absl::StatusOr<Device> found = FindDevice(options.device);
+    if (!found.ok()) return found.status();
+    device = *found;
+  }
   absl::StatusOr<ModelFile> file = ModelFile::Open(options.model);
   if (!file.ok()) return file.status();
   absl::StatusOr<ModelReport> report = Inspect(*file, options.context, options.batch, options.kv);
   if (!report.ok()) return report.status();
+  std::optional<DeviceReport> on_device;
+  if (!options.device.empty()) {
+    absl::StatusOr<DeviceReport> checked = CheckDevice(*file, *report, device);
+    if (!checked.ok()) return checked.status();
+    on_device = *checked;
+  }
   if (options.json) {
-    std::puts(ReportJson(*report).c_str());
+    std::puts(ReportJson(*report, on_device ? &*on_device : nullptr).c_str());
+  } else if (on_device) {
+    PrintConfiguration(*report);
+    PrintMemory(*report);
+    PrintDevice(*on_device);
   } else {
     PrintConfiguration(*report);
-    absl::PrintF("  digest        %s\n", report->content_digest);
-    absl::PrintF("  memory        %s bytes of room for context %u, batch %u%s\n", Grouped(report->room_bytes),
-                 report->plan_context, report->plan_batch,
-                 report->plan_kv_format == CLLM_KV_INT8 ? ", int8 cache" : "");
+    PrintMemory(*report);
     PrintTables(*report);
   }
   if (!report->digests_match) {
@@ -78,6 +149,8 @@ absl::Status Run(const Options& options) {
         options.model +
         ": the digests in the file do not match its contents: it was damaged or changed. Get it again");
   }
+  if (on_device && !(on_device->flash_fits && on_device->ram_fits))
+    return DoesNotFit(*on_device, options.model);
   return absl::OkStatus();
 }
 
@@ -86,13 +159,18 @@ absl::Status Run(const Options& options) {
 Command AddInspect(CLI::App& program) {
   auto options = std::make_shared<Options>();
   CLI::App* app = program.add_subcommand("inspect", "shows what is in a model file");
-  AddModel(app, &options->model);
+  app->add_option("MODEL", options->model, "a .cllm file")->type_name("");
   app->add_flag("--json", options->json, "print one JSON object");
   AddCount(app, "--context", &options->context, 1, 1u << 30,
            "tokens of the session that the memory plan is for", "the model's");
   AddCount(app, "--batch", &options->batch, 1, 1u << 30, "tokens that it computes at once",
            "32, 12 with an int8 cache, or the context if less");
   AddKv(app, &options->kv);
+  app->add_option(
+         "--device", options->device,
+         "whether the model fits this microcontroller with these limits: flash, RAM, stack; exit code 1 if\n"
+         "not. 'list' prints the known ones, and where their numbers are from")
+      ->type_name("NAME");
   app->footer(
       "On stdout: configuration, number of parameters, origin, bytes by part of the file, every tensor, the\n"
       "SHA-256 of all contents (checked against them: a damaged file is reported and ends with exit code "
@@ -101,6 +179,7 @@ Command AddInspect(CLI::App& program) {
       "Examples:\n"
       "  cllm inspect stories.cllm\n"
       "  cllm inspect stories.cllm --context 128 --batch 1     # the memory that a small device needs\n"
+      "  cllm inspect stories8.cllm --device nRF52840 --context 128 --kv int8\n"
       "  cllm inspect stories.cllm --json | python3 -m json.tool");
   return {app, [options] { return Run(*options); }};
 }

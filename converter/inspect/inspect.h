@@ -55,8 +55,10 @@ struct ModelReport {
 absl::StatusOr<ModelReport> Inspect(const ModelFile& file, uint32_t context, uint32_t batch,
                                     cllm_kv_format kv_format = CLLM_KV_F32);
 
-// One JSON object, indented by two spaces, with the names of ModelReport.
-std::string ReportJson(const ModelReport& report);
+// One JSON object, indented by two spaces, with the names of ModelReport and, if there is one, of
+// DeviceReport.
+struct DeviceReport;  // device.h
+std::string ReportJson(const ModelReport& report, const DeviceReport* device = nullptr);
 
 }  // namespace cllm
 

@@ -1,4 +1,5 @@
 #include "converter/export/weight_formats.h"
+#include "converter/inspect/device.h"
 #include "converter/inspect/inspect.h"
 #include "nlohmann/json.hpp"
 
@@ -39,36 +40,53 @@ Json TensorsJson(const ModelReport& report) {
   return tensors;
 }
 
+Json DeviceJson(const DeviceReport& report) {
+  return {{"name", report.device.name},
+          {"core", report.device.core},
+          {"source", report.device.source},
+          {"code_bytes", report.cost.code_bytes},
+          {"stack_bytes", report.cost.stack_bytes},
+          {"program_bytes", report.cost.program_bytes},
+          {"model_bytes", report.model_bytes},
+          {"room_bytes", report.room_bytes},
+          {"flash_bytes", report.flash_bytes},
+          {"ram_bytes", report.ram_bytes},
+          {"flash_fits", report.flash_fits},
+          {"ram_fits", report.ram_fits},
+          {"largest_context", report.largest_context}};
+}
+
 }  // namespace
 
-std::string ReportJson(const ModelReport& report) {
+std::string ReportJson(const ModelReport& report, const DeviceReport* device) {
   Json parts = Json::object();
   for (const PartReport& part : report.parts) parts[part.name] = part.bytes;
-  const Json json = {{"path", report.path},
-                     {"file_bytes", report.file_bytes},
-                     {"format_major", report.format_major},
-                     {"format_minor", report.format_minor},
-                     {"config", ConfigJson(report)},
-                     {"parameters", report.info.parameters},
-                     {"weight_bytes", report.info.weight_bytes},
-                     {"tokenizer",
-                      {{"kind", report.tokenizer},
-                       {"begin_token", TokenOrNull(report.info.begin_token)},
-                       {"end_token", TokenOrNull(report.info.end_token)}}},
-                     {"provenance",
-                      {{"source", report.source},
-                       {"licence", report.licence},
-                       {"recipe", report.recipe},
-                       {"tool", report.tool}}},
-                     {"parts", parts},
-                     {"content_digest", report.content_digest},
-                     {"digests_match", report.digests_match},
-                     {"plan",
-                      {{"context", report.plan_context},
-                       {"batch", report.plan_batch},
-                       {"kv", report.plan_kv_format == CLLM_KV_INT8 ? "int8" : "f32"},
-                       {"room_bytes", report.room_bytes}}},
-                     {"tensors", TensorsJson(report)}};
+  Json json = {{"path", report.path},
+               {"file_bytes", report.file_bytes},
+               {"format_major", report.format_major},
+               {"format_minor", report.format_minor},
+               {"config", ConfigJson(report)},
+               {"parameters", report.info.parameters},
+               {"weight_bytes", report.info.weight_bytes},
+               {"tokenizer",
+                {{"kind", report.tokenizer},
+                 {"begin_token", TokenOrNull(report.info.begin_token)},
+                 {"end_token", TokenOrNull(report.info.end_token)}}},
+               {"provenance",
+                {{"source", report.source},
+                 {"licence", report.licence},
+                 {"recipe", report.recipe},
+                 {"tool", report.tool}}},
+               {"parts", parts},
+               {"content_digest", report.content_digest},
+               {"digests_match", report.digests_match},
+               {"plan",
+                {{"context", report.plan_context},
+                 {"batch", report.plan_batch},
+                 {"kv", report.plan_kv_format == CLLM_KV_INT8 ? "int8" : "f32"},
+                 {"room_bytes", report.room_bytes}}},
+               {"tensors", TensorsJson(report)}};
+  if (device != nullptr) json["device"] = DeviceJson(*device);
   // Bytes that are no UTF-8, which a path or a recipe may hold, become U+FFFD.
   return json.dump(2, ' ', false, Json::error_handler_t::replace);
 }

@@ -55,5 +55,26 @@ TEST_CASE("inspect reports a changed weight and limits that the model lacks") {
   CHECK(Contains(limits.err, "context"));
 }
 
+TEST_CASE("inspect --device says whether a model fits") {
+  const TemporaryDirectory folder;
+  const std::string model = WriteLetterModel(folder.path(), Dtype::kI8);
+  const Finished fits = RunProgram({"inspect", model, "--device", "nRF52840", "--kv", "int8"});
+  CHECK(fits.exit_code == 0);
+  for (const char* word :
+       {"262,144 bytes", "code at most", "stack at most", "fits", "Product Specification"}) {
+    CAPTURE(word);
+    CHECK(Contains(fits.out, word));
+  }
+  const Finished json = RunProgram({"inspect", model, "--device", "RP2040", "--batch", "1", "--json"});
+  const auto report = nlohmann::json::parse(json.out);
+  CHECK(report["device"]["room_bytes"] == report["plan"]["room_bytes"]);
+  CHECK(report["device"]["ram_fits"] == true);
+  CHECK(Contains(RunProgram({"inspect", "--device", "list"}).out, "STM32H743ZI"));
+  CHECK(RunProgram({"inspect"}).exit_code != 0);
+  const Finished unknown = RunProgram({"inspect", model, "--device", "Z80"});
+  CHECK(unknown.exit_code == 1);
+  CHECK(Contains(unknown.err, "STM32F407VG"));
+}
+
 }  // namespace
 }  // namespace cllm::testing
