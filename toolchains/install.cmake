@@ -1,10 +1,10 @@
-# cmake --install: the header, the library, a CMake package and a pkg-config file that may be moved together,
+# cmake --install: the headers, the library, a CMake package and a pkg-config file that may be moved together,
 # and the program. The package files are written here, not exported, since the library's own flags are nobody
 # else's business and a C program must not be told to link as C++.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 install(TARGETS cllm ARCHIVE)
-install(FILES runtime/include/cllm/cllm.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/cllm)
+install(FILES runtime/include/cllm/cllm.h runtime/include/cllm/store.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/cllm)
 if(TARGET cllm_program)
   install(TARGETS cllm_program RUNTIME)
   if(TARGET cllm_mpi_program)

@@ -28,10 +28,11 @@ const std::map<std::string, Strings> kRooms = {
     {"runtime/session", {"base/", "kernels/", "model/", "plan/", "tokens/", "session/", "cllm/cllm.h"}},
     {"runtime/trainer",
      {"base/", "kernels/", "model/", "plan/", "tokens/", "session/", "trainer/", "cllm/cllm.h"}},
+    {"runtime/store", {"base/", "store/", "cllm/cllm.h", "cllm/store.h"}},
     {"runtime/api",
-     {"base/", "kernels/", "model/", "plan/", "tokens/", "session/", "trainer/", "api/", "cllm/cllm.h"}},
-    {"platforms", {"cllm/cllm.h", "posix/", "platforms/", "cortex_m/", "wasm/"}},
-    {"examples", {"cllm/cllm.h", "cortex_m/", "examples/"}},
+     {"base/", "kernels/", "model/", "plan/", "tokens/", "session/", "trainer/", "store/", "api/", "cllm/"}},
+    {"platforms", {"cllm/", "posix/", "platforms/", "cortex_m/", "wasm/"}},
+    {"examples", {"cllm/", "cortex_m/", "examples/"}},
     {"converter",
      {"converter/", "base/", "kernels/", "model/", "plan/", "tokens/", "session/", "trainer/", "api/",
       "cllm/cllm.h", "posix/", "platforms/posix/", "schemas/", "flatbuffers/", "absl/", "nlohmann/", "CLI/"}},
@@ -141,7 +142,7 @@ TEST_CASE("files are short") {
 
 TEST_CASE("headers open with their room card") {
   for (const std::string& file : Files()) {
-    if (fs::path(file).extension() != ".h" || file == "runtime/include/cllm/cllm.h") continue;
+    if (fs::path(file).extension() != ".h" || file.rfind("runtime/include/", 0) == 0) continue;
     if (file.rfind("runtime/", 0) != 0 && file.rfind("converter/", 0) != 0) continue;
     const Strings lines = Lines(file);
     if (lines.empty() || lines[0].rfind("// Room: ", 0) != 0) FAIL_CHECK(file << " has no room card");

@@ -94,6 +94,11 @@ typedef enum cllm_status {
   CLLM_STATE_KV_FORMAT = 65, /* saved with another limits.kv_format */
   CLLM_STATE_NO_DIGEST = 66, /* the model states no digest of its contents, or has a delta over it */
 
+  /* The store of cllm/store.h. */
+  CLLM_STORE_GEOMETRY = 110, /* the flash's units, blocks or their number are out of range */
+  CLLM_STORE_FLASH = 111,    /* a function of the flash failed, or what it wrote reads otherwise */
+  CLLM_STORE_RANGE = 112,    /* bytes beyond a content, or more or fewer than were announced or fit */
+
   /* Architecture switches that the format knows and this runtime cannot run yet. */
   CLLM_UNSUPPORTED_NORM = 80,
   CLLM_UNSUPPORTED_NORM_PLACEMENT = 81,
