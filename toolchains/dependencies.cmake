@@ -28,11 +28,13 @@ target_include_directories(highway_headers SYSTEM INTERFACE ${highway})
 # SCALAR is the baseline of x86 and of every machine without SIMD; every attainable target is compiled in.
 # Targets that differ from a kept one only in instructions that CLLM does not use are left out.
 set(CLLM_DISABLED_TARGETS "" CACHE STRING "More Highway targets to leave out, such as HWY_AVX3|HWY_SSE4")
-set(disabled "HWY_SSE2|HWY_SSSE3|HWY_NEON|HWY_NEON_BF16|HWY_SVE_256|HWY_SVE2_128|HWY_AVX3_ZEN4|HWY_AVX3_SPR")
+set(disabled "HWY_SSE2|HWY_SSSE3|HWY_NEON|HWY_NEON_BF16|HWY_SVE_256|HWY_SVE2_128")
 if(CLLM_DISABLED_TARGETS)
   string(APPEND disabled "|${CLLM_DISABLED_TARGETS}")
 endif()
-set(disabled "(${disabled})")
+# But for one file, which uses their bfloat16 dot product.
+set(mixed_disabled "(${disabled})")
+set(disabled "(${disabled}|HWY_AVX3_ZEN4|HWY_AVX3_SPR)")
 if(CMAKE_SYSTEM_NAME STREQUAL "Generic")
   # A microcontroller's core is known when its firmware is built: no dispatch, and no tables for it.
   set(dispatch HWY_COMPILE_ONLY_STATIC)

@@ -18,6 +18,12 @@ const std::vector<std::string>& MethodNames() {
   return *names;
 }
 
+// As of cllm_precision.
+const std::vector<std::string>& PrecisionNames() {
+  static const auto* const names = new std::vector<std::string>{"float32", "bf16"};
+  return *names;
+}
+
 // 0 for a name that is not there.
 size_t PlaceOf(const std::vector<std::string>& names, const std::string& name) {
   const auto found = std::find(names.begin(), names.end(), name);
@@ -33,6 +39,7 @@ void VisitAll(Options& options, const Visit& visit) {
   visit("warmup", options.warmup, options.warmup != RecipeOptions::kUnset);
   visit("schedule", options.schedule, !options.schedule.empty());
   visit("optimizer", options.optimizer, !options.optimizer.empty());
+  visit("precision", options.precision, !options.precision.empty());
   visit("rate", options.rate, options.rate >= 0);
   visit("momentum", options.momentum, options.momentum >= 0);
   visit("weight-decay", options.weight_decay, options.weight_decay >= 0);
@@ -63,6 +70,10 @@ void AddRecipeOptions(CLI::App* app, RecipeOptions* options) {
            own);
   AddChoice(app, "--optimizer", &options->optimizer, MethodNames(),
             "sgd: with momentum; muon: orthogonal steps for the layers' matrices, AdamW for the rest", own);
+  AddChoice(app, "--precision", &options->precision, PrecisionNames(),
+            "bf16: products of bfloat16 numbers with float32 sums; weights stay float32. Faster where the "
+            "processor has AVX-512 BF16, slower elsewhere",
+            own);
   AddNumber(app, "--momentum", &options->momentum, {0, 0.9999}, "of sgd and muon", own);
   AddNumber(app, "--weight-decay", &options->weight_decay, {0, 10}, "of the layers' matrices", own);
   AddNumber(app, "--embedding-decay", &options->embedding_decay, {0, 10},
@@ -85,6 +96,9 @@ void ApplyTo(const RecipeOptions& options, Recipe* recipe) {
   }
   if (!options.optimizer.empty()) {
     recipe->method = static_cast<cllm_method>(PlaceOf(MethodNames(), options.optimizer));
+  }
+  if (!options.precision.empty()) {
+    recipe->precision = static_cast<cllm_precision>(PlaceOf(PrecisionNames(), options.precision));
   }
   SetIf(options.rate, &recipe->learning_rate);
   SetIf(options.momentum, &recipe->momentum);

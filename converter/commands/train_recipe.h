@@ -16,7 +16,7 @@ namespace cllm {
 struct RecipeOptions {
   uint32_t batch = 0, accumulate = 0, segments = 0;
   uint32_t warmup = kUnset;
-  std::string schedule, optimizer;
+  std::string schedule, optimizer, precision;
   double rate = -1, momentum = -1, weight_decay = -1, embedding_decay = -1;
   double dropout = -1, label_smoothing = -1, average = -1;
 

@@ -40,6 +40,7 @@ struct Recipe {
   float beta2 = 0.99f;
   float epsilon = 1e-8f;
   cllm_method method = CLLM_ADAMW;
+  cllm_precision precision = CLLM_FLOAT32;
   float momentum = 0.95f;        // of SGD and Muon
   float weight_decay = 0.1f;     // of the layers' matrices
   float embedding_decay = 0.1f;  // of embedding and head; norms have none

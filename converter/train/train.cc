@@ -39,7 +39,8 @@ absl::Status TrainingRun::Start(TokenSpan tokens) {
                      recipe.length + 1, ". Give more text, or a configuration with shorter windows."));
   }
   const cllm_trainer_limits limits = {sizeof(limits), CallSequences(), recipe.length,
-                                      static_cast<uint32_t>(recipe.method)};
+                                      static_cast<uint32_t>(recipe.method),
+                                      static_cast<uint32_t>(recipe.precision)};
   absl::Status status =
       ExplainStatus(cllm_trainer_measure(file_.handle(), &limits, &room_bytes_), "the training recipe");
   if (!status.ok()) return status;

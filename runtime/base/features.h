@@ -12,7 +12,7 @@ inline constexpr bool kHasInt8Cache = false;
 inline constexpr bool kHasInt8Cache = true;
 #endif
 
-// Likewise matrices of bfloat16: open then refuses their type.
+// Likewise matrices of bfloat16, of which open then refuses the type and a trainer the precision.
 #ifdef CLLM_WITHOUT_BF16
 inline constexpr bool kHasBf16 = false;
 #else

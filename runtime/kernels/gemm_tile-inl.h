@@ -12,6 +12,7 @@
 
 #include "hwy/highway.h"
 #include "kernels/arithmetic-inl.h"
+#include "kernels/expect-inl.h"
 #include "kernels/gemm.h"
 #include "kernels/reduce-inl.h"
 
@@ -132,6 +133,9 @@ HWY_NOINLINE void Tile(const TiledGemm<Weight>& g, size_t row, size_t panel) {
       }
     }
   }
+#if CLLM_GEMM_PACKS
+  if (g.accumulate) Expect(g.c + row * g.c_row + panel * g.c_panel, kRows, g.c_row, kCount, g.c_panel);
+#endif
   const float* HWY_RESTRICT a = g.a + row * g.a_row;
   const Weight* HWY_RESTRICT b = g.b + panel * g.b_panel;
   const size_t a_row = g.a_row, a_k = g.a_k, b_panel = g.b_panel, b_k = g.b_k;

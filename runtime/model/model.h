@@ -32,7 +32,13 @@ enum class Role : uint8_t {
   kHead = 17,
 };
 
-enum class Dtype : uint8_t { kF32 = 0, kBf16 = 1, kI8 = 2, kI4 = 3 };
+enum class Dtype : uint8_t {
+  kF32 = 0,
+  kBf16 = 1,
+  kI8 = 2,
+  kI4 = 3,
+  kFactors = 255,  // in no file: what the trainer has rounded for mixed precision (kernels/mixed.h)
+};
 
 // Products of integers, class A of the arithmetic contract (DESIGN.md section 5).
 constexpr bool IsInteger(Dtype dtype) { return dtype == Dtype::kI8 || dtype == Dtype::kI4; }

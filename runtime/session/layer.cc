@@ -9,6 +9,7 @@
 #include "kernels/gemm.h"
 #include "kernels/int4.h"
 #include "kernels/low_rank.h"
+#include "kernels/mixed.h"
 #include "kernels/norm.h"
 #include "kernels/vector.h"
 #include "session/attend.h"
@@ -57,6 +58,10 @@ void MultiplyMatrix(const Tensor& weights, const LinearShape& shape, const float
   if (kHasBf16 && weights.dtype == Dtype::kBf16) {
     return GemmBf16({x, shape.x_stride, 1, static_cast<const uint16_t*>(weights.data), columns * kPanel,
                      kPanel, y, shape.y_stride, kPanel, shape.rows, columns, begin, end, accumulate});
+  }
+  if (kHasBf16 && weights.dtype == Dtype::kFactors) {
+    return GemmMixed({x, shape.x_stride, 1, static_cast<const uint16_t*>(weights.data), MixedPanel(columns),
+                      0, y, shape.y_stride, kPanel, shape.rows, columns, begin, end, accumulate});
   }
   switch (weights.dtype) {
     case Dtype::kI8:

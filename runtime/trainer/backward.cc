@@ -4,22 +4,28 @@
 #include "kernels/activation.h"
 #include "kernels/attention.h"
 #include "kernels/gemm.h"
+#include "kernels/mixed.h"
 #include "kernels/norm.h"
 #include "kernels/rope.h"
 #include "kernels/vector.h"
 #include "trainer/trainer.h"
 
 namespace cllm {
-// Panels [begin, end) of dx [rows][columns padded] = dy [rows][dy_stride] times the matrix, given the panels
-// of the transposed matrix.
-void Trainer::LinearBackward(const Tensor& weights, const float* transposed, const float* dy,
-                             size_t dy_stride, size_t rows, size_t begin, size_t end, float* dx) {
-  GemmF32({dy, dy_stride, 1, transposed, dy_stride * kPanel, kPanel, dx,
-           static_cast<size_t>(PaddedRow(weights.columns)), kPanel, rows, dy_stride, begin, end, false});
+
+// Panels [begin, end) of dx [rows][columns padded] = dy [rows][dy_stride] times the matrix.
+void Trainer::LinearBackward(const Tensor& weights, size_t transposed, const float* dy, size_t dy_stride,
+                             size_t rows, size_t begin, size_t end, float* dx) const {
+  const size_t dx_stride = PaddedRow(weights.columns);
+  if (mixed()) {
+    return GemmMixed({dy, dy_stride, 1, At<uint16_t>(plan_.transposed) + transposed, MixedPanel(dy_stride), 0,
+                      dx, dx_stride, kPanel, rows, dy_stride, begin, end, false});
+  }
+  GemmF32({dy, dy_stride, 1, Floats(plan_.transposed) + transposed, dy_stride * kPanel, kPanel, dx, dx_stride,
+           kPanel, rows, dy_stride, begin, end, false});
 }
 
-void Trainer::LinearBackward(const Tensor& weights, const float* transposed, const float* dy,
-                             size_t dy_stride, const Band& band, float* dx) const {
+void Trainer::LinearBackward(const Tensor& weights, size_t transposed, const float* dy, size_t dy_stride,
+                             const Band& band, float* dx) const {
   const size_t rows = band.batch.count(), panels = PaddedRow(weights.columns) / kPanel;
   ForRanges(band.workers, panels, rows * dy_stride * kPanel, [&](size_t begin, size_t end) {
     LinearBackward(weights, transposed, dy, dy_stride, rows, begin, end, dx);
@@ -89,18 +95,17 @@ void Trainer::FeedForwardHalfBackward(size_t layer, size_t rows, const Band& ban
   const LayerWeights& weights = Layer(layer);
   const FeedForwardBuffers buffers = FeedForwardOf(layer, rows, band);
   const size_t width = shape_.width_stride, hidden = shape_.hidden_stride, count = band.batch.count();
-  const float* transposed = Floats(plan_.transposed);
   const float* d_added = AddedGradient(2 * layer + 1, rows) + band.row() * width;
   float* d_hidden = Floats(plan_.d_hidden) + band.row() * hidden;
   Crew crew(band.workers);
   NormRows(weights.feed_forward_norm, shape_, count, buffers.x_in, buffers.normed, nullptr, crew);
-  LinearBackward(weights.down, transposed, d_added, width, band, d_hidden);
+  LinearBackward(weights.down, 0, d_added, width, band, d_hidden);
   ForRanges(band.workers, count, hidden * 32, [&](size_t begin, size_t end) {
     float* gate_up = buffers.gate_up + begin * 2 * hidden;
     SwiGlu(gate_up, end - begin, hidden, buffers.hidden + begin * hidden);
     SwiGluBackward(d_hidden + begin * hidden, end - begin, hidden, gate_up);
   });
-  LinearBackward(weights.gate_up, transposed + width * hidden, buffers.gate_up, 2 * hidden, band,
+  LinearBackward(weights.gate_up, width * hidden, buffers.gate_up, 2 * hidden, band,
                  Floats(plan_.d_normed) + band.row() * width);
 }
 
@@ -108,9 +113,8 @@ void Trainer::AttentionHalfBackward(size_t layer, size_t rows, const Band& band)
   const LayerWeights& weights = Layer(layer);
   const AttentionBuffers buffers = AttentionOf(layer, rows, band);
   const size_t width = shape_.width_stride, qkv = shape_.qkv_stride, count = band.batch.count();
-  const float* transposed = Floats(plan_.transposed);
-  LinearBackward(weights.attention_output, transposed, AddedGradient(2 * layer, rows) + band.row() * width,
-                 width, band, Floats(plan_.d_attended) + band.row() * shape_.query_stride);
+  LinearBackward(weights.attention_output, 0, AddedGradient(2 * layer, rows) + band.row() * width, width,
+                 band, Floats(plan_.d_attended) + band.row() * shape_.query_stride);
   ForRanges(band.workers, band.batch.sequences * shape_.kv_heads,
             band.batch.length * band.batch.length * shape_.head_size * 3 * (shape_.heads / shape_.kv_heads),
             [&](size_t begin, size_t end) { HeadsBackward(buffers, band, begin, end); });
@@ -118,7 +122,7 @@ void Trainer::AttentionHalfBackward(size_t layer, size_t rows, const Band& band)
             [&](size_t begin, size_t end) { RotateBackward(buffers, band, begin, end); });
   Crew crew(band.workers);
   NormRows(weights.attention_norm, shape_, count, buffers.x_in, buffers.normed, nullptr, crew);
-  LinearBackward(weights.query_key_value, transposed + width * shape_.query_stride,
+  LinearBackward(weights.query_key_value, width * shape_.query_stride,
                  Floats(plan_.d_query_key_value) + band.row() * qkv, qkv, band,
                  Floats(plan_.d_normed) + band.row() * width);
 }

@@ -2,6 +2,7 @@
 // are cut in one fork, which also turns the matrices that the backward pass needs next.
 #include "base/layout.h"
 #include "kernels/gemm.h"
+#include "kernels/mixed.h"
 #include "kernels/norm.h"
 #include "trainer/trainer.h"
 
@@ -40,23 +41,25 @@ void Trainer::HalfWeightsBackward(size_t half, const SequenceBatch& batch) {
 void Trainer::TransposeHalf(size_t half, const Share& share) {
   const LayerWeights& weights = Layer(half / 2);
   const size_t width = shape_.width_stride;
-  float* transposed = Floats(plan_.transposed);
   if (half % 2 == 1) {
-    Transpose(weights.down, width, transposed, share);
-    Transpose(weights.gate_up, 2 * shape_.hidden_stride, transposed + width * shape_.hidden_stride,
-              share.Reversed());
+    Transpose(weights.down, width, 0, share);
+    Transpose(weights.gate_up, 2 * shape_.hidden_stride, width * shape_.hidden_stride, share.Reversed());
   } else {
-    Transpose(weights.attention_output, width, transposed, share);
-    Transpose(weights.query_key_value, shape_.qkv_stride, transposed + width * shape_.query_stride,
-              share.Reversed());
+    Transpose(weights.attention_output, width, 0, share);
+    Transpose(weights.query_key_value, shape_.qkv_stride, width * shape_.query_stride, share.Reversed());
   }
 }
 
-void Trainer::Transpose(const Tensor& weights, size_t stored_rows, float* transposed,
+void Trainer::Transpose(const Tensor& weights, size_t stored_rows, size_t transposed,
                         const Share& share) const {
   const size_t panels = PaddedRow(weights.columns) / kPanel;
-  TransposePanels(static_cast<const float*>(weights.data), stored_rows, weights.columns, transposed,
-                  share.Begin(panels), share.End(panels));
+  const size_t begin = share.Begin(panels), end = share.End(panels);
+  const auto* from = static_cast<const float*>(weights.data);
+  if (mixed()) {
+    return RoundTransposedPanels(from, stored_rows, weights.columns, begin, end,
+                                 At<uint16_t>(plan_.transposed) + transposed);
+  }
+  TransposePanels(from, stored_rows, weights.columns, Floats(plan_.transposed) + transposed, begin, end);
 }
 
 // Gradient of the matrix += dy^T x, for x [rows][x_stride] and dy [rows][dy_stride], dy_stride the stored
@@ -64,8 +67,21 @@ void Trainer::Transpose(const Tensor& weights, size_t stored_rows, float* transp
 void Trainer::LinearWeightBackward(const Tensor& weights, const float* x, size_t x_stride, const float* dy,
                                    size_t dy_stride, size_t rows, const Share& share) const {
   const size_t columns = weights.columns, panels = dy_stride / kPanel;
-  GemmF32({x, 1, x_stride, dy, kPanel, dy_stride, GradientOf(weights), kPanel, columns * kPanel, columns,
-           rows, share.Begin(panels), share.End(panels), true});
+  const Gemm gemm = {x,
+                     1,
+                     x_stride,
+                     dy,
+                     kPanel,
+                     dy_stride,
+                     GradientOf(weights),
+                     kPanel,
+                     columns * kPanel,
+                     columns,
+                     rows,
+                     share.Begin(panels),
+                     share.End(panels),
+                     true};
+  mixed() ? GemmMixedColumns(gemm) : GemmF32(gemm);
 }
 
 // From d_normed of the half.

@@ -3,6 +3,7 @@
 #include "base/layout.h"
 #include "kernels/gemm.h"
 #include "kernels/loss.h"
+#include "kernels/mixed.h"
 #include "trainer/trainer.h"
 
 namespace cllm {
@@ -49,13 +50,32 @@ void Trainer::Forward(const uint32_t* inputs, const SequenceBatch& batch, bool t
     });
     if (training) DropEmbedded(band, Residual(0, all));
     for (size_t layer = 0; layer < layers; ++layer) {
-      AttentionHalf(Layer(layer), shape_, RowsOf(band), AttentionOf(layer, all, band), crew);
+      AttentionHalf(ProductLayer(layer), shape_, RowsOf(band), AttentionOf(layer, all, band), crew);
       if (training) DropAdded(2 * layer, all, band);
-      FeedForwardHalf(Layer(layer), shape_, count, FeedForwardOf(layer, all, band), crew);
+      FeedForwardHalf(ProductLayer(layer), shape_, count, FeedForwardOf(layer, all, band), crew);
       if (training) DropAdded(2 * layer + 1, all, band);
     }
     NormRows(final_norm_, shape_, count, Residual(2 * layers, all) + row * width,
              Floats(plan_.normed) + row * width, Inverse(2 * layers, all) + row, crew);
+  });
+}
+
+// Before each batch: in between, the caller may have written weights.
+void Trainer::RoundWeights() {
+  const auto round = [](const Tensor& from, const Tensor& to, size_t stored_rows, const Share& share) {
+    const size_t panels = stored_rows / kPanel;
+    RoundPanels(static_cast<const float*>(from.data), from.columns, share.Begin(panels), share.End(panels),
+                static_cast<uint16_t*>(const_cast<void*>(to.data)));
+  };
+  ForShares(static_cast<size_t>(plan_.weight_floats), [&](const Share& share) {
+    for (size_t layer = 0; layer < model_.config.layers; ++layer) {
+      const LayerWeights &from = Layer(layer), &to = ProductLayer(layer);
+      round(from.query_key_value, to.query_key_value, shape_.qkv_stride, share);
+      round(from.attention_output, to.attention_output, shape_.width_stride, share);
+      round(from.gate_up, to.gate_up, 2 * shape_.hidden_stride, share);
+      round(from.down, to.down, shape_.width_stride, share);
+    }
+    round(head_, product_head_, vocabulary_stride_, share);
   });
 }
 
@@ -64,6 +84,7 @@ float Trainer::Run(const uint32_t* inputs, const uint32_t* targets, const Sequen
   const size_t count = batch.count();
   uint32_t counted = 0;
   for (size_t r = 0; r < count; ++r) counted += targets[r] != CLLM_NO_TOKEN;
+  if (mixed()) RoundWeights();
   Forward(inputs, batch, weight != nullptr);
   const float token_weight = weight != nullptr && counted != 0 ? *weight / static_cast<float>(counted) : 0.0f;
   HeadAndLoss(targets, count, weight != nullptr, token_weight);
@@ -95,23 +116,22 @@ void Trainer::RowLosses(const uint32_t* targets, size_t begin, size_t first, siz
 void Trainer::HeadAndLoss(const uint32_t* targets, size_t rows, bool gradient, float token_weight) {
   const size_t stride = shape_.width_stride, vocabulary = vocabulary_stride_;
   float* logits = Floats(plan_.logits);
-  float* transposed = Floats(plan_.transposed);
   for (size_t begin = 0; begin < rows; begin += plan_.logits_rows) {
     const size_t count = rows - begin < plan_.logits_rows ? rows - begin : plan_.logits_rows;
     const float* normed = Floats(plan_.normed) + begin * stride;
     float* d_normed = Floats(plan_.d_normed) + begin * stride;
     Crew crew(workers());
-    Linear(head_, {count, stride, vocabulary, vocabulary / kPanel}, normed, logits, false,
+    Linear(product_head_, {count, stride, vocabulary, vocabulary / kPanel}, normed, logits, false,
            {nullptr, 0, nullptr}, crew);
     ForShares(count * vocabulary * 16, [&](const Share& share) {
       RowLosses(targets, begin, share.Begin(count), share.End(count), gradient, token_weight);
-      if (gradient && begin == 0) Transpose(head_, vocabulary, transposed, share);
+      if (gradient && begin == 0) Transpose(head_, vocabulary, 0, share);
     });
     if (!gradient) continue;
     ForShares(count * vocabulary * stride * 2, [&](const Share& share) {
       LinearWeightBackward(head_, normed, stride, logits, vocabulary, count, share);
       const Share other = share.Reversed();
-      LinearBackward(head_, transposed, logits, vocabulary, count, other.Begin(stride / kPanel),
+      LinearBackward(head_, 0, logits, vocabulary, count, other.Begin(stride / kPanel),
                      other.End(stride / kPanel), d_normed);
     });
   }

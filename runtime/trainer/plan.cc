@@ -1,6 +1,8 @@
 #include "trainer/plan.h"
 
+#include "base/features.h"
 #include "base/layout.h"
+#include "kernels/mixed.h"
 #include "plan/room.h"
 #include "plan/session_plan.h"
 #include "trainer/muon.h"
@@ -27,7 +29,22 @@ uint64_t AdamWFloats(const Model& model, cllm_method method) {
   return bytes / sizeof(float);
 }
 
+uint64_t FactorBytes(const Model& model) {
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < model.tensor_count; ++i) {
+    const TableEntry entry = TensorAt(model, i);
+    if (!IsFactor(model.config, entry.role)) continue;
+    const uint64_t columns = entry.tensor.columns, panels = entry.bytes / (columns * kPanel * sizeof(float));
+    bytes += panels * MixedPanel(columns) * sizeof(uint16_t);
+  }
+  return bytes;
+}
+
 }  // namespace
+
+bool IsFactor(const Config& config, Role role) {
+  return IsLayerMatrix(role) || role == (config.tied_head ? Role::kTokenEmbedding : Role::kHead);
+}
 
 bool HasSecondMoment(cllm_method method, Role role) {
   return method == CLLM_ADAMW || (method == CLLM_MUON && !IsLayerMatrix(role));
@@ -39,6 +56,9 @@ Status PlanTrainer(const Model& model, const cllm_trainer_limits& limits, Traine
   const uint64_t rows = uint64_t{limits.sequences} * limits.length;
   if (rows == 0 || rows > kMaxRows || limits.length > config.context) return CLLM_LIMIT_LENGTH;
   if (limits.method > CLLM_MUON) return CLLM_LIMIT_METHOD;
+  if (limits.precision > CLLM_BFLOAT16 || (limits.precision != CLLM_FLOAT32 && !kHasBf16)) {
+    return CLLM_LIMIT_PRECISION;
+  }
   if (config.weights != Dtype::kF32 || model.delta != nullptr) return CLLM_NOT_TRAINABLE;
 
   const uint64_t layers = config.layers;
@@ -51,6 +71,7 @@ Status PlanTrainer(const Model& model, const cllm_trainer_limits& limits, Traine
   plan->length = limits.length;
   plan->logits_rows = static_cast<uint32_t>(LogitsRows(rows, vocabulary));
   plan->method = static_cast<cllm_method>(limits.method);
+  plan->mixed = limits.precision == CLLM_BFLOAT16;
   plan->weight_floats = model.weight_bytes / sizeof(float);
   plan->adamw_floats = AdamWFloats(model, plan->method);
   plan->muon_floats = plan->method == CLLM_MUON ? MuonFloats(config) : 0;
@@ -58,13 +79,14 @@ Status PlanTrainer(const Model& model, const cllm_trainer_limits& limits, Traine
 
   RoomPlan room;
   room.Take(kTrainerBytes);
-  plan->layers = room.Take(layers * kLayerWeightsBytes);
+  plan->layers = room.Take((plan->mixed ? 2 : 1) * layers * kLayerWeightsBytes);
   plan->tensor_offsets = room.Take((uint64_t{model.tensor_count} + 1) * sizeof(uint64_t));
   plan->adamw_offsets = room.Take((uint64_t{model.tensor_count} + 1) * sizeof(uint64_t));
   plan->weights = room.TakeFloats(plan->weight_floats);
   plan->gradients = room.TakeFloats(plan->weight_floats);
   plan->first_moments = room.TakeFloats(plan->weight_floats);
   plan->second_moments = room.TakeFloats(plan->adamw_floats);
+  plan->factors = room.Take(plan->mixed ? FactorBytes(model) : 0);
   plan->segment_sums = room.TakeFloats(RoundUp(plan->weight_floats, kNormSegment) / kNormSegment);
   plan->angles = room.TakeFloats(uint64_t{limits.length} * config.head_size);
   RoomPlan muon = room;
@@ -81,7 +103,7 @@ Status PlanTrainer(const Model& model, const cllm_trainer_limits& limits, Traine
   plan->normed = room.TakeFloats(rows * width);
   plan->d_residual = room.TakeFloats(rows * width);
   plan->d_normed = room.TakeFloats(rows * width);
-  plan->transposed = room.TakeFloats(width * Max(Max(qkv + query, 3 * hidden), vocabulary));
+  plan->transposed = room.Take(width * Max(Max(qkv + query, 3 * hidden), vocabulary) * (plan->mixed ? 2 : 4));
   plan->losses = room.TakeFloats(rows);
 
   RoomPlan head = room;

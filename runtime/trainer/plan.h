@@ -27,17 +27,19 @@ struct TrainerPlan {
   uint32_t sequences, length;  // the limits
   uint32_t logits_rows;        // in a chunk
   cllm_method method;
+  bool mixed;              // CLLM_BFLOAT16
   uint64_t weight_floats;  // of all tensors as stored
   uint64_t adamw_floats;   // of those that have second moments
   uint64_t head_floats;    // of one head's keys in one sequence
 
-  uint64_t layers;          // LayerWeights [layers]
+  uint64_t layers;          // LayerWeights [layers], and if mixed as many for the factors
   uint64_t tensor_offsets;  // uint64 [tensors + 1], floats from the start of the weights
   uint64_t adamw_offsets;   // uint64 [tensors + 1], floats from the start of the second moments
   uint64_t weights;         // float [weight_floats], and so the next two
   uint64_t gradients;
   uint64_t first_moments;
   uint64_t second_moments;  // float [adamw_floats]
+  uint64_t factors;         // if mixed: bfloat16, the panels of the matrices one after the other
   uint64_t segment_sums;    // float [weight_floats / kNormSegment, rounded up]
   uint64_t angles;          // float [length][head_size]
 
@@ -59,7 +61,7 @@ struct TrainerPlan {
   uint64_t normed;      // float [rows][width]
   uint64_t d_residual;  // float [rows][width]
   uint64_t d_normed;    // float [rows][width]
-  uint64_t transposed;  // float, the two matrices of a half, or the head
+  uint64_t transposed;  // float, or if mixed bfloat16: the two matrices of a half, or the head
   uint64_t losses;      // float [rows]
 
   uint64_t hidden;             // float [rows][hidden]
@@ -73,10 +75,13 @@ struct TrainerPlan {
   uint64_t room_bytes;
 };
 
+// Whether the matrix multiplies activations, rather than being a table of rows only.
+bool IsFactor(const Config& config, Role role);
+
 // Whether `method` keeps a second moment of each weight of such a tensor.
 bool HasSecondMoment(cllm_method method, Role role);
 
-// Errors: CLLM_STRUCT_SIZE, CLLM_LIMIT_LENGTH, CLLM_LIMIT_METHOD, CLLM_NOT_TRAINABLE.
+// Errors: CLLM_STRUCT_SIZE, CLLM_LIMIT_LENGTH, CLLM_LIMIT_METHOD, CLLM_LIMIT_PRECISION, CLLM_NOT_TRAINABLE.
 Status PlanTrainer(const Model& model, const cllm_trainer_limits& limits, TrainerPlan* plan);
 
 }  // namespace cllm

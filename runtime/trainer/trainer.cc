@@ -4,10 +4,27 @@
 #include <new>
 
 #include "base/layout.h"
+#include "kernels/mixed.h"
 #include "kernels/rope.h"
 #include "plan/session_plan.h"
 
 namespace cllm {
+
+namespace {
+
+Tensor* OfLayer(LayerWeights& layer, Role role) {
+  switch (role) {
+    case Role::kAttentionNorm: return &layer.attention_norm;
+    case Role::kQueryKeyValue: return &layer.query_key_value;
+    case Role::kAttentionOutput: return &layer.attention_output;
+    case Role::kFeedForwardNorm: return &layer.feed_forward_norm;
+    case Role::kGateUp: return &layer.gate_up;
+    case Role::kDown: return &layer.down;
+    default: return nullptr;  // open accepts no tensor that the configuration does not call for
+  }
+}
+
+}  // namespace
 
 static_assert(sizeof(LayerWeights) <= kLayerWeightsBytes);
 
@@ -41,6 +58,7 @@ Trainer::Trainer(const Model& model, const TrainerPlan& plan, const cllm_workers
 void Trainer::CopyWeights() {
   uint64_t* offsets = At<uint64_t>(plan_.tensor_offsets);
   uint64_t* adamw = At<uint64_t>(plan_.adamw_offsets);
+  auto* factors = At<uint16_t>(plan_.factors);
   offsets[0] = adamw[0] = 0;
   for (uint32_t i = 0; i < model_.tensor_count; ++i) {
     const TableEntry entry = TensorAt(model_, i);
@@ -51,8 +69,10 @@ void Trainer::CopyWeights() {
     offsets[i + 1] = offsets[i] + floats;
     adamw[i + 1] = adamw[i] + (HasSecondMoment(plan_.method, entry.role) ? floats : 0);
     Place(entry, tensor);
+    if (mixed()) factors = PlaceFactors(entry, factors);
   }
   if (model_.config.tied_head) head_ = embedding_;
+  if (!mixed()) product_head_ = head_;
 }
 
 void Trainer::Place(const TableEntry& entry, const Tensor& tensor) {
@@ -60,14 +80,25 @@ void Trainer::Place(const TableEntry& entry, const Tensor& tensor) {
     case Role::kTokenEmbedding: embedding_ = tensor; break;
     case Role::kFinalNorm: final_norm_ = tensor; break;
     case Role::kHead: head_ = tensor; break;
-    case Role::kAttentionNorm: Layer(entry.layer).attention_norm = tensor; break;
-    case Role::kQueryKeyValue: Layer(entry.layer).query_key_value = tensor; break;
-    case Role::kAttentionOutput: Layer(entry.layer).attention_output = tensor; break;
-    case Role::kFeedForwardNorm: Layer(entry.layer).feed_forward_norm = tensor; break;
-    case Role::kGateUp: Layer(entry.layer).gate_up = tensor; break;
-    case Role::kDown: Layer(entry.layer).down = tensor; break;
-    default: break;  // open accepts no tensor that the configuration does not call for
+    default:
+      if (Tensor* place = OfLayer(Layer(entry.layer), entry.role)) *place = tensor;
   }
+}
+
+// What is no factor, such as a norm, forward products take as it is.
+uint16_t* Trainer::PlaceFactors(const TableEntry& entry, uint16_t* factors) {
+  Tensor* const of_layer = OfLayer(ProductLayer(entry.layer), entry.role);
+  if (!IsFactor(model_.config, entry.role)) {
+    if (of_layer != nullptr) *of_layer = *OfLayer(Layer(entry.layer), entry.role);
+    return factors;
+  }
+  Tensor& place = of_layer != nullptr ? *of_layer : product_head_;
+  place = entry.tensor;
+  place.data = factors;
+  place.dtype = Dtype::kFactors;
+  const size_t columns = entry.tensor.columns;
+  return factors +
+         static_cast<size_t>(entry.bytes) / (columns * kPanel * sizeof(float)) * MixedPanel(columns);
 }
 
 Status Trainer::CheckBatch(const uint32_t* inputs, const uint32_t* targets, uint32_t sequences,

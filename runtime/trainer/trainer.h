@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/features.h"
 #include "base/layout.h"
 #include "base/ranges.h"
 #include "base/status.h"
@@ -68,6 +69,7 @@ class Trainer {
   // trainer.cc
   void CopyWeights();
   void Place(const TableEntry& entry, const Tensor& tensor);
+  uint16_t* PlaceFactors(const TableEntry& entry, uint16_t* factors);  // returns their end
   Status CheckBatch(const uint32_t* inputs, const uint32_t* targets, uint32_t sequences,
                     uint32_t length) const;
   SequenceBatch Begin(uint32_t sequences, uint32_t length);  // writes the runs
@@ -75,6 +77,7 @@ class Trainer {
   // and from there on.
   float Run(const uint32_t* inputs, const uint32_t* targets, const SequenceBatch& batch, const float* weight);
   void Forward(const uint32_t* inputs, const SequenceBatch& batch, bool training);
+  void RoundWeights();  // the factors, if mixed
   void HeadAndLoss(const uint32_t* targets, size_t rows, bool gradient, float token_weight);
   void RowLosses(const uint32_t* targets, size_t begin, size_t first, size_t last, bool gradient,
                  float token_weight);
@@ -87,9 +90,10 @@ class Trainer {
   FeedForwardBuffers FeedForwardOf(size_t layer, size_t rows, const Band& band) const;
   // backward.cc. Halves are numbered as in Residual().
   void Backward(const uint32_t* inputs, const SequenceBatch& batch);
-  static void LinearBackward(const Tensor& weights, const float* transposed, const float* dy,
-                             size_t dy_stride, size_t rows, size_t begin, size_t end, float* dx);
-  void LinearBackward(const Tensor& weights, const float* transposed, const float* dy, size_t dy_stride,
+  // Matrices that were turned are told by where they begin in the plan's space for them, in elements.
+  void LinearBackward(const Tensor& weights, size_t transposed, const float* dy, size_t dy_stride,
+                      size_t rows, size_t begin, size_t end, float* dx) const;
+  void LinearBackward(const Tensor& weights, size_t transposed, const float* dy, size_t dy_stride,
                       const Band& band, float* dx) const;
   void NormBackward(size_t half, size_t rows, const Band& band);
   void FeedForwardHalfBackward(size_t layer, size_t rows, const Band& band);
@@ -100,7 +104,7 @@ class Trainer {
   // backward_weights.cc
   void HalfWeightsBackward(size_t half, const SequenceBatch& batch);
   void TransposeHalf(size_t half, const Share& share);
-  void Transpose(const Tensor& weights, size_t stored_rows, float* transposed, const Share& share) const;
+  void Transpose(const Tensor& weights, size_t stored_rows, size_t transposed, const Share& share) const;
   void LinearWeightBackward(const Tensor& weights, const float* x, size_t x_stride, const float* dy,
                             size_t dy_stride, size_t rows, const Share& share) const;
   void NormWeightBackward(size_t half, size_t rows, const Share& share) const;
@@ -168,16 +172,21 @@ class Trainer {
     return half % 2 == 0 ? Layer(half / 2).attention_norm : Layer(half / 2).feed_forward_norm;
   }
   LayerWeights& Layer(size_t layer) const { return At<LayerWeights>(plan_.layers)[layer]; }
+  // The same with the matrices as forward products take them.
+  LayerWeights& ProductLayer(size_t layer) const {
+    return Layer(mixed() ? model_.config.layers + layer : layer);
+  }
   float* GradientOf(const Tensor& weights) const {
     return Floats(plan_.gradients) + (static_cast<const float*>(weights.data) - Floats(plan_.weights));
   }
+  bool mixed() const { return kHasBf16 && plan_.mixed; }  // left out of a build without
   const cllm_workers* workers() const { return workers_.count > 1 ? &workers_ : nullptr; }
 
   Model model_;
   TrainerPlan plan_;
   LayerShape shape_;
   size_t vocabulary_stride_;
-  Tensor embedding_ = {}, final_norm_ = {}, head_ = {};
+  Tensor embedding_ = {}, final_norm_ = {}, head_ = {}, product_head_ = {};
   cllm_workers workers_;
   uint8_t* room_;
   // beta1^steps and beta2^steps, for the bias correction.

@@ -56,7 +56,7 @@ TEST_CASE("what needs an open model refuses any other") {
   const char* text = nullptr;
   cllm_session* session = nullptr;
   cllm_trainer* trainer = nullptr;
-  const cllm_trainer_limits limits = {sizeof(limits), 1, 1, CLLM_ADAMW};
+  const cllm_trainer_limits limits = {sizeof(limits), 1, 1, CLLM_ADAMW, CLLM_FLOAT32};
   CHECK(cllm_session_measure(&model, nullptr, &bytes) == CLLM_MODEL_NOT_OPEN);
   CHECK(cllm_session_create(&model, nullptr, nullptr, room, sizeof(room), &session) == CLLM_MODEL_NOT_OPEN);
   CHECK(cllm_trainer_measure(&model, &limits, &bytes) == CLLM_MODEL_NOT_OPEN);

@@ -13,6 +13,7 @@
 #include "kernels/gemm.h"
 #include "kernels/int4.h"
 #include "kernels/int8.h"
+#include "kernels/mixed.h"
 #include "kernels/targets.h"
 
 namespace cllm {
@@ -95,6 +96,44 @@ void BenchF32Gradient(benchmark::State& state, const std::string& target, size_t
   SetRate(state, tokens, shape);
 }
 
+// On whatever is best here: dispatch to single targets leaves out the one with the instruction.
+void BenchMixed(benchmark::State& state, const std::string& /*target*/, size_t rows, Shape shape) {
+  UseTarget(nullptr);
+  Lines a(rows * shape.depth), b(shape.outputs * shape.depth / 2), c(rows * shape.outputs);
+  const Bf16Gemm gemm{a.data(),
+                      shape.depth,
+                      1,
+                      reinterpret_cast<const uint16_t*>(b.data()),
+                      MixedPanel(shape.depth),
+                      0,
+                      c.data(),
+                      shape.outputs,
+                      16,
+                      rows,
+                      shape.depth,
+                      0,
+                      shape.outputs / 16,
+                      false};
+  for (auto _ : state) {
+    GemmMixed(gemm);
+    benchmark::ClobberMemory();
+  }
+  SetRate(state, rows, shape);
+}
+
+void BenchMixedGradient(benchmark::State& state, const std::string& /*target*/, size_t tokens, Shape shape) {
+  UseTarget(nullptr);
+  Lines x(tokens * shape.depth), dy(tokens * shape.outputs), dw(shape.outputs * shape.depth);
+  const Gemm gemm{x.data(),           1,   shape.depth,      dy.data(),   16,     shape.outputs,
+                  dw.data(),          16,  shape.depth * 16, shape.depth, tokens, 0,
+                  shape.outputs / 16, true};
+  for (auto _ : state) {
+    GemmMixedColumns(gemm);
+    benchmark::ClobberMemory();
+  }
+  SetRate(state, tokens, shape);
+}
+
 void BenchInt8(benchmark::State& state, const std::string& target, size_t rows, Shape shape) {
   UseTarget(target.c_str());
   Lines weights(shape.outputs * shape.depth / 4), q(rows * shape.depth / 4 + 16), y(rows * shape.outputs);
@@ -168,6 +207,8 @@ void RegisterAll() {
     Register("int8", BenchInt8, target);
     Register("int4", BenchInt4, target);
   }
+  Register("mixed", BenchMixed, "best");
+  Register("mixed_gradient", BenchMixedGradient, "best");
 }
 
 }  // namespace

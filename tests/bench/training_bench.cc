@@ -38,12 +38,13 @@ std::vector<uint32_t> Tokens(uint32_t vocabulary, uint32_t count, uint64_t strea
   return tokens;
 }
 
-void Bench(benchmark::State& state, const Workload& workload, uint32_t threads, cllm_method method) {
+void Bench(benchmark::State& state, const Workload& workload, uint32_t threads, cllm_method method,
+           cllm_precision precision) {
   const Architecture& architecture = FindConfiguration(workload.configuration)->architecture;
   const auto file =
       ModelFile::FromBytes(*WriteModelToString(InitialCheckpoint(architecture, 1), Dtype::kF32), "");
   ThreadPool pool(threads);
-  const cllm_trainer_limits limits = {sizeof(limits), workload.sequences, workload.length, method};
+  const cllm_trainer_limits limits = {sizeof(limits), workload.sequences, workload.length, method, precision};
   uint64_t bytes = 0;
   cllm_trainer_measure(file->handle(), &limits, &bytes);
   std::vector<uint8_t> storage(bytes + CLLM_ALIGNMENT);
@@ -71,14 +72,18 @@ void Bench(benchmark::State& state, const Workload& workload, uint32_t threads, 
 void RegisterAll() {
   for (const Workload& workload : kWorkloads) {
     for (const uint32_t threads : {1u, 2u}) {
-      for (const cllm_method method : {CLLM_ADAMW, CLLM_SGD, CLLM_MUON}) {
-        const char* names[] = {"", "/sgd", "/muon"};
+      const auto add = [&](const char* kind, cllm_method method, cllm_precision precision) {
         const std::string name =
-            std::string(workload.configuration) + names[method] + "/threads:" + std::to_string(threads);
-        benchmark::RegisterBenchmark(name.c_str(), [&workload, threads, method](benchmark::State& state) {
-          Bench(state, workload, threads, method);
+            std::string(workload.configuration) + kind + "/threads:" + std::to_string(threads);
+        benchmark::RegisterBenchmark(name.c_str(), [&workload, threads, method,
+                                                    precision](benchmark::State& state) {
+          Bench(state, workload, threads, method, precision);
         })->UseRealTime();
-      }
+      };
+      add("", CLLM_ADAMW, CLLM_FLOAT32);
+      add("/bf16", CLLM_ADAMW, CLLM_BFLOAT16);
+      add("/sgd", CLLM_SGD, CLLM_FLOAT32);
+      add("/muon", CLLM_MUON, CLLM_FLOAT32);
     }
   }
 }

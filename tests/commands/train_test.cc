@@ -78,11 +78,12 @@ TEST_CASE("the same seed trains the same weights with any number of threads") {
   const TemporaryDirectory folder;
   const std::string text = folder.path() + "/text";
   WriteBytes(text, Stories());
-  const auto train = [&](const std::string& seed, const std::string& threads) {
-    const std::string model = folder.path() + "/" + seed + "-" + threads;
+  const auto train = [&](const std::string& seed, const std::string& threads,
+                         const std::string& precision = "float32") {
+    const std::string model = folder.path() + "/" + seed + "-" + threads + precision;
     const Finished finished =
         RunProgram({"train", "--data", text, "-o", model, "--config", kShape, "--tokenizer", "char",
-                    "--steps", "5", "--seed", seed, "--threads", threads});
+                    "--steps", "5", "--seed", seed, "--threads", threads, "--precision", precision});
     REQUIRE(finished.exit_code == 0);
     return WeightsDigest(finished) + ReadBytes(model);
   };
@@ -90,6 +91,9 @@ TEST_CASE("the same seed trains the same weights with any number of threads") {
   CHECK(train("1", "2") == one);
   CHECK(train("1", "3") == one);
   CHECK(train("2", "2") != one);
+  const std::string mixed = train("1", "1", "bf16");
+  CHECK(mixed != one);
+  CHECK(train("1", "3", "bf16") == mixed);
 }
 
 TEST_CASE("data that cannot be trained on") {
@@ -142,9 +146,10 @@ TEST_CASE("a killed training goes on from its last checkpoint, to the same file"
   const std::string model = folder.path() + "/m.cllm";
   WriteBytes(text, Stories());
   const std::vector<std::string> arguments = {
-      "train", "--batch",   "3",   "--accumulate", "2",    "--schedule",        "wsd", "--optimizer",
-      "muon",  "--dropout", "0.1", "--ema",        "0.9",  "--label-smoothing", "0.1", "--data",
-      text,    "-o",        model, "--config",     kShape, "--steps",           "60"};
+      "train", "--precision", "bf16", "--batch",   "3",   "--accumulate", "2",    "--schedule",
+      "wsd",   "--optimizer", "muon", "--dropout", "0.1", "--ema",        "0.9",  "--label-smoothing",
+      "0.1",   "--data",      text,   "-o",        model, "--config",     kShape, "--steps",
+      "60"};
   REQUIRE(RunProgram(arguments).exit_code == 0);
   const std::string expected = ReadBytes(model);
   std::filesystem::remove(model);

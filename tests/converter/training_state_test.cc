@@ -162,6 +162,9 @@ TEST_CASE("train: a run resumed from any checkpoint ends with the same weights")
     recipe.average = 0.9f;
     CheckResumption(recipe);
   }
+  Recipe mixed = Options().recipe;
+  mixed.precision = CLLM_BFLOAT16;
+  CheckResumption(mixed);
 }
 
 TEST_CASE("train: a state of another model or recipe is refused") {

@@ -45,9 +45,10 @@ inline cllm_optimizer Optimizer(float rate, float beta1, float beta2, float epsi
 class TestTrainer {
  public:
   TestTrainer(const ModelFile& file, uint32_t sequences, uint32_t length,
-              const cllm_workers* workers = nullptr, cllm_method method = CLLM_ADAMW)
-      : file_(file), room_(Measure(file, sequences, length, method)) {
-    const cllm_trainer_limits limits = {sizeof(limits), sequences, length, method};
+              const cllm_workers* workers = nullptr, cllm_method method = CLLM_ADAMW,
+              cllm_precision precision = CLLM_FLOAT32)
+      : file_(file), room_(Measure(file, sequences, length, method, precision)) {
+    const cllm_trainer_limits limits = {sizeof(limits), sequences, length, method, precision};
     if (cllm_trainer_create(file.handle(), &limits, workers, room_.data(), room_.bytes(), &trainer_) !=
         CLLM_OK) {
       throw std::runtime_error("no trainer");
@@ -80,8 +81,9 @@ class TestTrainer {
   }
 
  private:
-  static uint64_t Measure(const ModelFile& file, uint32_t sequences, uint32_t length, cllm_method method) {
-    const cllm_trainer_limits limits = {sizeof(limits), sequences, length, method};
+  static uint64_t Measure(const ModelFile& file, uint32_t sequences, uint32_t length, cllm_method method,
+                          cllm_precision precision) {
+    const cllm_trainer_limits limits = {sizeof(limits), sequences, length, method, precision};
     uint64_t bytes = 0;
     if (cllm_trainer_measure(file.handle(), &limits, &bytes) != CLLM_OK)
       throw std::runtime_error("no measure");

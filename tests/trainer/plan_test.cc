@@ -14,7 +14,8 @@ TEST_CASE("trainer plan: measured is used, a byte less is refused, guards surviv
     Architecture architecture = RandomArchitecture(random);
     const ModelFile file = MakeModel(RandomCheckpoint(architecture, i), Dtype::kF32);
     const uint32_t sequences = 1 + random() % 3, length = 1 + random() % architecture.context;
-    const cllm_trainer_limits limits = {sizeof(limits), sequences, length, static_cast<uint32_t>(i % 3)};
+    const cllm_trainer_limits limits = {sizeof(limits), sequences, length, static_cast<uint32_t>(i % 3),
+                                        static_cast<uint32_t>(i / 3 % 2)};
     uint64_t bytes = 0;
     REQUIRE(cllm_trainer_measure(file.handle(), &limits, &bytes) == CLLM_OK);
     CHECK(bytes % CLLM_ALIGNMENT == 0);
@@ -49,7 +50,8 @@ TEST_CASE("trainer plan: the sum of its parts") {
   a.hidden = 48;
   const ModelFile file = MakeModel(RandomCheckpoint(a, 1), Dtype::kF32);
   TrainerPlan plan;
-  REQUIRE(PlanTrainer(file.model(), {sizeof(cllm_trainer_limits), 3, 40, CLLM_ADAMW}, &plan) == CLLM_OK);
+  REQUIRE(PlanTrainer(file.model(), {sizeof(cllm_trainer_limits), 3, 40, CLLM_ADAMW, CLLM_FLOAT32}, &plan) ==
+          CLLM_OK);
   const uint64_t rows = 120, stored = file.model().weight_bytes / 4;
   CHECK(plan.weight_floats == stored);
   CHECK(plan.first_moments - plan.gradients == stored * 4);
@@ -64,16 +66,27 @@ TEST_CASE("trainer plan: the sum of its parts") {
   CHECK(plan.values - plan.keys == 3 * 2 * 48 * 8 * 4);
   CHECK(plan.room_bytes == plan.d_attended + rows * 32 * 4);
 
+  // Factors are half as large as their weights, which those of the embedding and the layers' matrices are,
+  // and so are turned matrices.
+  TrainerPlan mixed;
+  REQUIRE(PlanTrainer(file.model(), {sizeof(cllm_trainer_limits), 3, 40, CLLM_ADAMW, CLLM_BFLOAT16},
+                      &mixed) == CLLM_OK);
+  CHECK(mixed.segment_sums - mixed.factors == (stored - 5 * 32) * 2);
+  CHECK(mixed.losses - mixed.transposed == 32 * 3 * 48 * 2);
+
   // SGD has no second moments, Muon only those of the embedding of 112 rows and the five norms.
   TrainerPlan sgd, muon;
-  REQUIRE(PlanTrainer(file.model(), {sizeof(cllm_trainer_limits), 3, 40, CLLM_SGD}, &sgd) == CLLM_OK);
-  REQUIRE(PlanTrainer(file.model(), {sizeof(cllm_trainer_limits), 3, 40, CLLM_MUON}, &muon) == CLLM_OK);
+  REQUIRE(PlanTrainer(file.model(), {sizeof(cllm_trainer_limits), 3, 40, CLLM_SGD, CLLM_FLOAT32}, &sgd) ==
+          CLLM_OK);
+  REQUIRE(PlanTrainer(file.model(), {sizeof(cllm_trainer_limits), 3, 40, CLLM_MUON, CLLM_FLOAT32}, &muon) ==
+          CLLM_OK);
   CHECK(plan.room_bytes - sgd.room_bytes == stored * 4);
   CHECK(plan.room_bytes - muon.room_bytes == stored * 4 - (112 + 5) * 32 * 4);
   // Twice the largest matrix and two squares of its smaller side: 48 by 32.
   CHECK(muon.muon_floats == 2 * (48 * 32 + 32 * 32));
   CHECK(muon.muon == muon.residuals);
-  REQUIRE(PlanTrainer(file.model(), {sizeof(cllm_trainer_limits), 1, 1, CLLM_MUON}, &muon) == CLLM_OK);
+  REQUIRE(PlanTrainer(file.model(), {sizeof(cllm_trainer_limits), 1, 1, CLLM_MUON, CLLM_FLOAT32}, &muon) ==
+          CLLM_OK);
   CHECK(muon.room_bytes >= muon.muon + muon.muon_floats * 4);
 }
 
@@ -94,8 +107,8 @@ TEST_CASE("trainer plan: limits") {
                   half = MakeModel(checkpoint, Dtype::kBf16);
   uint64_t bytes = 0;
   const auto measure = [&](const ModelFile& model, uint32_t size, uint32_t sequences, uint32_t length,
-                           uint32_t method = CLLM_ADAMW) {
-    const cllm_trainer_limits limits = {size, sequences, length, method};
+                           uint32_t method = CLLM_ADAMW, uint32_t precision = CLLM_FLOAT32) {
+    const cllm_trainer_limits limits = {size, sequences, length, method, precision};
     return cllm_trainer_measure(model.handle(), &limits, &bytes);
   };
   const uint32_t size = sizeof(cllm_trainer_limits);
@@ -107,6 +120,8 @@ TEST_CASE("trainer plan: limits") {
   CHECK(measure(file, size, 0xFFFFFFFF, 30) == CLLM_LIMIT_LENGTH);
   CHECK(measure(file, size, 2, 30, CLLM_MUON) == CLLM_OK);
   CHECK(measure(file, size, 2, 30, 3) == CLLM_LIMIT_METHOD);
+  CHECK(measure(file, size, 2, 30, CLLM_ADAMW, CLLM_BFLOAT16) == CLLM_OK);
+  CHECK(measure(file, size, 2, 30, CLLM_ADAMW, 2) == CLLM_LIMIT_PRECISION);
   CHECK(measure(integer, size, 2, 30) == CLLM_NOT_TRAINABLE);
   CHECK(measure(half, size, 2, 30) == CLLM_NOT_TRAINABLE);
   CHECK(cllm_trainer_measure(nullptr, nullptr, &bytes) == CLLM_NULL_ARGUMENT);

@@ -114,8 +114,9 @@ TEST_CASE("trainer: chunks of logits change neither loss nor gradient beyond rou
   const ModelFile file = MakeModel(checkpoint, Dtype::kF32);
   const uint32_t sequences = 4, length = 30;
   TrainerPlan plan;
-  REQUIRE(PlanTrainer(file.model(), {sizeof(cllm_trainer_limits), sequences, length, CLLM_ADAMW}, &plan) ==
-          CLLM_OK);
+  REQUIRE(PlanTrainer(file.model(),
+                      {sizeof(cllm_trainer_limits), sequences, length, CLLM_ADAMW, CLLM_FLOAT32},
+                      &plan) == CLLM_OK);
   REQUIRE(plan.logits_rows == 48);
   const auto inputs = RandomTokens(a.vocabulary_size, sequences * length, 1);
   const auto targets = RandomTokens(a.vocabulary_size, sequences * length, 2);

@@ -56,6 +56,7 @@ typedef enum cllm_status {
   CLLM_LIMIT_METHOD = 22,       /* trainer limits: method is none of cllm_method */
   CLLM_STREAM_RANGE = 23,       /* a stream is not below limits.streams */
   CLLM_STREAM_REPEATED = 24,    /* a stream is named twice in one call */
+  CLLM_LIMIT_PRECISION = 25,    /* trainer limits: precision is none that this build has */
   CLLM_LIMIT_TUNING = 30,       /* tuner limits: what is tuned, rank or alpha are out of range */
   CLLM_TUNER_STATE = 31,        /* the state is of another tuner: model, tuned tensors or method differ */
 
@@ -318,11 +319,22 @@ typedef enum cllm_method {
                      Dettmers et al., arXiv 2110.02861); tuners only */
 } cllm_method;
 
+/* What the products with matrices are made of, forward and backward. Weights, gradients, moments,
+ * activations, norms and attention are float32 in either. */
+typedef enum cllm_precision {
+  CLLM_FLOAT32 = 0,
+  CLLM_BFLOAT16 = 1 /* mixed precision (Micikevicius et al., arXiv 1710.03740): factors rounded to bfloat16,
+                       sums in float32. Numbers of its own, but the same bits on every machine and for every
+                       number of workers, as in float32; fast where the processor has AVX-512 BF16, slower
+                       than float32 elsewhere. */
+} cllm_precision;
+
 typedef struct cllm_trainer_limits {
   uint32_t struct_size; /* sizeof(cllm_trainer_limits) */
   uint32_t sequences;   /* at once */
   uint32_t length;      /* tokens of each, at most the model's context */
   uint32_t method;      /* cllm_method of all updates: the room depends on it */
+  uint32_t precision;   /* cllm_precision, likewise */
 } cllm_trainer_limits;
 
 typedef struct cllm_trainer cllm_trainer;
