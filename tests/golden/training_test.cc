@@ -54,5 +54,15 @@ TEST_CASE("weights after ten steps with dropout, label smoothing and an average"
   CheckOnEveryTarget(options, "f10d9fb44b22108d69fcaf6d08999960b64a639b3d05c3f2acc379d2d620c6b9");
 }
 
+// Also by the dispatch's own choice, which alone may have an instruction for pairs of bfloat16 factors.
+TEST_CASE("weights after ten steps of mixed precision") {
+  TrainOptions options = testing::Options();
+  options.recipe.steps = 10;
+  options.recipe.precision = CLLM_BFLOAT16;
+  const std::string expected = "f0359f5587d1de0d81223bb5b13cca7a4ff3cb50a6d8751189e01aa96b28519d";
+  CheckOnEveryTarget(options, expected);
+  CHECK(WeightsDigest(options) == expected);
+}
+
 }  // namespace
 }  // namespace cllm
