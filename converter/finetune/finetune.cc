@@ -88,11 +88,12 @@ class Run {
   void Save() const {
     const void* state = nullptr;
     cllm_tuner_state(tuner_, &state);
-    if (options_.save) options_.save(steps(), {static_cast<const char*>(state), info_.state_bytes});
+    if (options_.save)
+      options_.save(steps(), {static_cast<const char*>(state), static_cast<size_t>(info_.state_bytes)});
   }
 
   absl::StatusOr<std::string> Delta() const {
-    std::string delta(info_.delta_bytes, '\0');
+    std::string delta(static_cast<size_t>(info_.delta_bytes), '\0');
     absl::Status status =
         ExplainStatus(cllm_tuner_export(tuner_, 0, delta.data(), delta.size()), "the delta");
     if (!status.ok()) return status;
