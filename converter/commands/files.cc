@@ -17,6 +17,9 @@ absl::Status PathError(const std::string& path, const std::string& what) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", what));
 }
 
+std::atomic<int> stop_asked{0};  // some machines have no lock-free byte
+static_assert(std::atomic<int>::is_always_lock_free, "a signal handler sets it");
+
 }  // namespace
 
 absl::StatusOr<std::string> ReadText(const std::string& path) {
@@ -76,5 +79,15 @@ SignalsHeld::SignalsHeld() {
 }
 
 SignalsHeld::~SignalsHeld() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+const std::atomic<int>* CatchStopSignals() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { stop_asked.store(1); };
+  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  return &stop_asked;
+}
 
 }  // namespace cllm

@@ -3,6 +3,7 @@
 #ifndef CLLM_CONVERTER_COMMANDS_FILES_H_
 #define CLLM_CONVERTER_COMMANDS_FILES_H_
 
+#include <atomic>
 #include <csignal>
 #include <string>
 
@@ -35,6 +36,10 @@ class SignalsHeld {
  private:
   sigset_t before_;
 };
+
+// From now on the first SIGINT or SIGTERM sets what is returned to 1; the default action is back then, so
+// that a second one ends the program at once.
+const std::atomic<int>* CatchStopSignals();
 
 }  // namespace cllm
 

@@ -4,8 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <csignal>
 #include <cstdio>
 #include <memory>
 
@@ -35,19 +33,6 @@ struct Options {
   uint32_t room_kilobytes = 0;
   bool resume = false;
 };
-
-std::atomic<int> stop_asked{0};
-static_assert(std::atomic<int>::is_always_lock_free, "a signal handler sets it");
-
-// From the first signal on the default action is back, so that a second one ends the program at once.
-void CatchStopSignals() {
-  struct sigaction action {};
-  action.sa_handler = [](int) { stop_asked.store(1); };
-  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-}
 
 uint32_t BitNamed(const std::string& name) {
   if (name == "qkv") return CLLM_TUNE_QUERY_KEY_VALUE;
@@ -144,8 +129,7 @@ absl::Status Tune(const Options& options, const ModelFile& file, const std::vect
     if (!live && (step % 50 == 0 || step == options.steps))
       absl::FPrintF(stderr, "step %u of %u  loss %.4f\n", step, options.steps, loss);
   };
-  CatchStopSignals();
-  finetune.stop = &stop_asked;
+  finetune.stop = CatchStopSignals();
   absl::StatusOr<FinetuneResult> result = Finetune(*file.handle(), sequences, finetune);
   if (live) absl::FPrintF(stderr, "\n");
   if (!result.ok()) return result.status();

@@ -1,9 +1,7 @@
 #include "converter/commands/train_run.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <functional>
@@ -32,19 +30,6 @@ namespace {
 using Options = TrainCommandOptions;
 
 constexpr size_t kPromptTokens = 16;  // of the text: how samples of a model without a begin token start
-
-std::atomic<int> stop_asked{0};  // some machines have no lock-free byte
-static_assert(std::atomic<int>::is_always_lock_free, "a signal handler sets it");
-
-// From the first signal on the default action is back, so that a second one ends the program at once.
-void CatchStopSignals() {
-  struct sigaction action {};
-  action.sa_handler = [](int) { stop_asked.store(1); };
-  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-}
 
 absl::Status WriteAndReport(const Options& options, const TrainOptions& train, const TrainResult& result,
                             const TrainWatch& watch, const std::string& prompt) {
@@ -94,14 +79,12 @@ TrainOptions MakeTrainOptions(const Options& options, const Configuration& confi
   train.evaluation_interval = options.evaluate_every;
   train.patience = options.patience;
   train.shuffle = options.order == "shuffle";
-  train.stop = &stop_asked;
   train.resume = state;
   return train;
 }
 
 absl::Status TrainAndWrite(const Options& options, const TrainOptions& train, const Checkpoint& initial,
                            TokenSpan tokens, TrainWatch& watch) {
-  CatchStopSignals();
   std::function<void(const TrainProgress&)> progress;
   if (!options.quiet) progress = std::ref(watch);
   absl::StatusOr<TrainResult> result = Train(train, initial, tokens, progress);
@@ -230,6 +213,7 @@ absl::Status Run(const Options& options, const TrainingState* state, const std::
   prepared.train.ranks = ranks;
   if (!options.quiet) PrintData(prepared.data, prepared.initial);
   if (!options.quiet && ranks != nullptr) PrintSharing(ranks->count(), prepared.train.recipe.segments);
+  prepared.train.stop = CatchStopSignals();
   return TrainAndWrite(options, prepared.train, prepared.initial, prepared.data.training(), watch);
 }
 
