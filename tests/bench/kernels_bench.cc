@@ -58,15 +58,17 @@ void BenchF32(benchmark::State& state, const std::string& target, size_t rows, S
   SetRate(state, rows, shape);
 }
 
-void BenchBf16(benchmark::State& state, const std::string& target, size_t rows, Shape shape) {
-  UseTarget(target.c_str());
+// A product whose B is bf16, its panels panel_stride apart.
+template <class Product>
+void TimeBf16(benchmark::State& state, size_t rows, Shape shape, size_t panel_stride, size_t k_stride,
+              const Product& product) {
   Lines a(rows * shape.depth), b(shape.outputs * shape.depth / 2), c(rows * shape.outputs);
   const Bf16Gemm gemm{a.data(),
                       shape.depth,
                       1,
                       reinterpret_cast<const uint16_t*>(b.data()),
-                      shape.depth * 16,
-                      16,
+                      panel_stride,
+                      k_stride,
                       c.data(),
                       shape.outputs,
                       16,
@@ -76,62 +78,45 @@ void BenchBf16(benchmark::State& state, const std::string& target, size_t rows, 
                       shape.outputs / 16,
                       false};
   for (auto _ : state) {
-    GemmBf16(gemm);
+    product(gemm);
     benchmark::ClobberMemory();
   }
   SetRate(state, rows, shape);
 }
 
-// The product of weight gradients: depth is the number of tokens, A is read down its columns.
-void BenchF32Gradient(benchmark::State& state, const std::string& target, size_t tokens, Shape shape) {
+void BenchBf16(benchmark::State& state, const std::string& target, size_t rows, Shape shape) {
   UseTarget(target.c_str());
-  Lines x(tokens * shape.depth), dy(tokens * shape.outputs), dw(shape.outputs * shape.depth);
-  const Gemm gemm{x.data(),           1,   shape.depth,      dy.data(),   16,     shape.outputs,
-                  dw.data(),          16,  shape.depth * 16, shape.depth, tokens, 0,
-                  shape.outputs / 16, true};
-  for (auto _ : state) {
-    GemmF32(gemm);
-    benchmark::ClobberMemory();
-  }
-  SetRate(state, tokens, shape);
+  TimeBf16(state, rows, shape, shape.depth * 16, 16, GemmBf16);
 }
 
 // On whatever is best here: dispatch to single targets leaves out the one with the instruction.
 void BenchMixed(benchmark::State& state, const std::string& /*target*/, size_t rows, Shape shape) {
   UseTarget(nullptr);
-  Lines a(rows * shape.depth), b(shape.outputs * shape.depth / 2), c(rows * shape.outputs);
-  const Bf16Gemm gemm{a.data(),
-                      shape.depth,
-                      1,
-                      reinterpret_cast<const uint16_t*>(b.data()),
-                      MixedPanel(shape.depth),
-                      0,
-                      c.data(),
-                      shape.outputs,
-                      16,
-                      rows,
-                      shape.depth,
-                      0,
-                      shape.outputs / 16,
-                      false};
-  for (auto _ : state) {
-    GemmMixed(gemm);
-    benchmark::ClobberMemory();
-  }
-  SetRate(state, rows, shape);
+  TimeBf16(state, rows, shape, MixedPanel(shape.depth), 0, GemmMixed);
 }
 
-void BenchMixedGradient(benchmark::State& state, const std::string& /*target*/, size_t tokens, Shape shape) {
-  UseTarget(nullptr);
+// The product of weight gradients: depth is the number of tokens, A is read down its columns.
+template <class Product>
+void TimeGradient(benchmark::State& state, size_t tokens, Shape shape, const Product& product) {
   Lines x(tokens * shape.depth), dy(tokens * shape.outputs), dw(shape.outputs * shape.depth);
   const Gemm gemm{x.data(),           1,   shape.depth,      dy.data(),   16,     shape.outputs,
                   dw.data(),          16,  shape.depth * 16, shape.depth, tokens, 0,
                   shape.outputs / 16, true};
   for (auto _ : state) {
-    GemmMixedColumns(gemm);
+    product(gemm);
     benchmark::ClobberMemory();
   }
   SetRate(state, tokens, shape);
+}
+
+void BenchF32Gradient(benchmark::State& state, const std::string& target, size_t tokens, Shape shape) {
+  UseTarget(target.c_str());
+  TimeGradient(state, tokens, shape, GemmF32);
+}
+
+void BenchMixedGradient(benchmark::State& state, const std::string& /*target*/, size_t tokens, Shape shape) {
+  UseTarget(nullptr);
+  TimeGradient(state, tokens, shape, GemmMixedColumns);
 }
 
 void BenchInt8(benchmark::State& state, const std::string& target, size_t rows, Shape shape) {
