@@ -3,7 +3,7 @@
 #include <stddef.h>
 
 #include "cllm/cllm.h"
-#include "cortex_m/cortex_m.h"
+#include "firmware/report.h"
 #include "machines/digest.h"
 
 /* The file's size in the first word, the file 64 bytes later. */
@@ -14,27 +14,6 @@ enum { FED = CLLM_DIGEST_TOKENS, CONTEXT = 32 };
 
 static cllm_model model;
 static uint8_t room[240 * 1024] __attribute__((aligned(CLLM_ALIGNMENT)));
-
-static void check(cllm_status status) {
-  if (status == CLLM_OK) return;
-  cortex_m_print(cllm_status_name(status));
-  cortex_m_print("\n");
-  cortex_m_exit((int)status);
-}
-
-static void report(const char* name, uint64_t value) {
-  cortex_m_print(name);
-  cortex_m_print(" ");
-  cortex_m_print_number(value);
-  cortex_m_print("\n");
-}
-
-static void report_hash(const char* name, const char* hash) {
-  cortex_m_print(name);
-  cortex_m_print(" ");
-  cortex_m_print(hash);
-  cortex_m_print("\n");
-}
 
 static cllm_session* create(uint32_t context, cllm_kv_format kv_format) {
   cllm_session* session;
@@ -62,13 +41,13 @@ static void digest(const cllm_model_info* info) {
   static char logits[65], tokens[65];
   check(digest_session(create(FED + DIGEST_CONTINUED, CLLM_KV_F32), info->vocabulary_size, FED, logits,
                        tokens));
-  report_hash("logits", logits);
-  report_hash("tokens", tokens);
+  report_text("logits", logits);
+  report_text("tokens", tokens);
   if (!has_int8_cache()) return;
   check(digest_session(create(FED + DIGEST_CONTINUED, CLLM_KV_INT8), info->vocabulary_size, FED, logits,
                        tokens));
-  report_hash("int8_cache_logits", logits);
-  report_hash("int8_cache_tokens", tokens);
+  report_text("int8_cache_logits", logits);
+  report_text("int8_cache_tokens", tokens);
 }
 
 /* Instructions of feeding a token and drawing the next, over a whole context. The emulator takes 1024 ns for

@@ -3,7 +3,7 @@
 #include <stddef.h>
 
 #include "cllm/cllm.h"
-#include "cortex_m/cortex_m.h"
+#include "firmware/report.h"
 #include "machines/state.h"
 
 enum { CONTEXT = 64, FOLLOWING = 24, STATE_MOST = 32 * 1024 };
@@ -11,13 +11,6 @@ enum { CONTEXT = 64, FOLLOWING = 24, STATE_MOST = 32 * 1024 };
 static cllm_model model;
 static uint8_t room[200 * 1024] __attribute__((aligned(CLLM_ALIGNMENT)));
 static uint8_t again[STATE_MOST];
-
-static void check(cllm_status status) {
-  if (status == CLLM_OK) return;
-  cortex_m_print(cllm_status_name(status));
-  cortex_m_print("\n");
-  cortex_m_exit((int)status);
-}
 
 /* The size of the file whose size word lies at `at`. */
 static uint32_t size_at(uintptr_t at) { return *(const volatile uint32_t*)at; }

@@ -4,20 +4,13 @@
 #include <string.h>
 
 #include "cllm/store.h"
-#include "cortex_m/cortex_m.h"
+#include "firmware/report.h"
 
 enum { UNIT = 8, BLOCK = 1024, BLOCKS = 6, BYTES = 1500 };
 
 static uint8_t flash[BLOCK * BLOCKS];
 static uint8_t content[BYTES];
 static uint32_t operations, cut = UINT32_MAX;
-
-static void check(cllm_status status) {
-  if (status == CLLM_OK) return;
-  cortex_m_print(cllm_status_name(status));
-  cortex_m_print("\n");
-  cortex_m_exit((int)status);
-}
 
 static int read(void* self, uint32_t address, void* to, uint32_t bytes) {
   memcpy(to, (uint8_t*)self + address, bytes);

@@ -3,7 +3,7 @@
 #include <stddef.h>
 
 #include "cllm/cllm.h"
-#include "cortex_m/cortex_m.h"
+#include "firmware/report.h"
 #include "machines/tuning.h"
 
 /* The file's size in the first word, the file 64 bytes later. */
@@ -14,20 +14,6 @@ static cllm_model model;
 static tuning_result result;
 /* With the rest of RAM, stack included, at most 256 KB. */
 static uint8_t room[CLLM_TUNING_ROOM] __attribute__((aligned(CLLM_ALIGNMENT)));
-
-static void check(cllm_status status) {
-  if (status == CLLM_OK) return;
-  cortex_m_print(cllm_status_name(status));
-  cortex_m_print("\n");
-  cortex_m_exit((int)status);
-}
-
-static void report(const char* name, uint64_t value) {
-  cortex_m_print(name);
-  cortex_m_print(" ");
-  cortex_m_print_number(value);
-  cortex_m_print("\n");
-}
 
 static void tune(const char* name, cllm_method method) {
   cortex_m_start_ticks();
