@@ -117,15 +117,7 @@ TEST_CASE("a delta's logits have the same bits for every split, workers and SIMD
 }
 
 TEST_CASE("a delta's logits have the same bits for any number of workers") {
-  Architecture a;
-  a.vocabulary_size = 300;
-  a.context = 80;
-  a.width = 96;
-  a.layers = 2;
-  a.heads = 6;
-  a.kv_heads = 3;
-  a.head_size = 16;
-  a.hidden = 200;
+  const Architecture a = testing::WideArchitecture();
   for (const WeightFormats& format : EveryFormat()) {
     const ModelFile file = Changed(RandomCheckpoint(a, 7), format, true, 7);
     const std::vector<uint32_t> tokens = RandomTokens(a.vocabulary_size, a.context, 7);

@@ -153,15 +153,7 @@ TEST_CASE("rewinding and feeding again gives the same bits") {
 }
 
 TEST_CASE("any number of workers gives the same bits") {
-  Architecture a;
-  a.vocabulary_size = 300;
-  a.context = 80;
-  a.width = 96;
-  a.layers = 2;
-  a.heads = 6;
-  a.kv_heads = 3;
-  a.head_size = 16;
-  a.hidden = 200;
+  const Architecture a = testing::WideArchitecture();
   for (const WeightFormats& format : EveryFormat()) {
     const ModelFile file = MakeModel(RandomCheckpoint(a, 7), format);
     const std::vector<uint32_t> tokens = RandomTokens(a.vocabulary_size, a.context, 7);

@@ -131,17 +131,8 @@ TEST_CASE("streams of random models, lengths, rewinds and workers equal sessions
   }
 }
 
-// Wide enough for the workers to share the work in each of its ways: whole streams, rows, matrices.
 TEST_CASE("workers: streams of a larger model") {
-  Architecture a;
-  a.vocabulary_size = 300;
-  a.context = 80;
-  a.width = 96;
-  a.layers = 2;
-  a.heads = 6;
-  a.kv_heads = 3;
-  a.head_size = 16;
-  a.hidden = 200;
+  const Architecture a = testing::WideArchitecture();
   std::mt19937 random(2);
   for (const Dtype format : {Dtype::kF32, Dtype::kI8}) {
     const ModelFile file = MakeModel(RandomCheckpoint(a, 7), format);

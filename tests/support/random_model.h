@@ -34,6 +34,34 @@ inline Architecture RandomArchitecture(std::mt19937& random) {
   return a;
 }
 
+// Wide enough for the workers to share the work in each of its ways: whole streams, rows, matrices.
+inline Architecture WideArchitecture() {
+  Architecture a;
+  a.vocabulary_size = 300;
+  a.context = 80;
+  a.width = 96;
+  a.layers = 2;
+  a.heads = 6;
+  a.kv_heads = 3;
+  a.head_size = 16;
+  a.hidden = 200;
+  return a;
+}
+
+// Odd sizes throughout, small enough for a gradient by each parameter.
+inline Architecture TinyArchitecture() {
+  Architecture a;
+  a.vocabulary_size = 21;
+  a.context = 9;
+  a.width = 12;
+  a.layers = 2;
+  a.heads = 4;
+  a.kv_heads = 2;
+  a.head_size = 6;
+  a.hidden = 19;
+  return a;
+}
+
 // Weights of about unit gain, so that no part of the model vanishes; norms around one.
 inline Checkpoint RandomCheckpoint(const Architecture& architecture, uint32_t seed) {
   Checkpoint checkpoint;

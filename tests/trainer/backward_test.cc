@@ -86,25 +86,12 @@ void CheckGradients(const Architecture& architecture) {
   CHECK(trainer.GuardsIntact());
 }
 
-Architecture Tiny() {
-  Architecture a;
-  a.vocabulary_size = 21;
-  a.context = 9;
-  a.width = 12;
-  a.layers = 2;
-  a.heads = 4;
-  a.kv_heads = 2;
-  a.head_size = 6;
-  a.hidden = 19;
-  return a;
-}
-
 TEST_CASE("gradient of a tied model with grouped queries, adjacent pairs, odd sizes") {
-  CheckGradients(Tiny());
+  CheckGradients(TinyArchitecture());
 }
 
 TEST_CASE("gradient of an untied model with rotated halves") {
-  Architecture a = Tiny();
+  Architecture a = TinyArchitecture();
   a.tied_head = false;
   a.rope_pairs = RopePairs::kHalves;
   a.head_size = 8;
@@ -113,7 +100,7 @@ TEST_CASE("gradient of an untied model with rotated halves") {
 }
 
 TEST_CASE("gradient of a model of whole panels, a key head a query head") {
-  Architecture a = Tiny();
+  Architecture a = TinyArchitecture();
   a.vocabulary_size = 16;
   a.width = 16;
   a.heads = a.kv_heads = 2;
@@ -124,7 +111,7 @@ TEST_CASE("gradient of a model of whole panels, a key head a query head") {
 }
 
 TEST_CASE("gradient of the smallest model") {
-  Architecture a = Tiny();
+  Architecture a = TinyArchitecture();
   a.vocabulary_size = 2;
   a.width = 1;
   a.heads = a.kv_heads = 1;
@@ -143,7 +130,7 @@ TEST_CASE("gradient of the smallest model") {
 }
 
 TEST_CASE("a batch without targets has no loss and no gradient") {
-  const ModelFile file = MakeModel(RandomCheckpoint(Tiny(), 5), Dtype::kF32);
+  const ModelFile file = MakeModel(RandomCheckpoint(TinyArchitecture(), 5), Dtype::kF32);
   TestTrainer trainer(file, 1, 4);
   const std::vector<uint32_t> inputs = {1, 2, 3, 4}, targets(4, CLLM_NO_TOKEN);
   float loss = 1;

@@ -19,15 +19,7 @@ using Complex = std::complex<double>;
 constexpr double kStep = 1e-100;
 
 Architecture Tiny(bool tied) {
-  Architecture a;
-  a.vocabulary_size = 21;
-  a.context = 9;
-  a.width = 12;
-  a.layers = 2;
-  a.heads = 4;
-  a.kv_heads = 2;
-  a.head_size = 6;
-  a.hidden = 19;
+  Architecture a = TinyArchitecture();
   a.tied_head = tied;
   return a;
 }
