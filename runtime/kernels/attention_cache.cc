@@ -41,14 +41,7 @@ void WriteKvRows(const KvRows& rows, const KvHead& cache, size_t head_stride) {
 }
 
 void PackAllPositions(const float* rows, size_t stride, size_t head_size, size_t length, float* panels) {
-  for (size_t begin = 0; begin < length; begin += kPanel) {
-    const size_t count = HWY_MIN(length - begin, kPanel);
-    float* panel = panels + begin * head_size;
-    Transpose(rows + begin * stride, stride, count, head_size, panel, kPanel);
-    for (size_t i = 0; count < kPanel && i < head_size; ++i) {
-      for (size_t t = count; t < kPanel; ++t) panel[i * kPanel + t] = 0.0f;
-    }
-  }
+  WriteHeadKeys({nullptr, nullptr, 1, head_size, stride, 0, length, true}, rows, panels);
 }
 
 }  // namespace

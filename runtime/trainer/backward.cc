@@ -2,12 +2,11 @@
 
 #include "base/layout.h"
 #include "kernels/activation.h"
-#include "kernels/attention.h"
 #include "kernels/gemm.h"
 #include "kernels/mixed.h"
 #include "kernels/norm.h"
-#include "kernels/rope.h"
 #include "kernels/vector.h"
+#include "trainer/attention_backward.h"
 #include "trainer/trainer.h"
 
 namespace cllm {
@@ -127,46 +126,30 @@ void Trainer::AttentionHalfBackward(size_t layer, size_t rows, const Band& band)
                  Floats(plan_.d_normed) + band.row() * width);
 }
 
-// Items are (sequence, key head): the query heads of a group add to the same keys, one after the other.
+// Items are (sequence, key head).
 void Trainer::HeadsBackward(const AttentionBuffers& buffers, const Band& band, size_t begin, size_t end) {
-  const size_t size = shape_.head_size, stride = shape_.qkv_stride, length = band.batch.length;
-  const size_t group = shape_.heads / shape_.kv_heads;
-  const float* qkv = buffers.query_key_value;
-  float* d_qkv = Floats(plan_.d_query_key_value) + band.row() * stride;
-  const float* d_attended = Floats(plan_.d_attended) + band.row() * shape_.query_stride;
+  const size_t length = band.batch.length;
   for (size_t item = begin; item < end; ++item) {
-    const size_t sequence = item / shape_.kv_heads, kv_head = item % shape_.kv_heads;
-    const size_t row = sequence * length;
-    const size_t key_at = row * stride + shape_.query_width + kv_head * size;
-    const size_t value_at = key_at + shape_.kv_heads * size;
-    float* key_panels = buffers.cache.floats.keys + item * static_cast<size_t>(plan_.head_floats);
-    float* value_panels = buffers.cache.floats.values + item * static_cast<size_t>(plan_.head_floats);
-    PackPositions(qkv + key_at, stride, size, length, key_panels);
-    PackPositions(qkv + value_at, stride, size, length, value_panels);
-    for (size_t t = 0; t < length; ++t) {
-      std::memset(d_qkv + key_at + t * stride, 0, size * sizeof(float));
-      std::memset(d_qkv + value_at + t * stride, 0, size * sizeof(float));
-    }
-    for (size_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
-      const size_t query_at = row * stride + head * size;
-      const size_t out_at = row * shape_.query_stride + head * size;
-      AttentionBackward({qkv + query_at, qkv + key_at, key_panels, value_panels, stride,
-                         buffers.attended + out_at, d_attended + out_at, shape_.query_stride,
-                         buffers.log_sum_exp + (sequence * shape_.heads + head) * length, d_qkv + query_at,
-                         d_qkv + key_at, d_qkv + value_at, size, length, shape_.attention_scale});
-    }
+    const size_t sequence = item / shape_.kv_heads, row = sequence * length;
+    const SequenceGradient gradient = {
+        buffers.query_key_value + row * shape_.qkv_stride,
+        buffers.attended + row * shape_.query_stride,
+        Floats(plan_.d_attended) + (band.row() + row) * shape_.query_stride,
+        buffers.log_sum_exp + row * shape_.heads,
+        Floats(plan_.d_query_key_value) + (band.row() + row) * shape_.qkv_stride,
+        length};
+    const size_t cache_at = item * static_cast<size_t>(plan_.head_floats);
+    KeyHeadBackward(shape_, gradient, item % shape_.kv_heads, buffers.cache.floats.keys + cache_at,
+                    buffers.cache.floats.values + cache_at);
   }
 }
 
 // Rows [begin, end) of the band.
 void Trainer::RotateBackward(const AttentionBuffers& buffers, const Band& band, size_t begin, size_t end) {
-  const size_t qkv = shape_.qkv_stride;
-  const size_t used = (shape_.heads + 2 * shape_.kv_heads) * shape_.head_size;
-  float* d_qkv = Floats(plan_.d_query_key_value) + (band.row() + begin) * qkv;
-  for (size_t row = begin; row < end; ++row, d_qkv += qkv) {
-    Rope(d_qkv, shape_.heads + shape_.kv_heads, shape_.head_size / 2, shape_.rope_halves,
-         buffers.angles + row % band.batch.length * shape_.head_size, true);
-    std::memset(d_qkv + used, 0, (qkv - used) * sizeof(float));
+  float* d_qkv = Floats(plan_.d_query_key_value) + band.row() * shape_.qkv_stride;
+  for (size_t row = begin; row < end; ++row) {
+    RotateRowBackward(shape_, buffers.angles + row % band.batch.length * shape_.head_size,
+                      d_qkv + row * shape_.qkv_stride);
   }
 }
 

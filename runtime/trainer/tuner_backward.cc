@@ -3,11 +3,10 @@
 
 #include "base/layout.h"
 #include "kernels/activation.h"
-#include "kernels/attention.h"
 #include "kernels/low_rank.h"
 #include "kernels/norm.h"
-#include "kernels/rope.h"
 #include "kernels/vector.h"
+#include "trainer/attention_backward.h"
 #include "trainer/tuner.h"
 
 namespace cllm {
@@ -95,41 +94,26 @@ void Tuner::FeedForwardBackward(size_t layer, size_t rows) {
   NormBackward(weights.feed_forward_norm, middle, rows);
 }
 
-// One sequence; the query heads of a key head add to the same keys, one after the other.
+// Key heads [begin, end) of the one sequence.
 void Tuner::HeadsBackward(size_t layer, size_t rows, size_t begin, size_t end) {
-  const size_t size = shape_.head_size, stride = shape_.qkv_stride;
-  const size_t group = shape_.heads / shape_.kv_heads, head_floats = static_cast<size_t>(plan_.head_floats);
   const AttentionBuffers kept = AttentionOf(layer, rows, nullptr, nullptr);
-  const float* qkv = kept.query_key_value;
-  float* d_qkv = Floats(plan_.d_query_key_value);
+  const SequenceGradient gradient = {kept.query_key_value,
+                                     kept.attended,
+                                     Floats(plan_.d_attended),
+                                     kept.log_sum_exp,
+                                     Floats(plan_.d_query_key_value),
+                                     rows};
   for (size_t kv_head = begin; kv_head < end; ++kv_head) {
-    const size_t key_at = shape_.query_width + kv_head * size, value_at = key_at + shape_.kv_heads * size;
-    float *keys = Floats(plan_.keys) + kv_head * head_floats,
-          *values = Floats(plan_.values) + kv_head * head_floats;
-    PackPositions(qkv + key_at, stride, size, rows, keys);
-    PackPositions(qkv + value_at, stride, size, rows, values);
-    for (size_t t = 0; t < rows; ++t) {
-      std::memset(d_qkv + key_at + t * stride, 0, size * sizeof(float));
-      std::memset(d_qkv + value_at + t * stride, 0, size * sizeof(float));
-    }
-    for (size_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
-      const size_t at = head * size;
-      cllm::AttentionBackward({qkv + at, qkv + key_at, keys, values, stride, kept.attended + at,
-                               Floats(plan_.d_attended) + at, shape_.query_stride,
-                               kept.log_sum_exp + head * rows, d_qkv + at, d_qkv + key_at, d_qkv + value_at,
-                               size, rows, shape_.attention_scale});
-    }
+    const size_t cache_at = kv_head * static_cast<size_t>(plan_.head_floats);
+    KeyHeadBackward(shape_, gradient, kv_head, Floats(plan_.keys) + cache_at,
+                    Floats(plan_.values) + cache_at);
   }
 }
 
 void Tuner::RotateBackward(size_t rows) {
-  const size_t stride = shape_.qkv_stride;
-  const size_t used = (shape_.heads + 2 * shape_.kv_heads) * shape_.head_size;
-  float* d_qkv = Floats(plan_.d_query_key_value);
-  for (size_t row = 0; row < rows; ++row, d_qkv += stride) {
-    Rope(d_qkv, shape_.heads + shape_.kv_heads, shape_.head_size / 2, shape_.rope_halves,
-         Floats(plan_.angles) + row * shape_.head_size, true);
-    std::memset(d_qkv + used, 0, (stride - used) * sizeof(float));
+  for (size_t row = 0; row < rows; ++row) {
+    RotateRowBackward(shape_, Floats(plan_.angles) + row * shape_.head_size,
+                      Floats(plan_.d_query_key_value) + row * shape_.qkv_stride);
   }
 }
 

@@ -3,28 +3,13 @@
 #include "kernels/optimizer.h"
 #include "kernels/vector.h"
 #include "trainer/muon.h"
+#include "trainer/optimizer_groups.h"
 #include "trainer/trainer.h"
 
 namespace cllm {
 namespace {
 
-constexpr float kLargest = 3.40282347e38f;
-
-bool NotNegative(float x) { return x >= 0.0f && x <= kLargest; }
-bool Fraction(float x) { return x >= 0.0f && x < 1.0f; }
 bool Power(double x) { return x >= 0.0 && x <= 1.0; }
-
-bool InRange(const cllm_parameter_group& group) {
-  return NotNegative(group.learning_rate) && NotNegative(group.weight_decay);
-}
-
-const cllm_parameter_group& GroupOf(const cllm_optimizer& optimizer, Role role) {
-  if (IsLayerMatrix(role)) return optimizer.matrices;
-  return role == Role::kTokenEmbedding || role == Role::kHead ? optimizer.embeddings : optimizer.norms;
-}
-
-// What decay leaves of a weight.
-float Kept(const cllm_parameter_group& group) { return 1.0f - group.learning_rate * group.weight_decay; }
 
 }  // namespace
 
@@ -47,15 +32,10 @@ float Trainer::GradientNorm() {
 }
 
 Status Trainer::Update(const cllm_optimizer& optimizer, float* gradient_norm) {
-  if (optimizer.struct_size != sizeof(cllm_optimizer)) return CLLM_STRUCT_SIZE;
-  if (!InRange(optimizer.matrices) || !InRange(optimizer.embeddings) || !InRange(optimizer.norms) ||
-      !NotNegative(optimizer.clip) || !NotNegative(optimizer.epsilon) || optimizer.epsilon == 0.0f ||
-      !Fraction(optimizer.beta1) || !Fraction(optimizer.beta2) || !Fraction(optimizer.momentum)) {
-    return CLLM_OPTIMIZER_RANGE;
-  }
+  CLLM_RETURN_IF_ERROR(CheckOptimizer(optimizer));
   const float norm = GradientNorm();
   if (gradient_norm != nullptr) *gradient_norm = norm;
-  if (!(norm <= kLargest)) {
+  if (!(norm <= kLargestFloat)) {
     float* gradients = Floats(plan_.gradients);
     for (uint64_t i = 0; i < plan_.weight_floats; ++i) gradients[i] = 0.0f;
     return CLLM_OK;
