@@ -35,6 +35,9 @@ absl::Status CheckAndRun(const CLI::App& app, Options options) {
     if (!options.init.empty() && (!options.tokenizer.empty() || options.vocabulary != 0)) {
       throw CLI::ValidationError("--init", "brings its own vocabulary: leave --tokenizer and --vocab out");
     }
+    if (const std::string set = FirstSet(options.shape); !options.init.empty() && !set.empty()) {
+      throw CLI::ValidationError("--init", "brings its own shape: leave " + set + " out");
+    }
     if (options.patience != 0 && options.evaluate_every == 0) {
       throw CLI::ValidationError("--patience", "counts evaluations: give --evaluate-every too");
     }
@@ -123,6 +126,7 @@ Command AddTrain(CLI::App& program) {
   app->add_option("--init", options->init,
                   "start from this model: its shape, vocabulary and weights, and the recipe of --config")
       ->type_name("MODEL");
+  AddShapeOptions(app, &options->shape);
   AddRecipeOptions(app, &options->recipe);
   AddCount(app, "--evaluate-every", &options->evaluate_every, 1, 1u << 30,
            "steps between evaluations; the model written is then the best of them", "only at the end");

@@ -44,6 +44,7 @@ std::string RunDescription(const TrainCommandOptions& options, const std::vector
                                       {"keep", options.keep},
                                       {"evaluate_every", options.evaluate_every},
                                       {"patience", options.patience},
+                                      {"shape", ShapeJson(options.shape)},
                                       {"recipe", RecipeJson(options.recipe)},
                                       {"init", Absolute(options.init)},
                                       {"log", Absolute(options.log)},
@@ -75,6 +76,7 @@ absl::Status ReadRunDescription(absl::string_view json, TrainCommandOptions* opt
     run.at("keep").get_to(options->keep);
     run.at("evaluate_every").get_to(options->evaluate_every);
     run.at("patience").get_to(options->patience);
+    ReadShapeJson(run.value("shape", nlohmann::json::object()), &options->shape);
     ReadRecipeJson(run.at("recipe"), &options->recipe);
     run.at("init").get_to(options->init);
     run.at("log").get_to(options->log);
@@ -108,6 +110,7 @@ Provenance MakeProvenance(const TrainCommandOptions& options, uint32_t steps, co
       {"seed", options.seed},
       {"validation_fraction", options.validation_fraction}};
   if (options.order != "random") recipe["order"] = options.order;
+  recipe.update(ShapeJson(options.shape));
   recipe.update(RecipeJson(options.recipe));
   if (options.minutes > 0) {
     recipe["minutes"] = options.minutes;
@@ -127,6 +130,7 @@ Provenance MakeProvenance(const TrainCommandOptions& options, uint32_t steps, co
 
 void ApplyTo(const TrainCommandOptions& options, Recipe* recipe) {
   if (options.steps != 0) recipe->steps = options.steps;
+  if (options.shape.context != 0) recipe->length = options.shape.context;
   ApplyTo(options.recipe, recipe);
 }
 

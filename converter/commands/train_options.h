@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "converter/checkpoint/checkpoint.h"
 #include "converter/commands/train_recipe.h"
+#include "converter/commands/train_shape.h"
 #include "converter/data/data_files.h"
 #include "converter/train/configurations.h"
 
@@ -27,6 +28,7 @@ struct TrainCommandOptions {
   std::string checkpoints, resume;  // folders
   uint32_t every = 500, keep = 3;
   uint32_t evaluate_every = 0, patience = 0;
+  ShapeOptions shape;
   RecipeOptions recipe;
   std::string init;                 // a model to start from
   std::string log;                  // JSON lines

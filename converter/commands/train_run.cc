@@ -103,10 +103,12 @@ absl::Status TrainAndWrite(const Options& options, const TrainOptions& train, co
 }
 
 // Fresh weights of the configuration's shape.
-Checkpoint FreshCheckpoint(const Options& options, const Configuration& configuration,
-                           const TokenizerTables& tokenizer) {
+absl::StatusOr<Checkpoint> FreshCheckpoint(const Options& options, const Configuration& configuration,
+                                           const TokenizerTables& tokenizer) {
   Architecture architecture = configuration.architecture;
+  if (absl::Status status = ApplyTo(options.shape, &architecture); !status.ok()) return status;
   architecture.vocabulary_size = static_cast<uint32_t>(tokenizer.pieces.size());
+  if (absl::Status status = CheckArchitecture(architecture); !status.ok()) return status;
   Checkpoint initial = InitialCheckpoint(architecture, options.seed, configuration.recipe.initial);
   initial.tokenizer = tokenizer;
   return initial;
@@ -147,8 +149,10 @@ absl::Status PrepareData(const Options& options, const TrainInputs& inputs,
       PrepareTokens(options, inputs, vocabulary, options.init.empty() ? nullptr : &initial.tokenizer);
   if (!data.ok()) return data.status();
   prepared->data = *std::move(data);
-  if (options.init.empty()) initial = FreshCheckpoint(options, configuration, prepared->data.tokenizer());
-  return absl::OkStatus();
+  if (!options.init.empty()) return absl::OkStatus();
+  absl::StatusOr<Checkpoint> fresh = FreshCheckpoint(options, configuration, prepared->data.tokenizer());
+  if (fresh.ok()) initial = *std::move(fresh);
+  return fresh.status();
 }
 
 absl::Status Prepare(const Options& options, const TrainingState* state, const std::vector<DataFile>& before,

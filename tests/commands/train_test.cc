@@ -74,6 +74,32 @@ TEST_CASE("every small configuration trains with its own defaults") {
   }
 }
 
+TEST_CASE("a shape of one's own") {
+  const TemporaryDirectory folder;
+  const std::string text = folder.path() + "/text", model = folder.path() + "/m.cllm";
+  WriteBytes(text, Stories());
+  const auto train = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"train", "--data",  text, "-o",          model, "--config",
+                                          kShape,  "--steps", "2",  "--tokenizer", "char"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return RunProgram(arguments);
+  };
+  // 64 wide in 4 heads, hidden 96: heads keep their size, hidden units the proportion.
+  REQUIRE(train({"--layers", "3", "--width", "96", "--context", "40"}).exit_code == 0);
+  const std::string wider = RunProgram({"inspect", model}).out;
+  CAPTURE(wider);
+  CHECK(Contains(wider, "3 layers, 96 wide, 6 heads of 16 (6 for keys and values), hidden 128"));
+  CHECK(Contains(wider, "context       40 tokens"));
+  CHECK(Contains(wider, "\"layers\":3,\"width\":96,\"context\":40"));
+  REQUIRE(train({"--heads", "8", "--kv-heads", "2", "--hidden", "48"}).exit_code == 0);
+  CHECK(Contains(RunProgram({"inspect", model}).out,
+                 "2 layers, 64 wide, 8 heads of 8 (2 for keys and values), hidden 48"));
+  CHECK(Contains(train({"--heads", "3"}).err, "3 heads do not cut a width of 64"));
+  CHECK(Contains(train({"--heads", "8", "--kv-heads", "3"}).err, "--kv-heads: 3"));
+  CHECK(Contains(RunProgram({"train", "--data", text, "-o", model, "--init", model, "--layers", "3"}).err,
+                 "leave --layers out"));
+}
+
 TEST_CASE("the same seed trains the same weights with any number of threads") {
   const TemporaryDirectory folder;
   const std::string text = folder.path() + "/text";
