@@ -5,9 +5,14 @@
 //   int8: [rows/16][columns/4][16][4], then bf16 scales [rows padded]
 //   int4: [rows/16][columns/8][16][4], a byte's low half column 8 u + i, its high half column 8 u + 4 + i;
 //         then a byte a group of 32 columns [rows/16][groups/2][16][2], then bf16 scales [rows padded]
-// Rows pad to 16, int8 columns to 4, int4 columns to 8 and groups to 2. A padding element is zero (int8 is
-// stored with an offset of 128; int4's padding has the scale 0).
-// Vectors and rows of activations pad to 16 floats with zeros, so that kernels have no tails.
+//   lattice: blocks of 32 columns [rows/16][columns/32][2 + fine bits][16][4]: byte planes, of each the 4
+//   groups
+//         of a row side by side (kernels/lattice_code.h); then, 2 bits a block, the indices of the rows'
+//         multipliers [rows/16][blocks/4][16]; then bf16 scales [rows padded]
+// Rows pad to 16, int8 columns to 4, int4 columns to 8 and groups to 2, lattice columns to 32 and blocks
+// to 4. A padding element is zero (int8 is stored with an offset of 128; int4's padding has the scale 0;
+// lattice's is bytes 0, and inputs of 0 meet it). Vectors and rows of activations pad to 16 floats with
+// zeros, so that kernels have no tails.
 #ifndef CLLM_BASE_LAYOUT_H_
 #define CLLM_BASE_LAYOUT_H_
 
@@ -59,6 +64,27 @@ constexpr uint64_t I4GroupBytes(uint64_t rows, uint64_t columns) {
 
 constexpr uint64_t I4MatrixBytes(uint64_t rows, uint64_t columns) {
   return I4PanelBytes(rows, columns) + I4GroupBytes(rows, columns) + RoundUp(rows, kPanel) * sizeof(uint16_t);
+}
+
+// Lattice weights, with 0, 1 or 2 fine bits: a group is a point of the lattice, a block has a multiplier.
+inline constexpr size_t kLatticeGroup = 8, kLatticeBlock = 32;
+
+constexpr uint64_t LatticeBlocks(uint64_t columns) { return RoundUp(columns, kLatticeBlock) / kLatticeBlock; }
+
+// Bytes of a block of 16 rows.
+constexpr size_t LatticeBlockBytes(int fine_bits) { return 64 * (2 + static_cast<size_t>(fine_bits)); }
+
+// Bytes of the blocks alone; the multipliers follow directly, then the rows' scales.
+constexpr uint64_t LatticePanelBytes(uint64_t rows, uint64_t columns, int fine_bits) {
+  return RoundUp(rows, kPanel) / kPanel * LatticeBlocks(columns) * LatticeBlockBytes(fine_bits);
+}
+
+// Bytes of the multipliers for one row.
+constexpr uint64_t LatticeMultiplierBytes(uint64_t columns) { return RoundUp(LatticeBlocks(columns), 4) / 4; }
+
+constexpr uint64_t LatticeMatrixBytes(uint64_t rows, uint64_t columns, int fine_bits) {
+  return LatticePanelBytes(rows, columns, fine_bits) +
+         RoundUp(rows, kPanel) * (LatticeMultiplierBytes(columns) + sizeof(uint16_t));
 }
 
 // An adapter: the rows of its inner factor, then those of its outer one, `rank` each, padded (model/delta.h).
