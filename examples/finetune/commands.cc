@@ -6,9 +6,15 @@
 namespace home {
 namespace {
 
-constexpr std::array kRooms = {"kitchen", "bedroom", "bathroom", "living room",
-                               "hall",    "office",  "garage",   "garden"};
-constexpr std::array kDevices = {"lamp", "heater", "fan", "radio", "blinds", "kettle", "television", "door"};
+constexpr std::array kRooms = {"kitchen", "bedroom", "bathroom", "living room", "hall",     "office",
+                               "garage",  "garden",  "cellar",   "balcony",     "nursery",  "pantry",
+                               "library", "studio",  "terrace",  "porch",       "laundry",  "stairs",
+                               "shed",    "lounge",  "den",      "lobby",       "playroom", "patio"};
+constexpr std::array kDevices = {
+    "lamp",      "heater",     "fan",       "radio",   "blinds", "kettle",  "television", "door",
+    "oven",      "window",     "curtain",   "speaker", "camera", "alarm",   "boiler",     "mixer",
+    "freezer",   "printer",    "sprinkler", "gate",    "vacuum", "dryer",   "washer",     "clock",
+    "projector", "humidifier", "mirror",    "stove",   "pump",   "shutter", "doorbell",   "candle"};
 constexpr std::array kNewRooms = {"sauna", "attic", "workshop", "treehouse"};
 constexpr std::array kNewDevices = {"fountain", "toaster", "record player", "greenhouse roof"};
 

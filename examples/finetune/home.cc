@@ -2,7 +2,7 @@
 // on a device.
 //   home lines factory|household SEED COUNT          prints commands with their intents, one a line
 //   home test MODEL DELTA|- factory|household SEED COUNT   answers commands, counts exact matches
-//   home tune MODEL DELTA STEPS                      fine-tunes on the household's commands, writes the delta
+//   home tune MODEL DELTA STEPS SEED                 fine-tunes on the household's names, writes the delta
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -19,10 +19,10 @@ using home::Command;
 using home::MakeCommand;
 using home::Names;
 
-// What the household gives its device to learn from: commands of its own, and as many that the factory had
-// sent along, so that it does not forget.
-constexpr uint64_t kTuneSeed = 7, kRehearseSeed = 11, kExamples = 240;
-constexpr uint32_t kBatch = 8, kLength = 128, kAnswer = 100;
+// The household gives its device names. Commands with them the device makes itself, in the words that the
+// factory sent along, and twice as many with the factory's names, so that it does not forget; new ones in
+// each step.
+constexpr uint32_t kNewCommands = 16, kOldCommands = 32, kLength = 168, kAnswer = 100;
 
 [[noreturn]] void Fail(const std::string& text) {
   std::fprintf(stderr, "home: %s\n", text.c_str());
@@ -172,12 +172,21 @@ void WriteDelta(const cllm_tuner* tuner, uint64_t bytes, const char* path) {
   if (std::fclose(file) != 0) Fail(std::string("cannot write ") + path);
 }
 
-void Tune(const Model& model, const char* path, uint32_t steps) {
+// A step's examples. Their seeds are none that `lines` and `test` are given.
+std::vector<Example> MakeExamples(const Model& model, uint64_t seed, uint64_t step) {
   std::vector<Example> examples;
-  for (uint64_t i = 0; i < kExamples; ++i) {
-    examples.push_back(MakeExample(model, MakeCommand(Names::kHousehold, kTuneSeed, i)));
-    examples.push_back(MakeExample(model, MakeCommand(Names::kFactory, kRehearseSeed, i)));
+  for (uint64_t i = 0; i < kNewCommands; ++i) {
+    examples.push_back(
+        MakeExample(model, MakeCommand(Names::kHousehold, 1000 + seed, step * kNewCommands + i)));
   }
+  for (uint64_t i = 0; i < kOldCommands; ++i) {
+    examples.push_back(
+        MakeExample(model, MakeCommand(Names::kFactory, 2000 + seed, step * kOldCommands + i)));
+  }
+  return examples;
+}
+
+void Tune(const Model& model, const char* path, uint32_t steps, uint64_t seed) {
   cllm_tuner_limits limits{};
   limits.struct_size = sizeof(limits);
   limits.length = kLength;
@@ -185,7 +194,7 @@ void Tune(const Model& model, const char* path, uint32_t steps) {
   limits.adapted =
       CLLM_TUNE_QUERY_KEY_VALUE | CLLM_TUNE_ATTENTION_OUTPUT | CLLM_TUNE_GATE_UP | CLLM_TUNE_DOWN;
   limits.rank = 8;
-  limits.seed = 1;
+  limits.seed = seed;
   cllm_tuner_info info{};
   info.struct_size = sizeof(info);
   limits.room_bytes = 1;  // the smallest, as on a device
@@ -196,19 +205,19 @@ void Tune(const Model& model, const char* path, uint32_t steps) {
   cllm_tuner* tuner = nullptr;
   Check(cllm_tuner_create(model.get(), &limits, nullptr, room.data(), room.bytes(), &tuner));
   for (uint32_t step = 0; step < steps; ++step) {
+    const std::vector<Example> examples = MakeExamples(model, seed, step);
     uint32_t counted = 0;
     float sum = 0;
-    for (uint32_t i = 0; i < kBatch; ++i) counted += examples[(step * kBatch + i) % examples.size()].counted;
-    for (uint32_t i = 0; i < kBatch; ++i) {
-      const Example& example = examples[(step * kBatch + i) % examples.size()];
+    for (const Example& example : examples) counted += example.counted;
+    for (const Example& example : examples) {
       float loss = 0;
       Check(cllm_tuner_accumulate(tuner, example.inputs.data(), example.targets.data(),
                                   static_cast<uint32_t>(example.inputs.size()),
                                   1.0f / static_cast<float>(counted), &loss));
       sum += loss;
     }
-    const float rate = 0.01f * (1.0f - static_cast<float>(step) / static_cast<float>(steps));
-    const cllm_optimizer optimizer = {sizeof(cllm_optimizer), 1.0f,         0.9f,        0.99f, 1e-8f, 0.9f,
+    const float rate = 0.02f * (1.0f - static_cast<float>(step) / static_cast<float>(steps));
+    const cllm_optimizer optimizer = {sizeof(cllm_optimizer), 0.2f,         0.9f,        0.95f, 1e-8f, 0.9f,
                                       {rate, 0.0f},           {rate, 0.0f}, {rate, 0.0f}};
     Check(cllm_tuner_update(tuner, &optimizer, nullptr));
     if (step % 50 == 49)
@@ -239,13 +248,13 @@ int main(int argc, char** argv) {
   } else if (what == "test" && argc == 7) {
     const Model model(argv[2], argv[3]);
     Test(model, NamesOf(argv[4]), Number(argv[5]), Number(argv[6]));
-  } else if (what == "tune" && argc == 5) {
+  } else if (what == "tune" && argc == 6) {
     const Model model(argv[2], "-");
-    Tune(model, argv[3], static_cast<uint32_t>(Number(argv[4])));
+    Tune(model, argv[3], static_cast<uint32_t>(Number(argv[4])), Number(argv[5]));
   } else {
     Fail(
         "lines factory|household SEED COUNT, test MODEL DELTA|- factory|household SEED COUNT, or\n"
-        "      tune MODEL DELTA STEPS");
+        "      tune MODEL DELTA STEPS SEED");
   }
   return 0;
 }
