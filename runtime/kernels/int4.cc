@@ -17,9 +17,7 @@ namespace HWY_NAMESPACE {
 #if !CLLM_INT8_VECTORS
 
 void GemmInt4(const Int4Gemm& g) {
-  for (size_t row = 0; row < g.rows; ++row) {
-    for (size_t panel = g.panel_begin; panel < g.panel_end; ++panel) Int4Panel(g, row, panel);
-  }
+  for (size_t row = 0; row < g.rows; ++row) Int4Row(g, row);
 }
 
 #else

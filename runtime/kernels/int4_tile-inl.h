@@ -216,29 +216,17 @@ HWY_NOINLINE inline void Int4Row(const Int4Gemm& g) {
 
 #else
 
-HWY_INLINE void Int4Panel(const Int4Gemm& g, size_t row, size_t panel) {
+HWY_INLINE void Int4Row(const Int4Gemm& g, size_t row) {
   const QuantizedRows x = g.x.From(row);
-  const size_t units = g.depth / 8, groups = (g.depth + 2 * kI4Group - 1) / (2 * kI4Group) * 2;
-  for (size_t j = 0; j < 16; j += 4) {
-    uint32_t sums[4] = {};
-    Int4Group group = {x.q, 0, g.weights + panel * 64 * units + 4 * j,
-                       g.group_scales + panel * 16 * groups + 2 * j, kI4Steps};
-    const int16_t* q_sums = x.group_sums + x.groups();
-    for (size_t left = units; left != 0; left -= group.steps) {
-      if (left < kI4Steps) group.steps = left;
-      group.q_sum = *q_sums++;
-      AddInt4Group(group, sums);
-      group.q += kI4Group, group.w += 64 * kI4Steps;
-      // The bytes of a pair of groups lie side by side, those of the next pair after the 16 rows.
-      group.bytes += (group.q - x.q) % (2 * kI4Group) != 0 ? 1 : 31;
-    }
-    const uint16_t* weight_scales = g.weight_scales + panel * 16 + j;
-    float* y = g.y + row * g.y_stride + panel * 16 + j;
-    for (size_t i = 0; i < 4; ++i) {
-      const float scaled = static_cast<float>(static_cast<int32_t>(sums[i])) * Bf16ToFloat(weight_scales[i]);
-      const float value = scaled * x.scales[0].scale;
-      y[i] = g.accumulate ? y[i] + value : value;
-    }
+  const size_t panel_bytes = g.depth * kPanel / 2,
+               panel_groups = (g.depth + 2 * kI4Group - 1) / (2 * kI4Group) * 2;
+  for (size_t panel = g.panel_begin; panel < g.panel_end; ++panel) {
+    int32_t sums[kPanel];
+    Int4PanelSums({x.q, x.group_sums + x.groups(), g.weights + panel * panel_bytes,
+                   g.group_scales + panel * panel_groups * kPanel, g.depth / 8},
+                  sums);
+    StorePanel(sums, g.weight_scales + panel * kPanel, x.scales[0].scale, g.accumulate,
+               g.y + row * g.y_stride + panel * kPanel);
   }
 }
 

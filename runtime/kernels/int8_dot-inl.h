@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/bf16.h"
+#include "base/layout.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -190,6 +192,24 @@ HWY_INLINE SumVector Dot(const Weights& w, const Inputs& q, SumVector sum) {
 }
 
 #endif
+
+#else
+
+HWY_INLINE float ScaledSum(int32_t sum, uint16_t weight_scale, float scale) {
+  const float scaled = static_cast<float>(sum) * Bf16ToFloat(weight_scale);
+  return scaled * scale;
+}
+
+// y[j] = (accumulate ? y[j] : 0) + (float(sums[j]) * weight_scales[j]) * scale for the 16 rows of a panel.
+HWY_NOINLINE inline void StorePanel(const int32_t* sums, const uint16_t* weight_scales, float scale,
+                                    bool accumulate, float* y) {
+  if (accumulate) {
+    for (size_t j = kPanel; j != 0; --j, ++y) *y += ScaledSum(*sums++, *weight_scales++, scale);
+  } else {
+    for (size_t j = kPanel; j != 0; --j, ++y) *y = ScaledSum(*sums++, *weight_scales++, scale);
+  }
+}
+
 #endif  // CLLM_INT8_VECTORS
 
 }  // namespace HWY_NAMESPACE

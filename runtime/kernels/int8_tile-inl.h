@@ -187,14 +187,10 @@ HWY_INLINE void PanelSums(const int8_t* q, int32_t q_sum, const uint8_t* panel, 
 
 HWY_INLINE void Int8Panel(const Int8Gemm& g, size_t row, size_t panel) {
   const RowScale scale = g.scales[row];
-  int32_t sums[16];
-  PanelSums(g.q + row * g.q_stride, scale.sum, g.weights + panel * 16 * g.depth, g.depth, sums);
-  float* y = g.y + row * g.y_stride + panel * 16;
-  const uint16_t* weight_scales = g.weight_scales + panel * 16;
-  for (size_t j = 0; j < 16; ++j) {
-    const float value = static_cast<float>(sums[j]) * Bf16ToFloat(weight_scales[j]) * scale.scale;
-    y[j] = g.accumulate ? y[j] + value : value;
-  }
+  int32_t sums[kPanel];
+  PanelSums(g.q + row * g.q_stride, scale.sum, g.weights + panel * kPanel * g.depth, g.depth, sums);
+  StorePanel(sums, g.weight_scales + panel * kPanel, scale.scale, g.accumulate,
+             g.y + row * g.y_stride + panel * kPanel);
 }
 
 #endif  // CLLM_INT8_VECTORS
