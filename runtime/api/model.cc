@@ -140,8 +140,8 @@ const char* cllm_status_name(cllm_status status) {
     CLLM_STATUS_TEXT(CLLM_STATE_DAMAGED, "the bytes are not those of the state that was saved");
     CLLM_STATUS_TEXT(CLLM_STATE_MODEL, "the state was saved with another model file");
     CLLM_STATUS_TEXT(CLLM_STATE_KV_FORMAT, "the state was saved with another format of keys and values");
-    CLLM_STATUS_TEXT(CLLM_STATE_NO_DIGEST,
-                     "the model states no digest of its contents, or has a delta over it");
+    CLLM_STATUS_TEXT(CLLM_STATE_NO_DIGEST, "the model states no digest of its contents");
+    CLLM_STATUS_TEXT(CLLM_STATE_DELTA, "the state was saved with another delta, or one of both has none");
     CLLM_STATUS_TEXT(CLLM_STORE_GEOMETRY, "the flash's units, blocks or their number are out of range");
     CLLM_STATUS_TEXT(CLLM_STORE_FLASH, "the flash failed, or reads otherwise than what was written");
     CLLM_STATUS_TEXT(CLLM_STORE_RANGE, "bytes beyond a content, or more or fewer than were announced or fit");

@@ -133,6 +133,10 @@ Status ApplyDelta(const Model& base, const void* bytes, uint64_t size, Model* mo
   return CLLM_OK;
 }
 
+uint64_t DeltaFileBytes(const Model& model) {
+  return static_cast<const schema::Delta*>(model.delta)->file_bytes();
+}
+
 void ChangeByDelta(const Model& model, TableEntry* change) {
   const auto& root = *static_cast<const schema::Delta*>(model.delta);
   for (uint32_t i = 0; i < root.entries()->size(); ++i) {

@@ -36,6 +36,9 @@ uint64_t DeltaSegmentBytes(const Config& config, Role role, DeltaKind kind, uint
 // The base with the delta over it. Errors: CLLM_DELTA_*, CLLM_UNSUPPORTED_DELTA.
 Status ApplyDelta(const Model& base, const void* bytes, uint64_t size, Model* model);
 
+// Of the file of the delta that is over the model.
+uint64_t DeltaFileBytes(const Model& model);
+
 // The entry as the model's delta has it.
 void ChangeByDelta(const Model& model, TableEntry* entry);
 

@@ -4,6 +4,7 @@
 
 #include "base/features.h"
 #include "base/sha256.h"
+#include "model/delta.h"
 #include "session/attend.h"
 #include "session/session.h"
 
@@ -12,6 +13,8 @@ namespace {
 
 constexpr uint8_t kIdentifier[4] = {'C', 'L', 'M', 'S'};
 constexpr uint16_t kMajor = 1, kMinor = 0;
+// Of a state over a delta, so that a reader who knows of none refuses it.
+constexpr uint16_t kDeltaMajor = 2;
 
 // The first bytes of a state, little endian as every machine that runs this.
 struct StateHead {
@@ -23,7 +26,7 @@ struct StateHead {
   uint32_t layers, kv_heads, head_size, vocabulary_size;
   uint8_t content_digest[kSha256Bytes];
   uint8_t head_digest[kSha256Bytes];
-  uint8_t reserved[24];
+  uint8_t delta_digest[24];  // what fits of it; zeros without a delta
 };
 static_assert(sizeof(StateHead) == 128);
 
@@ -63,18 +66,20 @@ StateHead HeadOf(const Model& model, uint32_t kv_format, uint32_t position) {
   std::memcpy(head.content_digest, ContentDigest(model), kSha256Bytes);
   const Digest digest = DigestOf(model.bytes, static_cast<size_t>(HeadBytes(model)));
   std::memcpy(head.head_digest, digest.bytes, kSha256Bytes);
+  if (kHasDeltas && model.delta != nullptr) {
+    const Digest delta = DigestOf(model.delta_bytes, static_cast<size_t>(DeltaFileBytes(model)));
+    std::memcpy(head.delta_digest, delta.bytes, sizeof(head.delta_digest));
+    head.major = kDeltaMajor;
+  }
   return head;
 }
-
-// A delta states no digest of what it changes.
-bool HasIdentity(const Model& model) { return ContentDigest(model) != nullptr && model.delta == nullptr; }
 
 // That these are the bytes that were saved: identifier, version, length and digest.
 Status CheckBytes(const uint8_t* state, uint64_t bytes, StateHead* head) {
   if (bytes < sizeof(StateHead) + kSha256Bytes) return CLLM_STATE_TRUNCATED;
   std::memcpy(head, state, sizeof(*head));
   if (std::memcmp(head->identifier, kIdentifier, sizeof(kIdentifier)) != 0) return CLLM_STATE_NOT_STATE;
-  if (head->major != kMajor) return CLLM_STATE_VERSION;
+  if (head->major != kMajor && head->major != kDeltaMajor) return CLLM_STATE_VERSION;
   if (head->bytes > bytes) return CLLM_STATE_TRUNCATED;
   if (head->bytes < bytes) return CLLM_STATE_DAMAGED;
   const auto covered = static_cast<size_t>(bytes) - kSha256Bytes;
@@ -86,7 +91,7 @@ Status CheckBytes(const uint8_t* state, uint64_t bytes, StateHead* head) {
 
 Status Session::StateBytes(uint32_t stream, uint64_t* bytes) const {
   if (stream >= plan_.limits.streams) return CLLM_STREAM_RANGE;
-  if (!HasIdentity(model_)) return CLLM_STATE_NO_DIGEST;
+  if (ContentDigest(model_) == nullptr) return CLLM_STATE_NO_DIGEST;
   *bytes = TotalBytes(model_.config, plan_.limits.kv_format, streams()[stream].position);
   return CLLM_OK;
 }
@@ -119,13 +124,17 @@ Status Session::Save(uint32_t stream, void* state, uint64_t capacity) const {
 // kernel leaves its bounds for any of them. Tokens and lengths are checked.
 Status Session::Restore(uint32_t stream, const void* state, uint64_t bytes) {
   if (stream >= plan_.limits.streams) return CLLM_STREAM_RANGE;
-  if (!HasIdentity(model_)) return CLLM_STATE_NO_DIGEST;
+  if (ContentDigest(model_) == nullptr) return CLLM_STATE_NO_DIGEST;
   StateHead head;
   const auto* from = static_cast<const uint8_t*>(state);
   CLLM_RETURN_IF_ERROR(CheckBytes(from, bytes, &head));
   StateHead expected = HeadOf(model_, head.kv_format, head.position);
-  const size_t numbers = offsetof(StateHead, layers), end = offsetof(StateHead, reserved);
+  const size_t numbers = offsetof(StateHead, layers), end = offsetof(StateHead, delta_digest);
   if (std::memcmp(&head.layers, &expected.layers, end - numbers) != 0) return CLLM_STATE_MODEL;
+  if (head.major != expected.major ||
+      std::memcmp(head.delta_digest, expected.delta_digest, sizeof(head.delta_digest)) != 0) {
+    return CLLM_STATE_DELTA;
+  }
   if (head.kv_format != plan_.limits.kv_format) return CLLM_STATE_KV_FORMAT;
   if (head.position > plan_.limits.context) return CLLM_CONTEXT_FULL;
   if (head.bytes != expected.bytes) return CLLM_STATE_DAMAGED;

@@ -8,6 +8,7 @@
 
 #include "base/sha256.h"
 #include "kernels/targets.h"
+#include "support/delta_file.h"
 #include "support/random_model.h"
 
 namespace cllm {
@@ -171,7 +172,11 @@ TEST_CASE("each refusal has its status, and changes nothing") {
     return Sealed(bytes);
   };
   CHECK(refused(changed(0, 'X')) == CLLM_STATE_NOT_STATE);
-  CHECK(refused(changed(4, 2)) == CLLM_STATE_VERSION);
+  CHECK(refused(changed(4, 0)) == CLLM_STATE_VERSION);
+  CHECK(refused(changed(4, 3)) == CLLM_STATE_VERSION);
+  CHECK(refused(changed(4, 2)) == CLLM_STATE_DELTA);
+  CHECK(refused(changed(104, 1)) == CLLM_STATE_DELTA);
+  CHECK(refused(changed(127, 1)) == CLLM_STATE_DELTA);
   CHECK(refused(state + "x") == CLLM_STATE_DAMAGED);
   CHECK(refused(changed(16, 1)) == CLLM_STATE_KV_FORMAT);
   CHECK(refused(changed(16, 77)) == CLLM_STATE_KV_FORMAT);
@@ -197,6 +202,36 @@ TEST_CASE("each refusal has its status, and changes nothing") {
   CHECK(Restore(int8, state) == CLLM_STATE_KV_FORMAT);
   TestSession just(file, LimitsOf(30, 0, 1, CLLM_KV_F32));
   CHECK(Restore(just, state) == CLLM_OK);
+}
+
+TEST_CASE("a state over a delta goes on over that delta alone") {
+  const std::vector<testing::DeltaChange> changes = {{Role::kQueryKeyValue, 0, 3, 0.5f},
+                                                     {Role::kFinalNorm, 0, 0, 0.0f}};
+  const ModelFile plain = SmallModel();
+  const std::string delta = testing::RandomDelta(plain.model(), changes, 1).Build();
+  std::string similar = delta;
+  similar.back() = static_cast<char>(similar.back() ^ 1);  // within the last segment
+  const auto over = [](const std::string& bytes) {
+    ModelFile file = SmallModel();
+    REQUIRE(file.ApplyBytes(bytes, "a delta").ok());
+    return file;
+  };
+  const ModelFile file = over(delta), same = over(delta), another = over(similar);
+  const std::vector<uint32_t> tokens = RandomTokens(19, 40, 1);
+  for (const uint32_t kv : {CLLM_KV_F32, CLLM_KV_INT8}) {
+    const cllm_limits limits = LimitsOf(0, 0, 1, kv);
+    TestSession whole(file, limits), later(same, limits), theirs(another, limits), without(plain, limits);
+    whole.Feed(tokens, 0, 20);
+    const std::string state = Save(whole);
+    REQUIRE(Restore(later, state) == CLLM_OK);
+    CHECK(Save(later) == state);
+    CHECK(SameBits(later.Feed(tokens, 20, 30), whole.Feed(tokens, 20, 30)));
+    CHECK(Restore(theirs, state) == CLLM_STATE_DELTA);
+    CHECK(Restore(without, state) == CLLM_STATE_DELTA);
+    without.Feed(tokens, 0, 20);
+    CHECK(Restore(whole, Save(without)) == CLLM_STATE_DELTA);
+    CHECK(SameBits(whole.Row(0), later.Row(0)));
+  }
 }
 
 TEST_CASE("every byte changed and every truncation is refused") {

@@ -93,7 +93,8 @@ typedef enum cllm_status {
   CLLM_STATE_DAMAGED = 63,   /* the bytes are not those that were saved */
   CLLM_STATE_MODEL = 64,     /* saved with another model file */
   CLLM_STATE_KV_FORMAT = 65, /* saved with another limits.kv_format */
-  CLLM_STATE_NO_DIGEST = 66, /* the model states no digest of its contents, or has a delta over it */
+  CLLM_STATE_NO_DIGEST = 66, /* the model states no digest of its contents */
+  CLLM_STATE_DELTA = 67,     /* saved with another delta over the model, or one of both has none */
 
   /* The store of cllm/store.h. */
   CLLM_STORE_GEOMETRY = 110, /* the flash's units, blocks or their number are out of range */
@@ -278,10 +279,11 @@ cllm_status cllm_session_save_measure(const cllm_session* session, uint32_t stre
 cllm_status cllm_session_save(const cllm_session* session, uint32_t stream, void* state, uint64_t capacity);
 
 /* Makes a stream what it was when the state was saved, on whatever machine: all that follows has the same
- * bits. The session must be of the very same model file and have the same kv_format; context, batch, streams
- * and workers may be others. Computes the last token anew, so that it counts as a call that fed this stream
- * alone. The state's address needs no alignment. Nothing changes if this fails. Errors: CLLM_STATE_*,
- * CLLM_CONTEXT_FULL, CLLM_TOKEN_RANGE, CLLM_STREAM_RANGE, arguments. */
+ * bits. The session must be of the very same model file, with the very same delta over it or none, and have
+ * the same kv_format; context, batch, streams and workers may be others. Computes the last token anew, so
+ * that it counts as a call that fed this stream alone. The state's address needs no alignment. Nothing
+ * changes if this fails. Errors: CLLM_STATE_*, CLLM_CONTEXT_FULL, CLLM_TOKEN_RANGE, CLLM_STREAM_RANGE,
+ * arguments. */
 cllm_status cllm_session_restore(cllm_session* session, uint32_t stream, const void* state, uint64_t bytes);
 
 /* Number of tokens in the sequence; 0 for NULL, and of a stream that there is not. */
