@@ -83,19 +83,19 @@ TrainOptions MakeTrainOptions(const Options& options, const Configuration& confi
   return train;
 }
 
-absl::Status TrainAndWrite(const Options& options, const TrainOptions& train, const Checkpoint& initial,
+absl::Status TrainAndWrite(const Options& options, const TrainOptions& train, Checkpoint initial,
                            TokenSpan tokens, TrainWatch& watch) {
   std::function<void(const TrainProgress&)> progress;
   if (!options.quiet) progress = std::ref(watch);
-  absl::StatusOr<TrainResult> result = Train(train, initial, tokens, progress);
+  absl::StatusOr<TrainResult> result = Train(train, std::move(initial), tokens, progress);
   if (!result.ok()) return result.status();
   if (options.quiet) return result->interrupted ? absl::CancelledError() : absl::OkStatus();
   std::vector<uint32_t> first;
   tokens.CopyTo(0, std::min<size_t>(kPromptTokens, tokens.size()), &first);
-  absl::StatusOr<TokenizerSegments> segments = PackTokenizer(initial.tokenizer);
+  absl::StatusOr<TokenizerSegments> segments = PackTokenizer(result->checkpoint.tokenizer);
   if (!segments.ok()) return segments.status();
   const absl::StatusOr<std::string> prompt =
-      DecodeTokens(ViewOfSegments(initial.tokenizer, *segments), first);
+      DecodeTokens(ViewOfSegments(result->checkpoint.tokenizer, *segments), first);
   absl::Status status = WriteAndReport(options, train, *result, watch, prompt.value_or(""));
   if (!status.ok()) return status;
   if (!result->interrupted) return absl::OkStatus();
@@ -218,7 +218,7 @@ absl::Status Run(const Options& options, const TrainingState* state, const std::
   if (!options.quiet) PrintData(prepared.data, prepared.initial);
   if (!options.quiet && ranks != nullptr) PrintSharing(ranks->count(), prepared.train.recipe.segments);
   prepared.train.stop = CatchStopSignals();
-  return TrainAndWrite(options, prepared.train, prepared.initial, prepared.data.training(), watch);
+  return TrainAndWrite(options, prepared.train, std::move(prepared.initial), prepared.data.training(), watch);
 }
 
 // The newest checkpoint; where there are ranks, the first one's, which is in its bytes then.

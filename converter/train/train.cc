@@ -1,5 +1,8 @@
 #include "converter/train/train.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -20,6 +23,47 @@ double TrainingRun::Now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+namespace {
+
+// Gives the memory of the weights, which the trainer has copied, back to the system. `file` is a copy of its
+// own in memory; the weights read as zeros from then on.
+void DropWeights(const ModelFile& file) {
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  for (uint32_t i = 0; i < file.model().tensor_count; ++i) {
+    const TableEntry entry = TensorAt(file.model(), i);
+    const auto first = reinterpret_cast<uintptr_t>(entry.tensor.data);
+    const uintptr_t begin = (first + page - 1) / page * page;
+    const uintptr_t end = (first + static_cast<uintptr_t>(entry.bytes)) / page * page;
+    if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  }
+}
+
+}  // namespace
+
+cllm_trainer_limits TrainingRun::Limits(uint32_t sequences) const {
+  const Recipe& recipe = options_.recipe;
+  return {sizeof(cllm_trainer_limits), sequences, recipe.length, static_cast<uint32_t>(recipe.method),
+          static_cast<uint32_t>(recipe.precision)};
+}
+
+// How many sequences go through the model at once, and the room for that. Their activations may take a third
+// of what weights, gradients and moments take, but kRowsAtOnce tokens go together in any case. Larger parts
+// are no faster: their activations leave the cache.
+absl::Status TrainingRun::PlanRoom() {
+  const auto measure = [this](uint32_t sequences) {
+    const cllm_trainer_limits limits = Limits(sequences);
+    return ExplainStatus(cllm_trainer_measure(file_.handle(), &limits, &room_bytes_), "the training recipe");
+  };
+  if (absl::Status status = measure(1); !status.ok()) return status;
+  const uint64_t one = room_bytes_, most = CallSequences();
+  if (absl::Status status = measure(static_cast<uint32_t>(most)); !status.ok()) return status;
+  if (room_bytes_ == one) return absl::OkStatus();
+  const uint64_t each = (room_bytes_ - one) / (most - 1), fixed = one > each ? one - each : 0;
+  const uint64_t fast = (kRowsAtOnce + options_.recipe.length - 1) / options_.recipe.length;
+  at_once_ = static_cast<uint32_t>(std::min(most, std::max(fast, fixed / (3 * each))));
+  return measure(CallSequences());
+}
+
 absl::Status TrainingRun::Start(TokenSpan tokens) {
   const Recipe& recipe = options_.recipe;
   cllm_model_info info{};
@@ -38,12 +82,9 @@ absl::Status TrainingRun::Start(TokenSpan tokens) {
         absl::StrCat("the training text has ", training_.size(), " tokens; a window needs ",
                      recipe.length + 1, ". Give more text, or a configuration with shorter windows."));
   }
-  const cllm_trainer_limits limits = {sizeof(limits), CallSequences(), recipe.length,
-                                      static_cast<uint32_t>(recipe.method),
-                                      static_cast<uint32_t>(recipe.precision)};
-  absl::Status status =
-      ExplainStatus(cllm_trainer_measure(file_.handle(), &limits, &room_bytes_), "the training recipe");
+  absl::Status status = PlanRoom();
   if (!status.ok()) return status;
+  const cllm_trainer_limits limits = Limits(CallSequences());
   room_.reset(
       static_cast<uint8_t*>(::operator new[](room_bytes_, std::align_val_t{CLLM_ALIGNMENT}, std::nothrow)));
   if (room_ == nullptr) {
@@ -56,6 +97,7 @@ absl::Status TrainingRun::Start(TokenSpan tokens) {
       cllm_trainer_create(file_.handle(), &limits, pool_.workers(), room_.get(), room_bytes_, &trainer_),
       "the trainer");
   if (!status.ok()) return status;
+  DropWeights(file_);
   if (recipe.average > 0) {
     const absl::Span<const float> weights = Part(CLLM_TRAINER_WEIGHT);
     average_.assign(weights.begin(), weights.end());
@@ -120,7 +162,8 @@ absl::Status TrainingRun::Steps(const std::function<void(const TrainProgress&)>&
   return absl::OkStatus();
 }
 
-TrainResult TrainingRun::Result(const Checkpoint& initial) {
+TrainResult TrainingRun::Result(Checkpoint initial) {
+  good_ = TrainingState();
   TrainResult result;
   result.steps = step_;
   result.best_step = best_step_ != 0 ? best_step_ : step_;
@@ -130,7 +173,7 @@ TrainResult TrainingRun::Result(const Checkpoint& initial) {
   const double elapsed = Elapsed();
   result.tokens_per_second = elapsed > 0 ? static_cast<double>(result.training_tokens) / elapsed : 0;
   result.room_bytes = room_bytes_;
-  result.checkpoint = initial;
+  result.checkpoint = std::move(initial);
   const Model& model = file_.model();
   for (uint32_t i = 0; i < model.tensor_count; ++i) {
     TableEntry entry = TensorAt(model, i);
@@ -213,10 +256,11 @@ absl::StatusOr<ModelFile> OpenInitial(const TrainOptions& options, const Checkpo
 
 }  // namespace
 
-absl::StatusOr<TrainResult> Train(const TrainOptions& options, const Checkpoint& initial, TokenSpan tokens,
+absl::StatusOr<TrainResult> Train(const TrainOptions& options, Checkpoint initial, TokenSpan tokens,
                                   const std::function<void(const TrainProgress&)>& progress) {
   absl::StatusOr<ModelFile> file = OpenInitial(options, initial, tokens);
   if (!file.ok()) return file.status();
+  initial.tensors.clear();
   TrainingRun run(options, *std::move(file));
   if (absl::Status status = Agree(options.ranks, run.Start(tokens)); !status.ok()) return status;
   if (absl::Status status = run.Steps(progress); !status.ok()) return status;
@@ -229,7 +273,7 @@ absl::StatusOr<TrainResult> Train(const TrainOptions& options, const Checkpoint&
     if (!status.ok()) return status;
     run.TakeBest(&validation_loss);
   }
-  TrainResult result = run.Result(initial);
+  TrainResult result = run.Result(std::move(initial));
   result.interrupted = interrupted;
   result.validation_loss = validation_loss;
   result.validation_tokens = validation_tokens;

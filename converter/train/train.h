@@ -68,18 +68,18 @@ struct TrainResult {
   uint64_t room_bytes = 0;
 };
 
-// Trains `initial` (all weights float32) on the first 1 - validation_fraction of `tokens`: batches of windows
-// at uniform random offsets, as nanoGPT draws them, from a counter-based generator; where the tokenizer has a
-// begin token, windows in the first part of a document begin with it (RandomBatch in schedule.h). The
-// validation loss is the mean over non-overlapping windows that cover the whole validation part, every token
-// but the first a target once. `progress` may be empty; it is called from the calling thread. A run that
-// resumes from a checkpoint with the same recipe, steps, seed and tokens ends with the same weights as one
-// that was never interrupted. Where loss or gradient are not finite it goes back to the last state kept,
-// which is at most kGoodSteps steps old or the last checkpoint, with a quarter of the learning rate. Errors:
-// InvalidArgument (too few tokens for a window, a token outside the vocabulary, recipe out of range, a state
-// of another model, ranks with different models or tokens), Internal (still not finite after kMostReturns
-// returns).
-absl::StatusOr<TrainResult> Train(const TrainOptions& options, const Checkpoint& initial, TokenSpan tokens,
+// Trains `initial` (all weights float32; moved in, it takes no memory during the run) on the first 1 -
+// validation_fraction of `tokens`: batches of windows at uniform random offsets, as nanoGPT draws them, from
+// a counter-based generator; where the tokenizer has a begin token, windows in the first part of a document
+// begin with it (RandomBatch in schedule.h). The validation loss is the mean over non-overlapping windows
+// that cover the whole validation part, every token but the first a target once. `progress` may be empty; it
+// is called from the calling thread. A run that resumes from a checkpoint with the same recipe, steps, seed
+// and tokens ends with the same weights as one that was never interrupted. Where loss or gradient are not
+// finite it goes back to the last state kept, which is at most kGoodSteps steps old or the last checkpoint,
+// with a quarter of the learning rate. Errors: InvalidArgument (too few tokens for a window, a token outside
+// the vocabulary, recipe out of range, a state of another model, ranks with different models or tokens),
+// Internal (still not finite after kMostReturns returns).
+absl::StatusOr<TrainResult> Train(const TrainOptions& options, Checkpoint initial, TokenSpan tokens,
                                   const std::function<void(const TrainProgress&)>& progress);
 
 // "step  120/2000  loss 2.3456  rate 9.8e-04  184,000 tok/s  1:23 left": one line without its end.

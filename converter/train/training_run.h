@@ -21,6 +21,9 @@
 
 namespace cllm {
 
+// Tokens in a product of matrices: fewer are slower.
+inline constexpr uint64_t kRowsAtOnce = 128;
+
 class TrainingRun {
  public:
   TrainingRun(const TrainOptions& options, ModelFile file)
@@ -39,7 +42,7 @@ class TrainingRun {
   }
   void TakeAverage();
   void TakeBest(double* loss);
-  TrainResult Result(const Checkpoint& initial);
+  TrainResult Result(Checkpoint initial);
 
  private:
   struct AlignedDelete {
@@ -47,6 +50,8 @@ class TrainingRun {
   };
 
   static double Now();  // seconds
+  cllm_trainer_limits Limits(uint32_t sequences) const;
+  absl::Status PlanRoom();
   absl::Status ComputeSegment(uint32_t segment, double* loss);
   absl::Status ComputeSegments(std::vector<double>* losses);
   absl::Status ShareProgress(const absl::Status& status, std::vector<double>* losses);
@@ -60,10 +65,10 @@ class TrainingRun {
   double ScheduleStep() const;
   uint64_t StepSequences() const { return uint64_t{options_.recipe.batch} * options_.recipe.accumulate; }
   uint64_t StepTokens() const { return StepSequences() * options_.recipe.length; }
-  // At once, at most: a segment's, or a batch of it.
+  // At once, at most: a segment's, or a batch of it, or a part of that.
   uint32_t CallSequences() const {
     const uint64_t segment = (StepSequences() + options_.recipe.segments - 1) / options_.recipe.segments;
-    return static_cast<uint32_t>(std::min<uint64_t>(options_.recipe.batch, segment));
+    return static_cast<uint32_t>(std::min<uint64_t>({options_.recipe.batch, segment, at_once_}));
   }
   double Elapsed() const { return Now() - start_ - evaluation_seconds_; }
   // What decisions go by: with ranks, rank 0's time at the last step.
@@ -82,6 +87,7 @@ class TrainingRun {
   GradientTree tree_;
   std::unique_ptr<uint8_t[], AlignedDelete> room_;
   uint64_t room_bytes_ = 0;
+  uint32_t at_once_ = 0xFFFFFFFF;  // sequences
   cllm_trainer* trainer_ = nullptr;
   TokenSpan training_, validation_;
   double start_ = 0, evaluation_seconds_ = 0;

@@ -255,6 +255,21 @@ TEST_CASE("train: learns, reports, and gives one result for any number of thread
   }
 }
 
+TEST_CASE("train: memory for activations does not grow with the batch") {
+  TrainOptions options = Options();
+  options.recipe.steps = 2;
+  const auto room = [&](uint32_t batch) {
+    options.recipe.batch = batch;
+    const auto trained = Train(options, InitialCheckpoint(Small(), 1), Text(), {});
+    REQUIRE(trained.ok());
+    CHECK(trained->training_tokens == 2 * 16 * batch);
+    return trained->room_bytes;
+  };
+  CHECK(room(8) > room(4));  // less than what goes through the model at once
+  CHECK(room(16) == room(8));
+  CHECK(room(64) == room(8));
+}
+
 TEST_CASE("train: the validation loss is that of a plain model over whole windows") {
   TrainOptions options = Options();
   options.recipe.steps = 3;
