@@ -193,6 +193,17 @@ HWY_INLINE SumVector Dot(const Weights& w, const Inputs& q, SumVector sum) {
 
 #endif
 
+// y = (y +) (float(sum) * weight_scale) * scale, for Lanes outputs.
+HWY_INLINE void StoreProducts(SumVector sum, const uint16_t* weight_scales, float scale, bool accumulate,
+                              float* y) {
+  const hn::RebindToFloat<SumTag> d;
+  const hn::Rebind<uint16_t, SumTag> d16;
+  const auto bits = hn::PromoteTo(hn::RebindToUnsigned<SumTag>(), hn::LoadU(d16, weight_scales));
+  const auto scaled = hn::Mul(hn::ConvertTo(d, sum), hn::BitCast(d, hn::ShiftLeft<16>(bits)));
+  const auto value = hn::Mul(scaled, hn::Set(d, scale));
+  hn::StoreU(accumulate ? hn::Add(hn::LoadU(d, y), value) : value, d, y);
+}
+
 #else
 
 HWY_INLINE float ScaledSum(int32_t sum, uint16_t weight_scale, float scale) {

@@ -58,7 +58,7 @@ constexpr uint8_t LatticePattern(size_t index, size_t i) { return kLatticePatter
 
 // By the two bits that a row has for a block. With multipliers up to 11 the sums of 65,536 columns and inputs
 // of at most 127 stay within 32 bits: the magnitudes of a group's point are 180 in sum at most.
-inline constexpr int kLatticeMultipliers[4] = {5, 6, 7, 8};
+alignas(16) inline constexpr int kLatticeMultipliers[4] = {5, 6, 7, 8};
 
 // A group's bits as the text above names them: bit i of `signs` for c_i < 0, bit i of fine[j] for bit j of
 // f_i.
@@ -70,26 +70,23 @@ struct LatticeGroup {
 // of the four groups are what one step of a dot product takes.
 constexpr size_t LatticeColumn(size_t group, size_t i) { return 4 * i + group; }
 
-// Where bit i of `signs` lies if there are fine bits; that of the highest fine bit lies 2 above.
-constexpr size_t LatticeSignByte(size_t i) { return 1 + (i >> 1 & 1); }
-constexpr unsigned LatticeSignBit(size_t i) { return static_cast<unsigned>((i & 1) + (i & 4)); }
-
 // Byte `plane` of a row's group in a block.
 constexpr size_t LatticeByte(size_t plane, size_t row, size_t group) {
   return (plane * kPanel + row) * 4 + group;
 }
+
+// Without fine bits the code is the pattern and the signs. Else the signs and the highest fine bits share two
+// bytes, by twos: s0 s1 h0 h1 s4 s5 h4 h5 and s2 s3 h2 h3 s6 s7 h6 h7, so that half of a byte has what
+// belongs to two weights; the lowest of two fine bits has a byte of its own.
 
 // Writes a group of row `row` < 16 into a block, LatticeBlockBytes(fine_bits) of them.
 inline void PackLatticeGroup(const LatticeGroup& code, int fine_bits, size_t row, size_t group,
                              uint8_t* block) {
   uint8_t bytes[4] = {code.pattern, code.signs, 0, code.fine[0]};
   if (fine_bits != 0) {
-    bytes[1] = 0;
-    const unsigned high = code.fine[fine_bits - 1];
-    for (size_t i = 0; i < kLatticeGroup; ++i) {
-      const unsigned pair = (code.signs >> i & 1u) | (high >> i & 1u) << 2;
-      bytes[LatticeSignByte(i)] = static_cast<uint8_t>(bytes[LatticeSignByte(i)] | pair << LatticeSignBit(i));
-    }
+    const unsigned signs = code.signs, high = code.fine[fine_bits - 1];
+    bytes[1] = static_cast<uint8_t>((signs & 0x33) | (high & 0x33) << 2);
+    bytes[2] = static_cast<uint8_t>((signs >> 2 & 0x33) | (high & 0xCC));
   }
   for (size_t plane = 0; plane < 2 + static_cast<size_t>(fine_bits); ++plane) {
     block[LatticeByte(plane, row, group)] = bytes[plane];
@@ -97,19 +94,14 @@ inline void PackLatticeGroup(const LatticeGroup& code, int fine_bits, size_t row
 }
 
 inline LatticeGroup UnpackLatticeGroup(const uint8_t* block, int fine_bits, size_t row, size_t group) {
-  LatticeGroup code = {block[LatticeByte(0, row, group)], 0, {0, 0}};
-  if (fine_bits == 0) {
-    code.signs = block[LatticeByte(1, row, group)];
-    return code;
-  }
-  unsigned high = 0;
-  for (size_t i = 0; i < kLatticeGroup; ++i) {
-    const unsigned pair = block[LatticeByte(LatticeSignByte(i), row, group)] >> LatticeSignBit(i);
-    code.signs = static_cast<uint8_t>(code.signs | (pair & 1u) << i);
-    high |= (pair >> 2 & 1u) << i;
-  }
-  code.fine[fine_bits - 1] = static_cast<uint8_t>(high);
-  if (fine_bits == 2) code.fine[0] = block[LatticeByte(3, row, group)];
+  const uint8_t* bytes = block + LatticeByte(0, row, group);
+  constexpr size_t kPlane = LatticeByte(1, 0, 0);
+  LatticeGroup code = {bytes[0], bytes[kPlane], {0, 0}};
+  if (fine_bits == 0) return code;
+  const unsigned first = bytes[kPlane], second = bytes[2 * kPlane];
+  code.signs = static_cast<uint8_t>((first & 0x33) | (second & 0x33) << 2);
+  if (fine_bits == 2) code.fine[0] = bytes[3 * kPlane];
+  code.fine[fine_bits - 1] = static_cast<uint8_t>((first >> 2 & 0x33) | (second & 0xCC));
   return code;
 }
 

@@ -1,0 +1,124 @@
+#include "kernels/lattice.h"
+
+#include <cstring>
+
+#include "base/bf16.h"
+#include "base/layout.h"
+#include "kernels/lattice_code.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/lattice.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+#include "kernels/lattice_sdot.h"
+#include "kernels/lattice_tile-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace cllm {
+namespace HWY_NAMESPACE {
+
+#if !CLLM_INT8_VECTORS
+
+void GemmLattice(const LatticeGemm& g) {
+  for (size_t row = 0; row < g.rows; ++row) {
+    for (size_t panel = g.panel_begin; panel < g.panel_end; ++panel) LatticeScalarPanel(g, row, panel);
+  }
+}
+
+#else
+
+using LatticeTileFunction = void (*)(const LatticeStretch&, size_t, size_t, const QuantizedRows&, int32_t*);
+
+// The tile for each number of rows from 1 to kLatticeMaxRows.
+template <size_t kRows>
+constexpr LatticeTileFunction LatticeTileOf() {
+  if constexpr (kRows <= kLatticeMaxRows) {
+    return &LatticeTile<kRows>;
+  } else {
+    return nullptr;
+  }
+}
+constexpr LatticeTileFunction kLatticeTiles[12] = {
+    LatticeTileOf<1>(), LatticeTileOf<2>(),  LatticeTileOf<3>(),  LatticeTileOf<4>(),
+    LatticeTileOf<5>(), LatticeTileOf<6>(),  LatticeTileOf<7>(),  LatticeTileOf<8>(),
+    LatticeTileOf<9>(), LatticeTileOf<10>(), LatticeTileOf<11>(), LatticeTileOf<12>()};
+
+// A panel for some rows at a time, so many that decoding weighs little beside the products; those in as few
+// tiles as there can be, and as even as they can be.
+constexpr size_t kLatticeGroupRows = 48;
+
+void LatticeRows(const LatticeGemm& g, size_t panel, size_t row, size_t rows) {
+  const LatticePanel from = PanelOf(g, panel);
+  const size_t blocks = g.depth / kLatticeBlock;
+  const size_t tiles = (rows + kLatticeMaxRows - 1) / kLatticeMaxRows;
+  const size_t small = rows / tiles, large_count = rows % tiles;
+  HWY_ALIGN int32_t sums[kLatticeGroupRows * kPanel];
+  std::memset(sums, 0, rows * kPanel * sizeof(int32_t));
+  LatticeStretch stretch;
+  for (size_t first = 0; first < blocks; first += LatticeStretch::kBlocks) {
+    const size_t count = HWY_MIN(blocks - first, LatticeStretch::kBlocks);
+    DecodeStretch(g, from, first, count, &stretch);
+#if CLLM_INT8_SDOT && HWY_TARGET_IS_NEON
+    if (HasSdot()) {
+      AddBlocksSdot({stretch.weights, stretch.multipliers[0], first, count}, g.x.From(row), rows, sums);
+      continue;
+    }
+#endif
+    for (size_t tile = 0, r = 0; tile < tiles; ++tile) {
+      const size_t tile_rows = small + (tile < large_count ? 1 : 0);
+      kLatticeTiles[tile_rows - 1](stretch, first, count, g.x.From(row + r), sums + r * kPanel);
+      r += tile_rows;
+    }
+  }
+  StoreLatticeSums(g, panel, row, rows, sums);
+}
+
+void GemmLattice(const LatticeGemm& g) {
+#if CLLM_LATTICE_AFFINE
+  if (g.rows == 1) {
+    return g.fine_bits == 0 ? LatticeRowOf<0>(g) : g.fine_bits == 1 ? LatticeRowOf<1>(g) : LatticeRowOf<2>(g);
+  }
+#endif
+  for (size_t panel = g.panel_begin; panel < g.panel_end; ++panel) {
+    for (size_t row = 0; row < g.rows; row += kLatticeGroupRows) {
+      LatticeRows(g, panel, row, HWY_MIN(g.rows - row, kLatticeGroupRows));
+    }
+  }
+}
+
+#endif
+
+}  // namespace HWY_NAMESPACE
+}  // namespace cllm
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace cllm {
+
+HWY_EXPORT(GemmLattice);
+
+void GemmLattice(const LatticeGemm& gemm) { HWY_DYNAMIC_DISPATCH(GemmLattice)(gemm); }
+
+void DequantizeLatticeRow(const LatticeMatrix& m, size_t row, float* out) {
+  const size_t blocks = static_cast<size_t>(LatticeBlocks(m.columns)), panel = row / kPanel, j = row % kPanel;
+  const size_t multiplier_bytes = static_cast<size_t>(LatticeMultiplierBytes(m.columns));
+  const float scale = Bf16ToFloat(m.weight_scales[row]);
+  for (size_t block = 0; block < blocks; ++block) {
+    const uint8_t* from = m.weights + (panel * blocks + block) * LatticeBlockBytes(m.fine_bits);
+    const uint8_t indices = m.multipliers[(panel * multiplier_bytes + block / 4) * kPanel + j];
+    const int multiplier = kLatticeMultipliers[indices >> block % 4 * 2 & 3];
+    for (size_t group = 0; group < 4; ++group) {
+      int8_t n[kLatticeGroup], point[kLatticeGroup];
+      LatticeIntegers(UnpackLatticeGroup(from, m.fine_bits, j, group), m.fine_bits, n);
+      LatticePoint(n, point);
+      for (size_t i = 0; i < kLatticeGroup; ++i) {
+        const size_t k = block * kLatticeBlock + LatticeColumn(group, i);
+        if (k < m.columns) out[k] = static_cast<float>(point[i] * multiplier) * scale;
+      }
+    }
+  }
+  for (size_t k = m.columns; k < PaddedRow(m.columns); ++k) out[k] = 0.0f;
+}
+
+}  // namespace cllm
+#endif  // HWY_ONCE

@@ -1,0 +1,170 @@
+// Room: kernels. Blocks of lattice weights as int8 weights, in int8's layout: 8 steps of 16 rows by 4 inputs,
+// each byte the point's coordinate plus 128. Every step is planes of bytes, so there is nothing to shuffle.
+#if defined(CLLM_KERNELS_LATTICE_POINTS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CLLM_KERNELS_LATTICE_POINTS_INL_H_
+#undef CLLM_KERNELS_LATTICE_POINTS_INL_H_
+#else
+#define CLLM_KERNELS_LATTICE_POINTS_INL_H_
+#endif
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "hwy/highway.h"
+#include "kernels/int8_dot-inl.h"
+#include "kernels/lattice_fields.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace cllm {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+#undef CLLM_LATTICE_AFFINE
+#define CLLM_LATTICE_AFFINE (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL)
+
+#if CLLM_LATTICE_AFFINE
+
+// A bit matrix for each byte (GF2P8AFFINEQB) picks the bits of a weight from a byte that has those of two.
+using Bytes = __m512i;
+
+template <uint64_t kMatrix, int kConstant>
+HWY_INLINE Bytes Affine(Bytes x) {
+  return _mm512_gf2p8affine_epi64_epi8(x, _mm512_set1_epi64(static_cast<int64_t>(kMatrix)), kConstant);
+}
+
+// The bytes of b where the mask has ones, of a elsewhere.
+template <uint8_t kMask>
+HWY_INLINE Bytes Select(Bytes a, Bytes b) {
+  return _mm512_ternarylogic_epi32(_mm512_set1_epi8(static_cast<char>(kMask)), b, a, 0xCA);
+}
+
+// 64 bytes of a table of 256.
+HWY_INLINE Bytes LookUp(const uint8_t* table, Bytes index, __mmask64 upper) {
+  const Bytes low = _mm512_permutex2var_epi8(_mm512_load_si512(table), index, _mm512_load_si512(table + 64));
+  const Bytes high =
+      _mm512_permutex2var_epi8(_mm512_load_si512(table + 128), index, _mm512_load_si512(table + 192));
+  return _mm512_mask_blend_epi8(upper, low, high);
+}
+
+// pairs[i / 2] has all bits of weight i, but for what `low` has.
+struct LatticeBits {
+  Bytes pairs[4];
+  Bytes low;  // 1 fine bit: twice the parity. 2: the lowest bits
+};
+
+template <int kFine>
+HWY_INLINE LatticeBits LoadLatticeBits(const uint8_t* HWY_RESTRICT block) {
+  const Bytes patterns = _mm512_loadu_si512(block);
+  const __mmask64 upper = _mm512_movepi8_mask(patterns);
+  const Bytes t0 = LookUp(kLatticeFields.bytes[0], patterns, upper);
+  const Bytes t1 = LookUp(kLatticeFields.bytes[1], patterns, upper);
+  Bytes w0 = _mm512_loadu_si512(block + 64), w1 = w0, low = w0;
+  if constexpr (kFine == 0) {
+    // The parity takes the place of signs that a pair does not have.
+    const Bytes parity = _mm512_xor_si512(Affine<kEachParity<0xFF>, 0>(w0),
+                                          Affine<kEachParity<0x55>, 0>(_mm512_xor_si512(t0, t1)));
+    w1 = Select<kParityOfOdd>(w0, parity);
+    w0 = Select<kParityOfEven>(w0, parity);
+  } else {
+    w1 = _mm512_loadu_si512(block + 128);
+    low =
+        kFine == 1 ? Affine<kParityBit<0xCC>, 0>(_mm512_xor_si512(w0, w1)) : _mm512_loadu_si512(block + 192);
+  }
+  return {{Select<0xF0>(w0, t0), Select<0xF0>(w1, t1), Select<0x0F>(w0, t0), Select<0x0F>(w1, t1)}, low};
+}
+
+// Step i: coordinates plus 128.
+template <int kFine, size_t i>
+HWY_INLINE Bytes LatticeStep(const LatticeBits& bits) {
+  const Bytes point = Affine<PointMatrix(kFine, i), 0x81>(bits.pairs[i / 2]);
+  if constexpr (kFine == 0) return point;
+  if constexpr (kFine == 1) return _mm512_xor_si512(point, bits.low);
+  return _mm512_xor_si512(point, Affine<LowBitMatrix(i), 0>(bits.low));
+}
+
+template <int kFine, size_t... i>
+HWY_INLINE void StoreSteps(const LatticeBits& bits, uint8_t* HWY_RESTRICT to, std::index_sequence<i...>) {
+  (_mm512_store_si512(to + 64 * i, LatticeStep<kFine, i>(bits)), ...);
+}
+
+template <int kFine>
+HWY_INLINE void DecodeLatticeBlock(const uint8_t* HWY_RESTRICT block, uint8_t* HWY_RESTRICT to) {
+  StoreSteps<kFine>(LoadLatticeBits<kFine>(block), to, std::make_index_sequence<8>());
+}
+
+#elif CLLM_INT8_VECTORS
+
+using ByteTag = hn::CappedTag<uint8_t, 64>;
+using Bytes = hn::VFromD<ByteTag>;
+
+// Bit kFrom and those above it to bit kTo, all but those of the mask cleared.
+template <int kFrom, int kTo, uint8_t kMask>
+HWY_INLINE Bytes MoveBits(Bytes x) {
+  const Bytes mask = hn::Set(ByteTag(), kMask);
+  if constexpr (kFrom > kTo) return hn::And(hn::ShiftRight<kFrom - kTo>(x), mask);
+  if constexpr (kFrom < kTo) return hn::And(hn::ShiftLeft<kTo - kFrom>(x), mask);
+  return hn::And(x, mask);
+}
+
+// Twice the parity of the bits of x.
+HWY_INLINE Bytes TwiceParity(Bytes x) {
+  x = hn::Xor(x, hn::ShiftRight<4>(x));
+  x = hn::Xor(x, hn::ShiftRight<2>(x));
+  x = hn::Xor(hn::Add(x, x), x);
+  return hn::And(x, hn::Set(ByteTag(), uint8_t{2}));
+}
+
+// Step i: fields and signs are the bytes that have weight i's, `low` the lowest bits, base 1 + 2 p.
+template <int kFine, size_t i>
+HWY_INLINE void StoreStep(Bytes fields, Bytes signs, Bytes low, Bytes base, uint8_t* to) {
+  constexpr int kUnit = kFine + 2;
+  constexpr uint8_t kAbove = static_cast<uint8_t>(0xFF << kUnit);
+  constexpr uint8_t kSign = static_cast<uint8_t>(1 << SignBit(kFine, i));
+  const ByteTag d;
+  const auto negative = hn::TestBit(signs, hn::Set(d, kSign));
+  const Bytes flips =
+      hn::IfThenElse(negative, hn::Set(d, static_cast<uint8_t>(kAbove ^ 128)), hn::Set(d, uint8_t{128}));
+  Bytes point = hn::Or(base, hn::Xor(MoveBits<FieldBit(i), kUnit, 3 << kUnit>(fields), flips));
+  if constexpr (kFine > 0) {
+    point = hn::Or(point, MoveBits<SignBit(kFine, i) + 2, kUnit - 1, 1 << (kUnit - 1)>(signs));
+  }
+  if constexpr (kFine > 1) point = hn::Or(point, MoveBits<static_cast<int>(i), 2, 4>(low));
+  hn::StoreU(point, d, to + 64 * i);
+}
+
+template <int kFine>
+HWY_INLINE void DecodeLatticeBlock(const uint8_t* HWY_RESTRICT block, uint8_t* HWY_RESTRICT to) {
+  HWY_ALIGN uint8_t fields[2][64];
+  for (size_t j = 0; j < 64; ++j) {
+    fields[0][j] = kLatticeFields.bytes[0][block[j]];
+    fields[1][j] = kLatticeFields.bytes[1][block[j]];
+  }
+  const ByteTag d;
+  for (size_t j = 0; j < 64; j += hn::Lanes(d)) {
+    const Bytes t0 = hn::LoadU(d, fields[0] + j), t1 = hn::LoadU(d, fields[1] + j);
+    const Bytes w0 = hn::LoadU(d, block + 64 + j);
+    const Bytes w1 = kFine > 0 ? hn::LoadU(d, block + 128 + j) : w0;
+    const Bytes low = kFine > 1 ? hn::LoadU(d, block + 192 + j) : w0;
+    const Bytes odd = kFine == 0   ? hn::Xor(w0, hn::And(hn::Xor(t0, t1), hn::Set(d, uint8_t{0x55})))
+                      : kFine == 1 ? hn::And(hn::Xor(w0, w1), hn::Set(d, uint8_t{0xCC}))
+                                   : low;
+    const Bytes base = hn::Or(TwiceParity(odd), hn::Set(d, uint8_t{1}));
+    StoreStep<kFine, 0>(t0, w0, low, base, to + j);
+    StoreStep<kFine, 1>(t0, w0, low, base, to + j);
+    StoreStep<kFine, 2>(t1, w1, low, base, to + j);
+    StoreStep<kFine, 3>(t1, w1, low, base, to + j);
+    StoreStep<kFine, 4>(t0, w0, low, base, to + j);
+    StoreStep<kFine, 5>(t0, w0, low, base, to + j);
+    StoreStep<kFine, 6>(t1, w1, low, base, to + j);
+    StoreStep<kFine, 7>(t1, w1, low, base, to + j);
+  }
+}
+
+#endif
+
+}  // namespace HWY_NAMESPACE
+}  // namespace cllm
+HWY_AFTER_NAMESPACE();
+
+#endif
