@@ -65,7 +65,7 @@ TEST_CASE("every small configuration trains with its own defaults") {
   std::string words;  // enough of them for any vocabulary
   for (int i = 0; i < 30000; ++i) words += std::to_string(i * 7919 % 5000) + (i % 13 == 12 ? "\n\n" : " ");
   WriteBytes(text, words);
-  for (const char* name : {"nano", "quickstart", "82k", "260k", "510k"}) {
+  for (const char* name : {"nano", "small", "quickstart", "82k", "260k", "510k"}) {
     CAPTURE(name);
     const Finished finished =
         RunProgram({"train", "--data", text, "-o", model, "--config", name, "--steps", "1"});
