@@ -24,6 +24,7 @@ Command AddImport(CLI::App& program);
 Command AddQuantize(CLI::App& program);
 Command AddExport(CLI::App& program);
 Command AddGenerate(CLI::App& program);
+Command AddChat(CLI::App& program);
 Command AddEval(CLI::App& program);
 Command AddInspect(CLI::App& program);
 Command AddDigest(CLI::App& program);

@@ -64,8 +64,9 @@ int Run(int argc, char** argv) {
   program.footer(kFooter);
   const std::vector<Command> commands = {AddTrain(program),    AddFinetune(program), AddMerge(program),
                                          AddImport(program),   AddQuantize(program), AddExport(program),
-                                         AddGenerate(program), AddEval(program),     AddInspect(program),
-                                         AddDigest(program),   AddBench(program),    AddTokenizer(program)};
+                                         AddGenerate(program), AddChat(program),     AddEval(program),
+                                         AddInspect(program),  AddDigest(program),   AddBench(program),
+                                         AddTokenizer(program)};
   try {
     program.parse(argc, argv);
     for (const Command& command : commands) {

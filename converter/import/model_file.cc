@@ -20,6 +20,14 @@ const char* Remedy(cllm_status status) {
     case CLLM_DELTA_TRUNCATED: return "Copy the file again: it is cut short";
     case CLLM_DELTA_VERSION: return "Use a newer cllm";
     case CLLM_DELTA_BASE: return "Give the very model file that the delta was made for";
+    case CLLM_STATE_TRUNCATED: return "Copy the file again: it is cut short";
+    case CLLM_STATE_NOT_STATE: return "Give a file that --save-state wrote";
+    case CLLM_STATE_VERSION: return "Use a newer cllm, or save the state again with this one";
+    case CLLM_STATE_DAMAGED: return "The state is damaged: copy or save it again";
+    case CLLM_STATE_MODEL: return "Give the very model file that the state was saved with";
+    case CLLM_STATE_DELTA:
+      return "Give the very --delta that the state was saved with, or none if there was none";
+    case CLLM_STATE_KV_FORMAT: return "Give the --kv that the state was saved with";
     default: break;
   }
   if (status > CLLM_DELTA_BASE && status <= CLLM_DELTA_SEGMENT_OVERLAP) {

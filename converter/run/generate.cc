@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "converter/import/model_file.h"
 #include "converter/run/hosted_session.h"
+#include "converter/run/saved_state.h"
 #include "converter/tokenizer/encode_text.h"
 
 namespace cllm {
@@ -52,15 +52,7 @@ class Writer {
   absl::StatusOr<std::string> Save() {
     absl::StatusOr<HostedSession> session = Begin();
     if (!session.ok()) return session.status();
-    uint64_t bytes = 0;
-    std::string state;
-    cllm_status status = cllm_session_save_measure(session->get(), 0, &bytes);
-    if (status == CLLM_OK) {
-      state.resize(bytes);
-      status = cllm_session_save(session->get(), 0, state.data(), bytes);
-    }
-    if (status != CLLM_OK) return ExplainStatus(status, "saving the state");
-    return state;
+    return SaveState(session->get());
   }
 
  private:
@@ -77,18 +69,10 @@ class Writer {
   }
 
   absl::Status Restore(cllm_session* session) {
-    const std::string_view state = options_.state;
-    if (state.empty()) return absl::OkStatus();
-    absl::Status status =
-        ExplainStatus(cllm_session_restore(session, 0, state.data(), state.size()), "the saved state");
-    if (!status.ok()) return status;
+    if (options_.state.empty()) return absl::OkStatus();
+    absl::Status status = RestoreState(session, options_.state, &previous_);
     result_.state_tokens = cllm_session_position(session);
-    if (result_.state_tokens > 0) {
-      // schemas/STATE.md: tokens from byte 128 on.
-      std::memcpy(&previous_, state.data() + 128 + sizeof(uint32_t) * (result_.state_tokens - 1),
-                  sizeof(previous_));
-    }
-    return absl::OkStatus();
+    return status;
   }
 
   absl::Status Start() {

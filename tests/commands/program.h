@@ -1,5 +1,5 @@
 // Runs the built program `cllm` ($CLLM_PROGRAM, under $CLLM_EMULATOR where it is another machine's) and keeps
-// what it says; small model files for it.
+// what it says.
 #ifndef CLLM_TESTS_COMMANDS_PROGRAM_H_
 #define CLLM_TESTS_COMMANDS_PROGRAM_H_
 
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "converter/checkpoint/checkpoint.h"
+#include "support/letter_model.h"
 
 namespace cllm::testing {
 
@@ -35,12 +35,6 @@ bool Contains(const std::string& text, const std::string& part);
 
 // Names of all files in a folder, sorted, each followed by a space.
 std::string Listing(const std::string& folder);
-
-// A random model with a character vocabulary of "\n !',.?" and letters; with begin and end tokens or without.
-Checkpoint LetterCheckpoint(bool with_begin_token);
-
-// Writes it to folder/name.cllm and returns the path.
-std::string WriteLetterModel(const std::string& folder, Dtype format, bool with_begin_token = true);
 
 }  // namespace cllm::testing
 

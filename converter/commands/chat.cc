@@ -1,0 +1,229 @@
+// `cllm chat`: lines in, answers out, in one session.
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
+#include "converter/commands/commands.h"
+#include "converter/commands/files.h"
+#include "converter/commands/options.h"
+#include "converter/export/output_file.h"
+#include "converter/import/mapped_file.h"
+#include "converter/import/model_file.h"
+#include "converter/run/conversation.h"
+#include "posix/thread_pool.h"
+
+namespace cllm {
+namespace {
+
+struct Options {
+  std::string model, delta, system, turn = "{}", state, save_state;
+  uint32_t tokens = 256;
+  double temperature = 0.8, top_p = 0.95, min_p = 0, repetition_penalty = 1;
+  uint32_t top_k = 0;
+  uint64_t seed = 1;
+  uint32_t threads = 1;
+  cllm_kv_format kv = CLLM_KV_F32;
+};
+
+volatile std::sig_atomic_t interrupted = 0;
+
+// While it lives SIGINT only sets `interrupted`, and a read that it meets returns.
+class InterruptsCaught {
+ public:
+  InterruptsCaught() {
+    struct sigaction action {};
+    action.sa_handler = [](int) { interrupted = 1; };
+    sigaction(SIGINT, &action, &before_);
+  }
+  ~InterruptsCaught() { sigaction(SIGINT, &before_, nullptr); }
+  InterruptsCaught(const InterruptsCaught&) = delete;
+  InterruptsCaught& operator=(const InterruptsCaught&) = delete;
+
+ private:
+  struct sigaction before_ {};
+};
+
+absl::Status WriteOut(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    return absl::DataLossError("cannot write the answer to stdout; is the disk full?");
+  }
+  return absl::OkStatus();
+}
+
+// Lines of stdin, read as they come. A person at a terminal sees "> " and may interrupt a line.
+class Lines {
+ public:
+  explicit Lines(bool person) : person_(person) {}
+
+  // Without the newline; nothing at the end.
+  absl::StatusOr<std::optional<std::string>> Next() {
+    if (person_) std::fputs("> ", stderr);
+    for (;;) {
+      if (const size_t end = held_.find('\n'); end != std::string::npos) {
+        std::string line = held_.substr(0, end);
+        held_.erase(0, end + 1);
+        return std::optional<std::string>(std::move(line));
+      }
+      char part[4096];
+      const ssize_t count = read(STDIN_FILENO, part, sizeof(part));
+      if (count > 0) held_.append(part, static_cast<size_t>(count));
+      if (count == 0) {
+        if (held_.empty()) return std::optional<std::string>();
+        held_ += '\n';
+      }
+      if (count < 0 && errno != EINTR) return absl::DataLossError("cannot read stdin");
+      if (count < 0 && interrupted != 0) {
+        interrupted = 0;
+        held_.clear();
+        if (person_) std::fputs("\n(Ctrl-D ends)\n> ", stderr);
+      }
+    }
+  }
+
+ private:
+  const bool person_;
+  std::string held_;
+};
+
+// What a person should know of how an answer came about; to stderr.
+void PrintNotes(const Conversation& conversation, const Answer& answer) {
+  if (answer.forgotten_turns > 0) {
+    absl::FPrintF(stderr, "(the context was full: the oldest %u turns were forgotten)\n",
+                  answer.forgotten_turns);
+  }
+  if (answer.end == Answer::End::kContextFull) {
+    absl::FPrintF(stderr,
+                  "(the context of %u tokens is full: the answer ends here, and the next turn will make the "
+                  "model forget the oldest ones)\n",
+                  conversation.context());
+  }
+  if (answer.end == Answer::End::kLength) {
+    absl::FPrintF(stderr, "(%u tokens: the answer was cut, --tokens)\n", answer.tokens);
+  }
+  if (answer.end == Answer::End::kStopped) absl::FPrintF(stderr, "(stopped)\n");
+}
+
+absl::Status Talk(Conversation* conversation, const std::string& turn, bool person) {
+  Lines lines(person);
+  for (;;) {
+    absl::StatusOr<std::optional<std::string>> line = lines.Next();
+    if (!line.ok()) return line.status();
+    if (!line->has_value()) return absl::OkStatus();
+    if ((*line)->empty()) continue;
+    interrupted = 0;
+    absl::StatusOr<Answer> answer = conversation->Say(absl::StrReplaceAll(turn, {{"{}", **line}}), WriteOut,
+                                                      [] { return interrupted != 0; });
+    if (!answer.ok()) {
+      if (!person || !absl::IsInvalidArgument(answer.status())) return answer.status();
+      absl::FPrintF(stderr, "(%s)\n", answer.status().message());
+      continue;
+    }
+    if (absl::Status status = WriteOut("\n"); !status.ok()) return status;
+    PrintNotes(*conversation, *answer);
+  }
+}
+
+absl::Status Save(const Conversation& conversation, const std::string& path) {
+  absl::StatusOr<std::string> state = conversation.Save();
+  if (!state.ok()) return state.status();
+  const SignalsHeld held;
+  if (absl::Status written = WriteWholeFile(path, *state); !written.ok()) return written;
+  absl::FPrintF(stderr, "%s: %s bytes, %u tokens\n", path, Grouped(state->size()), conversation.position());
+  return absl::OkStatus();
+}
+
+absl::Status Run(const Options& options) {
+  if (!options.save_state.empty()) {
+    if (absl::Status status = CheckOutputPath(options.save_state); !status.ok()) return status;
+  }
+  MappedFile state;
+  if (!options.state.empty()) {
+    absl::StatusOr<MappedFile> opened = MappedFile::Open(options.state, "a file that --save-state wrote");
+    if (!opened.ok()) return opened.status();
+    state = *std::move(opened);
+  }
+  absl::StatusOr<ModelFile> file = ModelFile::Open(options.model, options.delta);
+  if (!file.ok()) return file.status();
+  ThreadPool pool(options.threads);
+  ConversationOptions begin;
+  begin.system = options.system;
+  begin.state = state.bytes();
+  begin.answer_tokens = options.tokens;
+  begin.kv_format = options.kv;
+  begin.workers = pool.workers();
+  begin.sampling.temperature = static_cast<float>(options.temperature);
+  begin.sampling.top_k = options.top_k;
+  begin.sampling.top_p = static_cast<float>(options.top_p);
+  begin.sampling.min_p = static_cast<float>(options.min_p);
+  begin.sampling.repetition_penalty = static_cast<float>(options.repetition_penalty);
+  begin.sampling.seed = options.seed;
+  absl::StatusOr<Conversation> conversation = Conversation::Begin(*file->handle(), begin);
+  if (!conversation.ok()) return conversation.status();
+  const InterruptsCaught caught;
+  const bool person = isatty(STDIN_FILENO) != 0;
+  absl::Status status = Talk(&*conversation, options.turn, person);
+  if (person) std::fputs("\n", stderr);
+  if (status.ok() && !options.save_state.empty()) status = Save(*conversation, options.save_state);
+  return status;
+}
+
+}  // namespace
+
+Command AddChat(CLI::App& program) {
+  auto options = std::make_shared<Options>();
+  CLI::App* app = program.add_subcommand("chat", "talks with a model: a line in, an answer out");
+  AddModel(app, &options->model);
+  AddDelta(app, &options->delta);
+  app->add_option("--system", options->system,
+                  "text before all turns; it stays there when old turns are forgotten")
+      ->type_name("TEXT");
+  app->add_option("--turn", options->turn,
+                  "how a line is put to the model: {} stands for the line, and what comes after it is where\n"
+                  "the model goes on, such as '{} =>'")
+      ->type_name("TEXT")
+      ->capture_default_str()
+      ->check([](const std::string& turn) {
+        return turn.find("{}") == std::string::npos ? "there must be {} in it, for the line" : "";
+      });
+  AddCount(app, "--tokens", &options->tokens, 1, 1u << 30, "most tokens of an answer");
+  AddNumber(app, "--temperature", &options->temperature, {0, 100},
+            "0: always the likeliest token; 1: as the model says; more: wilder");
+  AddCount(app, "--top-k", &options->top_k, 0, 1u << 30, "only the k likeliest tokens; 0: all");
+  AddNumber(app, "--top-p", &options->top_p, {0, 1},
+            "only the likeliest tokens whose probabilities reach p; 0 or 1: all");
+  AddNumber(app, "--min-p", &options->min_p, {0, 1},
+            "no token below p times the likeliest one's probability; 0: all");
+  AddNumber(app, "--repetition-penalty", &options->repetition_penalty, {0, 100},
+            "over 1: tokens that came already become less likely; 0 or 1: off");
+  AddSeed(app, &options->seed, "of the random draws: the same seed and lines give the same answers");
+  app->add_option(
+         "--state", options->state,
+         "begins with the state in FILE, of this model with this delta and --kv; it is not forgotten")
+      ->type_name("FILE");
+  app->add_option("--save-state", options->save_state,
+                  "at the end writes what the session then holds to FILE: --state goes on from there")
+      ->type_name("FILE");
+  AddKv(app, &options->kv);
+  AddThreads(app, &options->threads);
+  app->footer(
+      "Answers go to stdout, each ended by a newline, and nothing else does; from a pipe as from a "
+      "keyboard.\n"
+      "Ctrl-C stops an answer and not the program; Ctrl-D, or the end of the input, ends it. Where the "
+      "context\n"
+      "ends the oldest turns are forgotten, half of the context at a time, and a note on stderr says so; "
+      "the\n"
+      "beginning, --state and --system, stays.\n\n"
+      "Examples:\n"
+      "  cllm chat home8.cllm --delta house.delta --turn '{} =>' --temperature 0\n"
+      "  cllm chat chat.cllm --system 'You are a polite robot.' --save-state robot.state\n"
+      "  echo 'Who are you?' | cllm chat chat.cllm --state robot.state");
+  return {app, [options] { return Run(*options); }};
+}
+
+}  // namespace cllm
