@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "converter/data/document_reader.h"
 
 namespace cllm {
 namespace {
@@ -35,6 +36,15 @@ absl::StatusOr<std::string> ReadText(const std::string& path) {
   if (count < 0) return PathError(path, absl::StrCat("cannot read: ", std::strerror(error)));
   if (text.empty()) return PathError(path, "is empty; give a file with text");
   return text;
+}
+
+absl::StatusOr<DocumentSplit> SplitNamed(const std::string& name, const std::string& path) {
+  if (name == "whole") return DocumentSplit::kWhole;
+  if (name == "paragraphs") return DocumentSplit::kParagraphs;
+  if (name == "lines") return DocumentSplit::kLines;
+  const absl::StatusOr<bool> marker = FileHasDocumentMarker(path);
+  if (!marker.ok()) return marker.status();
+  return *marker ? DocumentSplit::kMarker : DocumentSplit::kWhole;
 }
 
 absl::Status CheckOutputPath(const std::string& path) {

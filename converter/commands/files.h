@@ -9,11 +9,16 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "converter/data/documents.h"
 
 namespace cllm {
 
 // A whole text file. Errors name the path: missing, a directory, unreadable, empty.
 absl::StatusOr<std::string> ReadText(const std::string& path);
+
+// Where documents of the file at `path` end, by the name of an option: "whole", "paragraphs", "lines", or
+// "auto": at markers if it has any.
+absl::StatusOr<DocumentSplit> SplitNamed(const std::string& name, const std::string& path);
 
 // An error now rather than after the work, if `path` could not be written: its folder is missing or
 // read-only, or it is a folder itself.

@@ -64,15 +64,6 @@ cllm_tuner_limits LimitsOf(const Options& options, const cllm_model_info& info, 
   return limits;
 }
 
-absl::StatusOr<DocumentSplit> SplitFor(const Options& options) {
-  if (options.documents == "lines") return DocumentSplit::kLines;
-  if (options.documents == "paragraphs") return DocumentSplit::kParagraphs;
-  if (options.documents == "whole") return DocumentSplit::kWhole;
-  const absl::StatusOr<bool> marker = FileHasDocumentMarker(options.data);
-  if (!marker.ok()) return marker.status();
-  return *marker ? DocumentSplit::kMarker : DocumentSplit::kWhole;
-}
-
 // What must be the same for a run to go on; the first line of a state's file.
 std::string RunLine(const Options& options, size_t sequences) {
   const nlohmann::ordered_json json = {{"steps", options.steps}, {"batch", options.batch},
@@ -149,7 +140,7 @@ absl::Status Run(const Options& options) {
   if (!file.ok()) return file.status();
   absl::StatusOr<std::string> text = ReadText(options.data);
   if (!text.ok()) return text.status();
-  absl::StatusOr<DocumentSplit> split = SplitFor(options);
+  absl::StatusOr<DocumentSplit> split = SplitNamed(options.documents, options.data);
   if (!split.ok()) return split.status();
   const cllm_model_info info = Describe(*file->handle());
   const uint32_t most = std::min(options.length != 0 ? options.length : info.context, info.context);

@@ -4,7 +4,9 @@
 #include <fstream>
 #include <memory>
 #include <string_view>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "converter/commands/commands.h"
 #include "converter/commands/files.h"
@@ -13,6 +15,7 @@
 #include "converter/import/gguf.h"
 #include "converter/import/hugging_face.h"
 #include "converter/import/llama2c.h"
+#include "converter/import/read_model.h"
 
 namespace cllm {
 namespace {
@@ -48,9 +51,26 @@ absl::StatusOr<Checkpoint> Import(const Options& options) {
   return ImportLlama2c(options.source, options.tokenizer);
 }
 
+// With the tokenizer of a .cllm file in place of its own.
+absl::StatusOr<Checkpoint> ImportWithTokenizerOf(const Options& options) {
+  absl::StatusOr<Checkpoint> other = ReadModel(options.tokenizer);
+  if (!other.ok()) return other.status();
+  absl::StatusOr<Checkpoint> checkpoint = Import({options.source, "", options.out});
+  if (!checkpoint.ok()) return checkpoint.status();
+  const uint32_t tokens = checkpoint->architecture.vocabulary_size;
+  if (other->tokenizer.pieces.size() != tokens) {
+    return absl::InvalidArgumentError(absl::StrCat(options.tokenizer, ": its tokenizer has ",
+                                                   other->tokenizer.pieces.size(), " tokens, and ",
+                                                   options.source, " has ", tokens));
+  }
+  checkpoint->tokenizer = std::move(other->tokenizer);
+  return checkpoint;
+}
+
 absl::Status Run(const Options& options) {
   if (absl::Status status = CheckOutputPath(options.out); !status.ok()) return status;
-  absl::StatusOr<Checkpoint> checkpoint = Import(options);
+  const bool of_model = !options.tokenizer.empty() && KindOf(options.tokenizer) == FileKind::kCllm;
+  absl::StatusOr<Checkpoint> checkpoint = of_model ? ImportWithTokenizerOf(options) : Import(options);
   if (!checkpoint.ok()) return checkpoint.status();
   {
     const SignalsHeld held;
@@ -76,10 +96,11 @@ Command AddImport(CLI::App& program) {
          "(a .bin file of format version 0)")
       ->required()
       ->type_name("");
-  app->add_option(
-         "--tokenizer", options->tokenizer,
-         "llama2.c's tokenizer.bin (tok512.bin and the like); without it the model has none. The others\n"
-         "bring theirs, where it is of SentencePiece's kind")
+  app->add_option("--tokenizer", options->tokenizer,
+                  "llama2.c's tokenizer.bin (tok512.bin and the like); without it the model has none. Or a "
+                  ".cllm file\n"
+                  "whose tokenizer the source, of whatever kind, is to have. The others\n"
+                  "bring theirs, where it is of SentencePiece's kind")
       ->type_name("FILE");
   AddOutput(app, &options->out);
   app->footer(

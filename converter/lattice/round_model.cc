@@ -34,11 +34,13 @@ class Rounder {
     const TensorKey table(Role::kTokenEmbedding, 0);
     // A tied table serves as head, too: rounded for what the float model's head reads, and equally for
     // itself.
-    RoundTensor(table, tied && !windows_.empty() ? HeadInputs(FloatStream(), {}) : Inputs());
+    const bool as_head = tied && !windows_.empty() && matrices_.count(table) != 0;
+    RoundTensor(table, as_head ? HeadInputs(FloatStream(), {}) : Inputs());
     exact_ = Embedded(FindTensor(model_, Role::kTokenEmbedding, 0));
     rounded_ = Embedded(Current(table));
     for (uint32_t layer = 0; layer < model_.config.layers; ++layer) RoundLayer(layer);
-    if (!tied) RoundTensor({Role::kHead, 0}, HeadInputs(exact_, rounded_));
+    const TensorKey head(Role::kHead, 0);
+    if (matrices_.count(head) != 0) RoundTensor(head, HeadInputs(exact_, rounded_));
     return std::move(result_);
   }
 
@@ -94,12 +96,16 @@ class Rounder {
   void RoundLayer(uint32_t layer) {
     const LayerShape& shape = runner_.shape();
     const LayerWeights exact = FindLayer(model_, layer);
-    RoundTensor({Role::kQueryKeyValue, layer}, NormInputs(exact.attention_norm, exact_, rounded_));
+    RoundAfterNorm({Role::kQueryKeyValue, layer}, exact.attention_norm);
     Half(layer, {Role::kAttentionOutput, layer}, shape.query_width, shape.query_stride,
          &LayerRunner::Attention, &LayerRunner::attended);
-    RoundTensor({Role::kGateUp, layer}, NormInputs(exact.feed_forward_norm, exact_, rounded_));
+    RoundAfterNorm({Role::kGateUp, layer}, exact.feed_forward_norm);
     Half(layer, {Role::kDown, layer}, shape.hidden, shape.hidden_stride, &LayerRunner::FeedForward,
          &LayerRunner::hidden);
+  }
+
+  void RoundAfterNorm(const TensorKey& key, const Tensor& norm) {
+    if (matrices_.count(key) != 0) RoundTensor(key, NormInputs(norm, exact_, rounded_));
   }
 
   // Runs a half of the layer, rounds its last matrix and takes both streams through it.
@@ -116,12 +122,12 @@ class Rounder {
       const AlignedFloats stream = exact_[w];
       (runner_.*run)(exact, rows, exact_[w].data());
       const std::vector<float> before((runner_.*read)(), (runner_.*read)() + rows * stride);
+      if (matrices_.count(last) == 0) continue;
       AlignedFloats x = rounded_[w];
       (runner_.*run)(rounded, rows, x.data());
       AddInputs(before.data(), (runner_.*read)(), rows, stride, &inputs);
-      if (options_.make_up_stream)
-        inputs.changes.stream.Add(stream.data(), rounded_[w].data(), width_stride, (runner_.*read)(), stride,
-                                  rows);
+      inputs.changes.stream.Add(stream.data(), rounded_[w].data(), width_stride, (runner_.*read)(), stride,
+                                rows);
     }
     RoundTensor(last, inputs);
     rounded = CurrentLayer(layer);

@@ -17,9 +17,8 @@
 namespace cllm {
 
 struct RoundModelOptions {
-  double damping = 0.01;  // of the second moments, a share of their mean
-  bool make_up = true;    // for what earlier rounding changed in the inputs, and in the residual stream
-  bool make_up_stream = true;
+  double damping = 0.03;  // of the second moments, a share of their mean
+  bool make_up = true;  // for what earlier rounding changed in a matrix's inputs, and in the residual stream
   RoundingOptions rounding;                        // fine_bits is not looked at
   std::function<void(const TensorKey&)> progress;  // after each matrix; may be empty
 };

@@ -42,6 +42,29 @@ TEST_CASE("eval counts every token once and its three figures agree") {
   CHECK(Contains(plain.out, "perplexity"));
 }
 
+TEST_CASE("eval --compare: a line for each model, and a plot") {
+  const TemporaryDirectory folder;
+  const std::string text = folder.path() + "/text", plot = folder.path() + "/plot.svg";
+  WriteBytes(text, "The cat sat where the dog sat.");
+  const std::string model = WriteLetterModel(folder.path(), Dtype::kF32);
+  const std::string small = WriteLetterModel(folder.path(), Dtype::kI8);
+  const Finished finished =
+      RunProgram({"eval", "--compare", model, small, "--data", text, "--plot", plot, "--json"});
+  CAPTURE(finished.err);
+  REQUIRE(finished.exit_code == 0);
+  const auto json = nlohmann::json::parse(finished.out);
+  REQUIRE(json.size() == 2);
+  CHECK(json[0]["nats_per_token"] == Evaluate(model, text)["nats_per_token"]);
+  CHECK(json[1]["file_bytes"] == ReadBytes(small).size());
+  CHECK(json[1]["format"] == "int8");
+  CHECK(Contains(ReadBytes(plot), "letters8.cllm</text>"));
+  const Finished table = RunProgram({"eval", model, "--compare", small, "--data", text});
+  CHECK(Contains(table.out, "100.0%"));
+  CHECK(Contains(table.out, "+0.00%"));
+  CHECK(RunProgram({"eval", "--data", text}).exit_code == 2);
+  CHECK(RunProgram({"eval", model, "--data", text, "--plot", plot}).exit_code == 2);
+}
+
 TEST_CASE("eval refuses texts and windows that it cannot use") {
   const TemporaryDirectory folder;
   const std::string model = WriteLetterModel(folder.path(), Dtype::kF32, false);

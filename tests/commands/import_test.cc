@@ -54,5 +54,20 @@ TEST_CASE("import replaces a file in one step and keeps the old one where it fai
   CHECK(RunProgram({"digest", out, "--tokens", "4"}).exit_code == 0);
 }
 
+TEST_CASE("import with the tokenizer of a model") {
+  const TemporaryDirectory folder;
+  const std::string model = WriteLetterModel(folder.path(), Dtype::kF32);
+  const std::string gguf = folder.path() + "/m.gguf", back = folder.path() + "/back.cllm";
+  REQUIRE(RunProgram({"export", model, "--to", "gguf", "-o", gguf}).exit_code == 0);
+  REQUIRE(RunProgram({"import", gguf, "--tokenizer", model, "-o", back}).exit_code == 0);
+  const std::string text = folder.path() + "/text";
+  WriteBytes(text, "The cat sat.");
+  CHECK(RunProgram({"eval", back, "--data", text}).out == RunProgram({"eval", model, "--data", text}).out);
+  CHECK(RunProgram({"export", "--shape", "82k", "--to", "gguf", "-o", gguf}).exit_code == 0);
+  const Finished other = RunProgram({"import", gguf, "--tokenizer", model, "-o", back});
+  CHECK(other.exit_code == 1);
+  CHECK(Contains(other.err, "192"));
+}
+
 }  // namespace
 }  // namespace cllm::testing
