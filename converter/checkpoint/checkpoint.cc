@@ -87,6 +87,7 @@ Config ToConfig(const Architecture& architecture) {
   config.norm_epsilon = architecture.norm_epsilon;
   config.rope_pairs = architecture.rope_pairs;
   config.tied_head = architecture.tied_head;
+  config.variant = architecture.variant;
   return config;
 }
 
@@ -99,6 +100,26 @@ std::map<TensorKey, std::pair<uint32_t, uint32_t>> TensorShapes(const Architectu
     shapes[{place.role, place.layer}] = {shape.rows, shape.columns};
   }
   return shapes;
+}
+
+absl::Status CheckVariant(const Variant& variant) {
+  const struct {
+    const char* name;
+    float value;
+    bool may_be_zero;
+  } numbers[] = {{"logit_softcap", variant.logit_softcap, true},
+                 {"attention_softcap", variant.attention_softcap, true},
+                 {"attention_scale", variant.attention_scale, true},
+                 {"embedding_scale", variant.embedding_scale, false},
+                 {"residual_scale", variant.residual_scale, false},
+                 {"logit_scale", variant.logit_scale, false}};
+  for (const auto& [name, value, may_be_zero] : numbers) {
+    if ((std::isnormal(value) && value > 0) || (may_be_zero && value == 0)) continue;
+    return absl::InvalidArgumentError(absl::StrCat(name, " is ", value, "; it must be ",
+                                                   may_be_zero ? "0, for none, or " : "",
+                                                   "a positive, normal float"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckArchitecture(const Architecture& a) {
@@ -130,6 +151,14 @@ absl::Status CheckArchitecture(const Architecture& a) {
     return absl::InvalidArgumentError(
         absl::StrCat("heads * head_size is ", uint64_t{a.heads} * a.head_size, "; at most ", kMaxWidth));
   }
+  if (absl::Status status = CheckVariant(a.variant); !status.ok()) return status;
+  if (a.variant.rotary_size % 2 != 0 || a.variant.rotary_size >= a.head_size) {
+    return absl::InvalidArgumentError(absl::StrCat("rotary_size is ", a.variant.rotary_size,
+                                                   "; it must be even and below head_size, ", a.head_size));
+  }
+  if (a.variant.rope && a.variant.learned_positions) {
+    return absl::InvalidArgumentError("positions are either learned or rotate, not both");
+  }
   if (CheckConfig(ToConfig(a)) != CLLM_OK) {
     return absl::InvalidArgumentError(
         absl::StrCat("norm_epsilon is ", a.norm_epsilon, "; it must be a positive, normal float"));
@@ -138,10 +167,10 @@ absl::Status CheckArchitecture(const Architecture& a) {
     return absl::InvalidArgumentError(
         absl::StrCat("rope_theta is ", a.rope_theta, "; it must be at least 1"));
   }
-  if (!a.rope_turns.empty() && a.rope_turns.size() != a.head_size / 2) {
-    return absl::InvalidArgumentError(absl::StrCat("rope_turns has ", a.rope_turns.size(),
-                                                   " entries; head_size ", a.head_size, " needs ",
-                                                   a.head_size / 2));
+  const uint32_t rotary = a.variant.rotary(a.head_size);
+  if (!a.rope_turns.empty() && a.rope_turns.size() != rotary / 2) {
+    return absl::InvalidArgumentError(absl::StrCat("rope_turns has ", a.rope_turns.size(), " entries; ",
+                                                   rotary, " rotating elements of a head need ", rotary / 2));
   }
   return absl::OkStatus();
 }

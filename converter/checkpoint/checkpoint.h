@@ -16,7 +16,7 @@
 
 namespace cllm {
 
-// The architecture, Llama family. Owns what runtime's Config only points to.
+// The architecture: Llama's, but for the variant. Owns what runtime's Config only points to.
 struct Architecture {
   uint32_t vocabulary_size = 0;
   uint32_t context = 0;
@@ -29,8 +29,9 @@ struct Architecture {
   float norm_epsilon = 1e-5f;
   RopePairs rope_pairs = RopePairs::kAdjacent;
   double rope_theta = 10000.0;       // used when rope_turns is empty
-  std::vector<uint64_t> rope_turns;  // [head_size / 2] fractions of 2^64 of a turn a position
+  std::vector<uint64_t> rope_turns;  // [rotary / 2] fractions of 2^64 of a turn a position
   bool tied_head = true;
+  Variant variant;
 };
 
 // Tokenizer tables as the converter makes or reads them; converter/tokenizer turns them into the file's.
@@ -62,8 +63,8 @@ struct FloatTensor {
   std::vector<float> values;  // [rows][columns]
 };
 
-// A tensor's place: role and layer (0 outside the layers). gate_up is [2 hidden][width] here: all gate rows,
-// then all up rows.
+// A tensor's place: role and layer (0 outside the layers). gate_up, and so its bias, is [2 hidden][width]
+// here: all gate rows, then all up rows; without a gate [hidden][width].
 using TensorKey = std::pair<Role, uint32_t>;
 
 struct Checkpoint {
@@ -76,9 +77,9 @@ struct Checkpoint {
 // "layers.3.gate_up", "token_embedding".
 std::string TensorName(const TensorKey& key);
 
-// rope_turns for an unscaled RoPE: theta^(-2 i / head_size) / (2 pi) turns, rounded to 2^-64. In integers,
+// rope_turns for an unscaled RoPE: theta^(-2 i / rotary) / (2 pi) turns, rounded to 2^-64. In integers,
 // so that every host gives the same bits. theta: finite, at least 1.
-std::vector<uint64_t> RopeTurns(double theta, uint32_t head_size);
+std::vector<uint64_t> RopeTurns(double theta, uint32_t rotary);
 
 // What tensors a configuration has, with their unpadded shapes, sorted by key.
 std::map<TensorKey, std::pair<uint32_t, uint32_t>> TensorShapes(const Architecture& architecture);

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "converter/checkpoint/variant.h"
 #include "converter/commands/commands.h"
 #include "converter/commands/files.h"
 #include "converter/commands/options.h"
@@ -33,9 +34,13 @@ void PrintConfiguration(const ModelReport& report) {
   absl::PrintF("  parameters    %s\n", Grouped(info.parameters));
   absl::PrintF("  architecture  %u layers, %u wide, %u heads of %u (%u for keys and values), hidden %u\n",
                info.layers, info.width, info.heads, info.head_size, info.kv_heads, info.hidden);
-  absl::PrintF("                RMS norm (epsilon %g), SwiGLU, RoPE on %s pairs, %s head\n",
-               report.norm_epsilon, report.rope_pairs == RopePairs::kAdjacent ? "adjacent" : "half-way",
+  absl::PrintF("                %s (epsilon %g), %s, RoPE on %s pairs, %s head\n",
+               NormWords(report.variant.norm), report.norm_epsilon, FeedForwardWords(report.variant),
+               report.rope_pairs == RopePairs::kAdjacent ? "adjacent" : "half-way",
                info.tied_head ? "tied" : "untied");
+  if (const std::string words = SwitchWords(report.variant); !words.empty()) {
+    absl::PrintF("                %s\n", words);
+  }
   absl::PrintF("  context       %u tokens\n", info.context);
   absl::PrintF("  tokenizer     %s, %u tokens, begin %s, end %s\n", report.tokenizer, info.vocabulary_size,
                TokenWords(info.begin_token), TokenWords(info.end_token));

@@ -38,6 +38,9 @@ absl::Status CheckAndRun(const CLI::App& app, Options options) {
     if (const std::string set = FirstSet(options.shape); !options.init.empty() && !set.empty()) {
       throw CLI::ValidationError("--init", "brings its own shape: leave " + set + " out");
     }
+    if (const std::string set = FirstSet(options.architecture); !options.init.empty() && !set.empty()) {
+      throw CLI::ValidationError("--init", "brings its own architecture: leave " + set + " out");
+    }
     if (options.patience != 0 && options.evaluate_every == 0) {
       throw CLI::ValidationError("--patience", "counts evaluations: give --evaluate-every too");
     }
@@ -127,6 +130,7 @@ Command AddTrain(CLI::App& program) {
                   "start from this model: its shape, vocabulary and weights, and the recipe of --config")
       ->type_name("MODEL");
   AddShapeOptions(app, &options->shape);
+  AddArchitectureOptions(app, &options->architecture);
   AddRecipeOptions(app, &options->recipe);
   AddCount(app, "--evaluate-every", &options->evaluate_every, 1, 1u << 30,
            "steps between evaluations; the model written is then the best of them", "only at the end");

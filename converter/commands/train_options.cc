@@ -45,6 +45,7 @@ std::string RunDescription(const TrainCommandOptions& options, const std::vector
                                       {"evaluate_every", options.evaluate_every},
                                       {"patience", options.patience},
                                       {"shape", ShapeJson(options.shape)},
+                                      {"architecture", ArchitectureJson(options.architecture)},
                                       {"recipe", RecipeJson(options.recipe)},
                                       {"init", Absolute(options.init)},
                                       {"log", Absolute(options.log)},
@@ -77,6 +78,7 @@ absl::Status ReadRunDescription(absl::string_view json, TrainCommandOptions* opt
     run.at("evaluate_every").get_to(options->evaluate_every);
     run.at("patience").get_to(options->patience);
     ReadShapeJson(run.value("shape", nlohmann::json::object()), &options->shape);
+    ReadArchitectureJson(run.value("architecture", nlohmann::json::object()), &options->architecture);
     ReadRecipeJson(run.at("recipe"), &options->recipe);
     run.at("init").get_to(options->init);
     run.at("log").get_to(options->log);
@@ -111,6 +113,7 @@ Provenance MakeProvenance(const TrainCommandOptions& options, uint32_t steps, co
       {"validation_fraction", options.validation_fraction}};
   if (options.order != "random") recipe["order"] = options.order;
   recipe.update(ShapeJson(options.shape));
+  recipe.update(ArchitectureJson(options.architecture));
   recipe.update(RecipeJson(options.recipe));
   if (options.minutes > 0) {
     recipe["minutes"] = options.minutes;

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "converter/checkpoint/checkpoint.h"
+#include "converter/commands/train_architecture.h"
 #include "converter/commands/train_recipe.h"
 #include "converter/commands/train_shape.h"
 #include "converter/data/data_files.h"
@@ -29,6 +30,7 @@ struct TrainCommandOptions {
   uint32_t every = 500, keep = 3;
   uint32_t evaluate_every = 0, patience = 0;
   ShapeOptions shape;
+  ArchitectureOptions architecture;
   RecipeOptions recipe;
   std::string init;                 // a model to start from
   std::string log;                  // JSON lines

@@ -106,10 +106,13 @@ absl::Status TrainAndWrite(const Options& options, const TrainOptions& train, Ch
 absl::StatusOr<Checkpoint> FreshCheckpoint(const Options& options, const Configuration& configuration,
                                            const TokenizerTables& tokenizer) {
   Architecture architecture = configuration.architecture;
+  ApplyTo(options.architecture, &architecture);
   if (absl::Status status = ApplyTo(options.shape, &architecture); !status.ok()) return status;
   architecture.vocabulary_size = static_cast<uint32_t>(tokenizer.pieces.size());
   if (absl::Status status = CheckArchitecture(architecture); !status.ok()) return status;
-  Checkpoint initial = InitialCheckpoint(architecture, options.seed, configuration.recipe.initial);
+  Initialization first_weights = configuration.recipe.initial;
+  ApplyTo(options.architecture, &first_weights);
+  Checkpoint initial = InitialCheckpoint(architecture, options.seed, first_weights);
   initial.tokenizer = tokenizer;
   return initial;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "converter/checkpoint/variant.h"
 #include "converter/export/gguf_file.h"
 #include "converter/export/gguf_tokenizer.h"
 
@@ -124,6 +125,7 @@ void AddTensors(const Checkpoint& checkpoint, GgufFile* file) {
 absl::Status ExportGguf(const Checkpoint& checkpoint, const std::string& path) {
   if (absl::Status status = CheckCheckpoint(checkpoint); !status.ok()) return status;
   const Architecture& a = checkpoint.architecture;
+  if (absl::Status status = CheckIsLlama(a, "GGUF"); !status.ok()) return status;
   const std::vector<uint64_t> turns =
       a.rope_turns.empty() ? RopeTurns(a.rope_theta, a.head_size) : a.rope_turns;
   const double base = a.rope_turns.empty() ? a.rope_theta : RopeBase(turns, a.head_size);

@@ -26,7 +26,7 @@ Offset<flatbuffers::String> AddString(FlatBufferBuilder* builder, const std::str
 
 Offset<schema::Config> AddConfig(FlatBufferBuilder* builder, const Architecture& a) {
   const std::vector<uint64_t> turns =
-      a.rope_turns.empty() ? RopeTurns(a.rope_theta, a.head_size) : a.rope_turns;
+      a.rope_turns.empty() ? RopeTurns(a.rope_theta, a.variant.rotary(a.head_size)) : a.rope_turns;
   const auto stored_turns = builder->CreateVector(turns);
   schema::ConfigBuilder config(*builder);
   config.add_vocabulary_size(a.vocabulary_size);
@@ -38,9 +38,25 @@ Offset<schema::Config> AddConfig(FlatBufferBuilder* builder, const Architecture&
   config.add_head_size(a.head_size);
   config.add_hidden(a.hidden);
   config.add_norm_epsilon(a.norm_epsilon);
-  config.add_position(static_cast<schema::Position>(a.rope_pairs));
+  config.add_position(a.variant.rope                ? static_cast<schema::Position>(a.rope_pairs)
+                      : a.variant.learned_positions ? schema::Position::learned
+                                                    : schema::Position::none);
+  config.add_rotary_size(a.variant.rotary_size);
   config.add_rope_turns(stored_turns);
   config.add_tied_head(a.tied_head);
+  config.add_norm(static_cast<schema::Norm>(a.variant.norm));
+  config.add_activation(static_cast<schema::Activation>(a.variant.activation));
+  config.add_gated(a.variant.gated);
+  config.add_query_key_value_bias(a.variant.query_key_value_bias);
+  config.add_attention_output_bias(a.variant.attention_output_bias);
+  config.add_feed_forward_bias(a.variant.feed_forward_bias);
+  config.add_query_key_norm(a.variant.query_key_norm);
+  config.add_logit_softcap(a.variant.logit_softcap);
+  config.add_attention_softcap(a.variant.attention_softcap);
+  config.add_attention_scale(a.variant.attention_scale);
+  config.add_embedding_scale(a.variant.embedding_scale);
+  config.add_residual_scale(a.variant.residual_scale);
+  config.add_logit_scale(a.variant.logit_scale);
   return config.Finish();
 }
 

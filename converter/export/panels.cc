@@ -20,10 +20,10 @@ constexpr double kSmallestScale = 0x1p-50;
 // The unpadded row that stored row `row` holds, or kNoRow.
 uint32_t SourceRow(const Config& config, Role role, uint64_t row) {
   if (role != Role::kGateUp) return row < ShapeOf(config, role).rows ? static_cast<uint32_t>(row) : kNoRow;
-  const uint64_t panel = row / kPanel;
-  const uint64_t source = panel / 2 * kPanel + row % kPanel;
+  const uint64_t inputs = config.variant.feed_forward_inputs(), panel = row / kPanel;
+  const uint64_t source = panel / inputs * kPanel + row % kPanel;
   if (source >= config.hidden) return kNoRow;
-  return static_cast<uint32_t>(panel % 2 == 0 ? source : config.hidden + source);
+  return static_cast<uint32_t>(panel % inputs * config.hidden + source);
 }
 
 // Where an element lies: base/layout.h.
@@ -43,6 +43,21 @@ unsigned I4Shift(uint64_t column) { return column % 8 < 4 ? 0 : 4; }
 uint64_t I4GroupPlace(uint64_t row, uint64_t column, uint64_t columns) {
   const uint64_t group = column / kI4Group;
   return (row / kPanel * I4Groups(columns) / 2 + group / 2) * 2 * kPanel + row % kPanel * 2 + group % 2;
+}
+
+// Calls body(at, source) for each hidden unit's gate and up: where it is stored, and where it is unpadded.
+template <class Body>
+void ForGateUp(const Config& config, const Body& body) {
+  for (uint64_t row = 0; row < StoredRows(config, Role::kGateUp); ++row) {
+    const uint32_t source = SourceRow(config, Role::kGateUp, row);
+    if (source != kNoRow) body(row, source);
+  }
+}
+
+std::string PackGateUpBias(const Config& config, const FloatTensor& bias) {
+  std::vector<float> stored(StoredRows(config, Role::kGateUp));
+  ForGateUp(config, [&](uint64_t at, uint32_t source) { stored[at] = bias.values[source]; });
+  return std::string(reinterpret_cast<const char*>(stored.data()), stored.size() * sizeof(float));
 }
 
 // Panels of Stored, each element convert(value).
@@ -121,9 +136,13 @@ uint16_t WeightScale(float max_absolute) {
 }
 
 std::string PackTensor(const Config& config, Role role, const FloatTensor& tensor, Dtype format) {
+  if (role == Role::kGateUpBias) return PackGateUpBias(config, tensor);
   if (IsVector(role)) {
     std::string bytes(StoredBytes(config, role, Dtype::kF32), '\0');
-    std::memcpy(bytes.data(), tensor.values.data(), tensor.values.size() * sizeof(float));
+    for (uint64_t row = 0; row < tensor.rows; ++row) {
+      std::memcpy(&bytes[row * PaddedRow(tensor.columns) * sizeof(float)],
+                  &tensor.values[row * tensor.columns], tensor.columns * sizeof(float));
+    }
     return bytes;
   }
   switch (format) {
@@ -154,8 +173,18 @@ void AddAdapter(const Adapter& adapter, uint32_t columns, uint64_t stored_rows, 
 FloatTensor UnpackTensor(const Config& config, Role role, const Tensor& stored, const Adapter& adapter) {
   FloatTensor tensor = {stored.rows, stored.columns, {}};
   tensor.values.resize(uint64_t{stored.rows} * stored.columns);
+  if (role == Role::kGateUpBias) {
+    ForGateUp(config, [&](uint64_t at, uint32_t source) {
+      tensor.values[source] = static_cast<const float*>(stored.data)[at];
+    });
+    return tensor;
+  }
   if (IsVector(role)) {
-    std::memcpy(tensor.values.data(), stored.data, tensor.values.size() * sizeof(float));
+    for (uint64_t row = 0; row < stored.rows; ++row) {
+      std::memcpy(&tensor.values[row * stored.columns],
+                  static_cast<const float*>(stored.data) + row * PaddedRow(stored.columns),
+                  stored.columns * sizeof(float));
+    }
     return tensor;
   }
   const auto* floats = static_cast<const float*>(stored.data);

@@ -10,8 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "converter/import/hugging_face_families.h"
 #include "converter/import/llama_tensors.h"
 #include "converter/import/mapped_file.h"
 #include "converter/import/safetensors.h"
@@ -34,73 +35,13 @@ absl::StatusOr<Json> ReadJson(const std::string& path) {
   return json;
 }
 
-// The value under a key, or null.
-const Json& Get(const Json& object, const char* key) {
-  static const Json* const null = new Json();
-  const auto found = object.find(key);
-  return found == object.end() ? *null : *found;
-}
-
-double NumberOr(const Json& object, const char* key, double fallback) {
-  const Json& value = Get(object, key);
-  return value.is_number() ? value.get<double>() : fallback;
-}
-
-bool IsTrue(const Json& object, const char* key) { return Get(object, key) == Json(true); }
-
-// fallback 0: there must be one.
-absl::Status TakeCount(const Json& config, const char* key, uint32_t fallback, uint32_t* out) {
-  const Json& value = Get(config, key);
-  if (value.is_null() && fallback != 0) {
-    *out = fallback;
-    return absl::OkStatus();
-  }
-  if (!value.is_number_unsigned() || value.get<uint64_t>() > std::numeric_limits<uint32_t>::max())
-    return Wrong(key, " is missing, or no whole number");
-  *out = value.get<uint32_t>();
-  return absl::OkStatus();
-}
-
-absl::Status CheckKind(const Json& config) {
-  const Json& type = Get(config, "model_type");
-  if (type != "llama" && type != "mistral")
-    return Wrong("model_type is ", type.dump(), "; llama and mistral are supported so far");
-  const Json& activation = Get(config, "hidden_act");
-  if (!activation.is_null() && activation != "silu")
-    return Wrong("hidden_act is ", activation.dump(), "; only \"silu\" is supported");
-  for (const char* bias : {"attention_bias", "mlp_bias"}) {
-    if (IsTrue(config, bias)) return Wrong(bias, " is true, which is not supported");
-  }
-  const Json& window = Get(config, "sliding_window");
-  if (window.is_number() && window.get<double>() < NumberOr(config, "max_position_embeddings", 0))
-    return Wrong("sliding_window is ", window.dump(), ", less than the context, which is not supported");
-  return absl::OkStatus();
-}
-
-absl::Status TakeSizes(const Json& config, Architecture* a) {
-  const struct {
-    const char* key;
-    uint32_t* out;
-  } counts[] = {{"vocab_size", &a->vocabulary_size}, {"max_position_embeddings", &a->context},
-                {"hidden_size", &a->width},          {"num_hidden_layers", &a->layers},
-                {"num_attention_heads", &a->heads},  {"intermediate_size", &a->hidden}};
-  for (const auto& count : counts) {
-    if (absl::Status status = TakeCount(config, count.key, 0, count.out); !status.ok()) return status;
-  }
-  if (a->heads == 0) return Wrong("num_attention_heads is 0");
-  if (absl::Status s = TakeCount(config, "num_key_value_heads", a->heads, &a->kv_heads); !s.ok()) return s;
-  if (absl::Status s = TakeCount(config, "head_dim", a->width / a->heads, &a->head_size); !s.ok()) return s;
-  a->norm_epsilon = static_cast<float>(NumberOr(config, "rms_norm_eps", 1e-6));
-  a->rope_pairs = RopePairs::kHalves;
-  return CheckArchitecture(*a);
-}
-
 // By how much Llama 3 slows the pair whose wave has this length in positions: not at all where it is short,
 // by `factor` where it is long, and something between (the frequency's own blend) on the way.
 double Llama3Slowing(const Json& scaling, double wavelength) {
-  const double factor = NumberOr(scaling, "factor", 8),
-               context = NumberOr(scaling, "original_max_position_embeddings", 8192);
-  const double low = NumberOr(scaling, "low_freq_factor", 1), high = NumberOr(scaling, "high_freq_factor", 4);
+  const double factor = JsonNumberOr(scaling, "factor", 8),
+               context = JsonNumberOr(scaling, "original_max_position_embeddings", 8192);
+  const double low = JsonNumberOr(scaling, "low_freq_factor", 1),
+               high = JsonNumberOr(scaling, "high_freq_factor", 4);
   if (wavelength < context / high) return 1;
   if (wavelength > context / low) return factor;
   const double blend = (context / wavelength - low) / (high - low);
@@ -109,20 +50,21 @@ double Llama3Slowing(const Json& scaling, double wavelength) {
 
 // Newer files have theta and scaling in "rope_parameters", older ones theta beside "rope_scaling".
 absl::Status TakeRope(const Json& config, Architecture* a) {
-  const Json& newer = Get(config, "rope_parameters");
-  const Json& scaling = newer.is_object() ? newer : Get(config, "rope_scaling");
-  a->rope_theta = NumberOr(newer.is_object() ? newer : config, "rope_theta", 10000);
+  if (!a->variant.rope) return absl::OkStatus();
+  const Json& newer = JsonAt(config, "rope_parameters");
+  const Json& scaling = newer.is_object() ? newer : JsonAt(config, "rope_scaling");
+  a->rope_theta = JsonNumberOr(newer.is_object() ? newer : config, "rope_theta", 10000);
   if (!std::isfinite(a->rope_theta) || a->rope_theta < 1) return Wrong("rope_theta is ", a->rope_theta);
   a->rope_turns = RopeTurns(a->rope_theta, a->head_size);
   if (!scaling.is_object()) return absl::OkStatus();
-  const Json& kind = scaling.contains("rope_type") ? Get(scaling, "rope_type") : Get(scaling, "type");
+  const Json& kind = scaling.contains("rope_type") ? JsonAt(scaling, "rope_type") : JsonAt(scaling, "type");
   if (kind == "default") return absl::OkStatus();
   if (kind != "linear" && kind != "llama3")
     return Wrong("the RoPE is scaled by ", kind.dump(), "; linear and llama3 are supported so far");
   for (uint64_t& turns : a->rope_turns) {
     const double before = static_cast<double>(turns);
     const double slowing =
-        kind == "linear" ? NumberOr(scaling, "factor", 1) : Llama3Slowing(scaling, 0x1p64 / before);
+        kind == "linear" ? JsonNumberOr(scaling, "factor", 1) : Llama3Slowing(scaling, 0x1p64 / before);
     if (!std::isfinite(slowing) || slowing < 1) return Wrong("the factor of the RoPE is ", slowing);
     if (slowing > 1) turns = static_cast<uint64_t>(std::round(before / slowing));
   }
@@ -139,7 +81,7 @@ absl::StatusOr<std::vector<std::string>> WeightFiles(const std::string& folder) 
   const absl::StatusOr<Json> json = ReadJson(index);
   if (!json.ok()) return json.status();
   std::set<std::string> names;
-  for (const auto& [tensor, file] : Get(*json, "weight_map").items()) {
+  for (const auto& [tensor, file] : JsonAt(*json, "weight_map").items()) {
     const std::string name = file.is_string() ? file.get<std::string>() : "";
     if (name.empty() || name.find('/') != std::string::npos)
       return Wrong(index, " names no file for ", tensor);
@@ -150,21 +92,23 @@ absl::StatusOr<std::vector<std::string>> WeightFiles(const std::string& folder) 
 }
 
 // One file after the other, so that no more than one is mapped.
-absl::Status TakeWeights(const std::string& folder, bool tied, Checkpoint* checkpoint) {
+absl::Status TakeWeights(const std::string& folder, const Json& config, Checkpoint* checkpoint) {
+  const bool tied = IsHuggingFaceHeadTied(config);
   const absl::StatusOr<std::vector<std::string>> files = WeightFiles(folder);
   if (!files.ok()) return files.status();
   checkpoint->architecture.tied_head = false;
-  std::map<std::string, LlamaPart> parts = LlamaParts(checkpoint->architecture, kHuggingFaceNames);
+  std::map<std::string, LlamaPart> parts = HuggingFaceParts(config, checkpoint->architecture);
   for (const std::string& path : *files) {
     const absl::StatusOr<MappedFile> file = MappedFile::Open(path, "a safetensors file");
     if (!file.ok()) return file.status();
     const auto tensors = ParseSafetensors(file->bytes(), path);
     if (!tensors.ok()) return tensors.status();
-    for (const auto& [name, tensor] : *tensors) {
+    for (const auto& [full_name, tensor] : *tensors) {
+      const std::string name(absl::StripPrefix(full_name, "transformer."));
       const auto part = parts.find(name);
       if (part == parts.end()) {
-        if (absl::EndsWith(name, ".rotary_emb.inv_freq")) continue;  // follows from the configuration
-        return Wrong(path, ": tensor ", name, " is there twice, or has no place in a Llama");
+        if (IsHuggingFaceBuffer(name)) continue;
+        return Wrong(path, ": tensor ", name, " is there twice, or has no place in its family");
       }
       if (!tied || name != kHuggingFaceNames.head) {
         absl::Status status =
@@ -202,12 +146,10 @@ absl::StatusOr<Checkpoint> ImportHuggingFace(const std::string& folder) {
   const absl::StatusOr<Json> config = ReadJson(folder + "/config.json");
   if (!config.ok()) return config.status();
   Checkpoint checkpoint;
-  absl::Status status = CheckKind(*config);
-  if (status.ok()) status = TakeSizes(*config, &checkpoint.architecture);
+  absl::Status status = TakeHuggingFaceSizes(*config, &checkpoint.architecture);
   if (status.ok()) status = TakeRope(*config, &checkpoint.architecture);
   if (!status.ok()) return Wrong(folder, "/config.json: ", status.message());
-  if (status = TakeWeights(folder, IsTrue(*config, "tie_word_embeddings"), &checkpoint); !status.ok())
-    return status;
+  if (status = TakeWeights(folder, *config, &checkpoint); !status.ok()) return status;
   if (status = TakeTokenizer(folder, &checkpoint); !status.ok()) return status;
   checkpoint.provenance.source = absl::StrCat(
       "Hugging Face folder ", std::filesystem::absolute(folder).lexically_normal().filename().string());

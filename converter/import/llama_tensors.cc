@@ -1,6 +1,5 @@
 #include "converter/import/llama_tensors.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -53,16 +52,24 @@ std::map<std::string, LlamaPart> LlamaParts(const Architecture& a, const LlamaNa
 absl::Status PlaceTensor(const std::string& name, const LlamaPart& part, uint64_t rows, uint64_t columns,
                          const std::vector<float>& values, Checkpoint* checkpoint) {
   const auto [all_rows, all_columns] = ShapeOf(ToConfig(checkpoint->architecture), part.key.first);
-  if (rows != part.rows || columns != all_columns) {
+  const uint64_t part_columns = part.columns != 0 ? part.columns : all_columns;
+  const uint64_t wanted_rows = part.transposed ? part_columns : part.rows;
+  const uint64_t wanted_columns = part.transposed ? part.rows : part_columns;
+  if (rows != wanted_rows || columns != wanted_columns) {
     return absl::InvalidArgumentError(absl::StrCat("tensor ", name, " is ", rows, " x ", columns,
-                                                   "; its configuration calls for ", part.rows, " x ",
-                                                   all_columns));
+                                                   "; its configuration calls for ", wanted_rows, " x ",
+                                                   wanted_columns));
   }
   FloatTensor& to = checkpoint->tensors[part.key];
   to.rows = all_rows;
   to.columns = all_columns;
   to.values.resize(uint64_t{all_rows} * all_columns);
-  std::copy(values.begin(), values.end(), to.values.begin() + static_cast<int64_t>(part.first * columns));
+  for (uint64_t row = 0; row < part.rows; ++row) {
+    float* out = &to.values[(part.first + row) * all_columns + part.first_column];
+    for (uint64_t k = 0; k < part_columns; ++k) {
+      out[k] = values[part.transposed ? k * part.rows + row : row * part_columns + k] + part.added;
+    }
+  }
   return absl::OkStatus();
 }
 

@@ -1,4 +1,4 @@
-// Room: converter/import. The tensors of a Llama-family checkpoint under other people's names.
+// Room: converter/import. The tensors of a checkpoint under other people's names.
 #ifndef CLLM_CONVERTER_IMPORT_LLAMA_TENSORS_H_
 #define CLLM_CONVERTER_IMPORT_LLAMA_TENSORS_H_
 
@@ -21,17 +21,21 @@ struct LlamaNames {
 extern const LlamaNames kGgufNames;         // llama.cpp
 extern const LlamaNames kHuggingFaceNames;  // transformers' LlamaForCausalLM
 
-// Where a tensor goes: `rows` rows, from `first` on, of a tensor of the checkpoint.
+// Where a tensor goes: `rows` rows, from `first` on, of a tensor of the checkpoint; or of a vector as many
+// columns, from `first_column` on, of row `first`.
 struct LlamaPart {
   TensorKey key;
   uint32_t first, rows;
+  uint32_t first_column = 0, columns = 0;  // of vectors; 0: all
+  bool transposed = false;                 // there it is [columns][rows]
+  float added = 0.0f;                      // to each value
 };
 
-// By the format's name. Without the head if it is tied.
+// By the format's name. Without the head if it is tied; without vectors that Llama has not.
 std::map<std::string, LlamaPart> LlamaParts(const Architecture& architecture, const LlamaNames& names);
 
-// Puts the values [rows][columns] of the tensor `name` into its place. Errors name the tensor and both
-// shapes.
+// Puts the values [rows][columns] of the tensor `name`, as they are there, into its place. Errors name the
+// tensor and both shapes.
 absl::Status PlaceTensor(const std::string& name, const LlamaPart& part, uint64_t rows, uint64_t columns,
                          const std::vector<float>& values, Checkpoint* checkpoint);
 

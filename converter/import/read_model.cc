@@ -19,8 +19,9 @@ Architecture ToArchitecture(const Config& config) {
   a.hidden = config.hidden;
   a.norm_epsilon = config.norm_epsilon;
   a.rope_pairs = config.rope_pairs;
-  a.rope_turns.assign(config.rope_turns, config.rope_turns + config.head_size / 2);
+  a.rope_turns.assign(config.rope_turns, config.rope_turns + config.variant.rotary(config.head_size) / 2);
   a.tied_head = config.tied_head;
+  a.variant = config.variant;
   return a;
 }
 

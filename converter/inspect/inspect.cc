@@ -101,6 +101,7 @@ void ReportHead(const ModelFile& file, ModelReport* report) {
   report->format_minor = head.format_minor();
   report->norm_epsilon = file.model().config.norm_epsilon;
   report->rope_pairs = file.model().config.rope_pairs;
+  report->variant = file.model().config.variant;
   report->tokenizer = TokenizerKindName(file.model().tokenizer.kind);
   if (const schema::Provenance* provenance = head.provenance()) {
     report->source = TextOf(provenance->source());

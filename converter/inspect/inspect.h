@@ -36,6 +36,7 @@ struct ModelReport {
   cllm_model_info info;
   float norm_epsilon;
   RopePairs rope_pairs;
+  Variant variant;
   std::string tokenizer;  // as TokenizerKindName gives it
   std::string source;
   std::string licence;

@@ -1,3 +1,4 @@
+#include "converter/checkpoint/variant.h"
 #include "converter/export/weight_formats.h"
 #include "converter/inspect/device.h"
 #include "converter/inspect/inspect.h"
@@ -23,6 +24,23 @@ Json ConfigJson(const ModelReport& report) {
           {"norm_epsilon", report.norm_epsilon},
           {"rope_pairs", report.rope_pairs == RopePairs::kAdjacent ? "adjacent" : "halves"},
           {"tied_head", info.tied_head != 0},
+          {"norm", NormWords(report.variant.norm)},
+          {"activation", ActivationNames()[static_cast<size_t>(report.variant.activation)]},
+          {"gated", report.variant.gated},
+          {"position", report.variant.rope                ? "rope"
+                       : report.variant.learned_positions ? "learned"
+                                                          : "none"},
+          {"rotary_size", report.variant.rotary(info.head_size)},
+          {"query_key_value_bias", report.variant.query_key_value_bias},
+          {"attention_output_bias", report.variant.attention_output_bias},
+          {"feed_forward_bias", report.variant.feed_forward_bias},
+          {"query_key_norm", report.variant.query_key_norm},
+          {"logit_softcap", report.variant.logit_softcap},
+          {"attention_softcap", report.variant.attention_softcap},
+          {"attention_scale", report.variant.attention_scale},
+          {"embedding_scale", report.variant.embedding_scale},
+          {"residual_scale", report.variant.residual_scale},
+          {"logit_scale", report.variant.logit_scale},
           {"weights", FormatName(static_cast<Dtype>(info.weight_format))}};
 }
 

@@ -10,22 +10,22 @@ LayerRunner::LayerRunner(const Model& model, size_t rows)
       normed_(rows * shape_.width_stride),
       query_key_value_(rows * shape_.qkv_stride),
       attended_(rows * shape_.query_stride),
-      gate_up_(rows * 2 * shape_.hidden_stride),
+      gate_up_(rows * shape_.inputs() * shape_.hidden_stride),
       hidden_(rows * shape_.hidden_stride),
       angles_(rows * shape_.head_size),
       context_(static_cast<size_t>(PaddedRow(rows))),
       keys_(shape_.kv_heads * context_ * shape_.head_size),
       values_(keys_.size()) {
   for (uint32_t position = 0; position < rows; ++position) {
-    RopeAngles(model.config.rope_turns, shape_.head_size / 2, position,
+    RopeAngles(model.config.rope_turns, shape_.rotary() / 2, position,
                angles_.data() + position * shape_.head_size);
   }
 }
 
-AlignedFloats LayerRunner::Embed(const Tensor& embedding, const std::vector<uint32_t>& tokens) const {
-  AlignedFloats x(tokens.size() * shape_.width_stride);
+AlignedFloats LayerRunner::Embed(const Embeddings& embeddings, const std::vector<uint32_t>& tokens) const {
+  AlignedFloats x(tokens.size() * shape_.width_stride), row(shape_.width_stride);
   for (size_t r = 0; r < tokens.size(); ++r)
-    EmbedToken(embedding, tokens[r], x.data() + r * shape_.width_stride);
+    EmbedToken(embeddings, shape_, tokens[r], r, x.data() + r * shape_.width_stride, row.data());
   return x;
 }
 
@@ -34,29 +34,27 @@ void LayerRunner::Attention(const LayerWeights& weights, size_t rows, float* x) 
   const KvCache cache = {{keys_.data(), values_.data()}, {}, context_};
   Crew crew(nullptr);
   AttentionHalf(weights, shape_, {&run, 1, 0, rows},
-                {x,
-                 x,
-                 normed_.data(),
-                 nullptr,
+                {{{x, normed_.data(), nullptr, nullptr}, x, {}},
                  query_key_value_.data(),
+                 nullptr,
+                 attended_.data(),
                  attended_.data(),
                  nullptr,
                  angles_.data(),
                  cache,
-                 {},
                  {}},
                 crew);
 }
 
 void LayerRunner::FeedForward(const LayerWeights& weights, size_t rows, float* x) {
   Crew crew(nullptr);
-  FeedForwardHalf(weights, shape_, rows, {x, x, normed_.data(), nullptr, gate_up_.data(), hidden_.data(), {}},
-                  crew);
+  FeedForwardHalf(weights, shape_, rows,
+                  {{{x, normed_.data(), nullptr, nullptr}, x, {}}, gate_up_.data(), hidden_.data()}, crew);
 }
 
-void LayerRunner::Norm(const Tensor& norm, size_t rows, const float* x) {
+void LayerRunner::Norm(const float* norm, size_t rows, const float* x) {
   Crew crew(nullptr);
-  NormRows(norm, shape_, rows, x, normed_.data(), nullptr, crew);
+  NormRows(norm, shape_, rows, {x, normed_.data(), nullptr, nullptr}, crew);
 }
 
 }  // namespace cllm

@@ -22,13 +22,13 @@ class LayerRunner {
   const LayerShape& shape() const { return shape_; }
 
   // The residual stream before the first layer.
-  AlignedFloats Embed(const Tensor& embedding, const std::vector<uint32_t>& tokens) const;
+  AlignedFloats Embed(const Embeddings& embeddings, const std::vector<uint32_t>& tokens) const;
 
   // x goes on by half a layer. Afterwards normed() and attended() or hidden() are what its matrices read.
   void Attention(const LayerWeights& weights, size_t rows, float* x);
   void FeedForward(const LayerWeights& weights, size_t rows, float* x);
   // Only normed().
-  void Norm(const Tensor& norm, size_t rows, const float* x);
+  void Norm(const float* norm, size_t rows, const float* x);
 
   const float* normed() const { return normed_.data(); }
   const float* attended() const { return attended_.data(); }

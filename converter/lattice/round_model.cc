@@ -36,8 +36,10 @@ class Rounder {
     // itself.
     const bool as_head = tied && !windows_.empty() && matrices_.count(table) != 0;
     RoundTensor(table, as_head ? HeadInputs(FloatStream(), {}) : Inputs());
-    exact_ = Embedded(FindTensor(model_, Role::kTokenEmbedding, 0));
-    rounded_ = Embedded(Current(table));
+    const TensorKey positions(Role::kPositionEmbedding, 0);
+    RoundTensor(positions, Inputs());
+    exact_ = Embedded(FloatEmbeddings());
+    rounded_ = Embedded({Current(table), Current(positions)});
     for (uint32_t layer = 0; layer < model_.config.layers; ++layer) RoundLayer(layer);
     const TensorKey head(Role::kHead, 0);
     if (matrices_.count(head) != 0) RoundTensor(head, HeadInputs(exact_, rounded_));
@@ -51,14 +53,18 @@ class Rounder {
     return rows;
   }
 
-  Stream Embedded(const Tensor& table) const {
+  Embeddings FloatEmbeddings() const {
+    return {FindTensor(model_, Role::kTokenEmbedding, 0), FindTensor(model_, Role::kPositionEmbedding, 0)};
+  }
+
+  Stream Embedded(const Embeddings& embeddings) const {
     Stream stream;
-    for (const std::vector<uint32_t>& window : windows_) stream.push_back(runner_.Embed(table, window));
+    for (const std::vector<uint32_t>& window : windows_) stream.push_back(runner_.Embed(embeddings, window));
     return stream;
   }
 
   Stream FloatStream() {
-    Stream stream = Embedded(FindTensor(model_, Role::kTokenEmbedding, 0));
+    Stream stream = Embedded(FloatEmbeddings());
     for (uint32_t layer = 0; layer < model_.config.layers; ++layer) {
       const LayerWeights weights = FindLayer(model_, layer);
       for (size_t w = 0; w < windows_.size(); ++w) {
@@ -71,10 +77,11 @@ class Rounder {
 
   // With an empty `rounded` the inputs are the exact ones.
   Inputs HeadInputs(const Stream& exact, const Stream& rounded) {
-    return NormInputs(FindTensor(model_, Role::kFinalNorm, 0), exact, rounded.empty() ? exact : rounded);
+    return NormInputs(static_cast<const float*>(FindTensor(model_, Role::kFinalNorm, 0).data), exact,
+                      rounded.empty() ? exact : rounded);
   }
 
-  Inputs NormInputs(const Tensor& norm, const Stream& exact, const Stream& rounded) {
+  Inputs NormInputs(const float* norm, const Stream& exact, const Stream& rounded) {
     const LayerShape& shape = runner_.shape();
     Inputs inputs = {{shape.width, 0, {}}, {{shape.width, shape.width, {}}, {}}};
     for (size_t w = 0; w < windows_.size(); ++w) {
@@ -104,7 +111,7 @@ class Rounder {
          &LayerRunner::hidden);
   }
 
-  void RoundAfterNorm(const TensorKey& key, const Tensor& norm) {
+  void RoundAfterNorm(const TensorKey& key, const float* norm) {
     if (matrices_.count(key) != 0) RoundTensor(key, NormInputs(norm, exact_, rounded_));
   }
 

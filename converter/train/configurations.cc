@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "model/tensors.h"
 
 namespace cllm {
 namespace {
@@ -105,8 +106,17 @@ float NormalFloat(uint64_t seed, uint64_t counter) {
   return static_cast<float>(sum - 6 * 65535) * (1.0f / 65536.0f);
 }
 
-bool IsNorm(Role role) {
-  return role == Role::kAttentionNorm || role == Role::kFeedForwardNorm || role == Role::kFinalNorm;
+bool IsBias(Role role) {
+  return role == Role::kQueryKeyValueBias || role == Role::kAttentionOutputBias ||
+         role == Role::kGateUpBias || role == Role::kDownBias;
+}
+
+// Weight `weight`, bias and running mean 0, running variance 1.
+void SetNorm(float weight, FloatTensor* norm) {
+  for (size_t i = 0; i < norm->values.size(); ++i) {
+    const size_t row = i / norm->columns;
+    norm->values[i] = row == 0 ? weight : row == 3 ? 1.0f : 0.0f;
+  }
 }
 
 }  // namespace
@@ -137,12 +147,18 @@ Checkpoint InitialCheckpoint(const Architecture& architecture, uint64_t seed, co
     FloatTensor& tensor = checkpoint.tensors[key];
     tensor.rows = shape.first;
     tensor.columns = shape.second;
-    tensor.values.assign(size_t{shape.first} * shape.second,
-                         role == Role::kFinalNorm ? initial.final_norm : 1.0f);
-    if (IsNorm(role)) continue;
+    tensor.values.resize(size_t{shape.first} * shape.second);
+    if (IsBias(role)) continue;
+    if (IsVector(role)) {
+      SetNorm(role == Role::kFinalNorm ? initial.final_norm : 1.0f, &tensor);
+      continue;
+    }
     float deviation = initial.matrix_deviation;
-    if (role == Role::kAttentionOutput || role == Role::kDown) deviation *= residual_scale;
-    if (role == Role::kTokenEmbedding) deviation = initial.embedding_deviation;
+    if (role == Role::kAttentionOutput || role == Role::kDown) {
+      deviation *= initial.zero_projections ? 0.0f : residual_scale;
+    }
+    if (role == Role::kTokenEmbedding || role == Role::kPositionEmbedding)
+      deviation = initial.embedding_deviation;
     if (role == Role::kHead) deviation = 0.02f;
     // Every tensor draws from counters of its own.
     const uint64_t first = uint64_t{static_cast<uint8_t>(role)} << 56 | uint64_t{layer} << 40;

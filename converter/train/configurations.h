@@ -18,6 +18,7 @@ struct Initialization {
   float embedding_deviation = 0.02f;
   float matrix_deviation = 0.02f;  // of the layers
   float final_norm = 1.0f;
+  bool zero_projections = false;  // attention output and down: a layer begins as the identity
 };
 
 // How the learning rate falls after the warm-up, see LearningRate in schedule.h.

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cllm/cllm.h"
+#include "converter/checkpoint/batch_norm.h"
 #include "converter/export/panels.h"
 #include "converter/export/sha256.h"
 #include "converter/export/write_model.h"
@@ -184,6 +185,7 @@ TrainResult TrainingRun::Result(Checkpoint initial) {
     result.checkpoint.tensors[{entry.role, entry.layer}] =
         UnpackTensor(model.config, entry.role, entry.tensor);
   }
+  FoldBatchNorms(&result.checkpoint);
   return result;
 }
 
@@ -206,6 +208,13 @@ absl::Status CheckOptions(const TrainOptions& options, const Checkpoint& initial
   if (!(options.validation_fraction >= 0 && options.validation_fraction < 1)) {
     return absl::InvalidArgumentError(
         absl::StrCat("the validation fraction is ", options.validation_fraction, "; it must be in [0, 1)"));
+  }
+  if (options.ranks != nullptr && options.ranks->count() > 1 &&
+      initial.architecture.variant.norm == Norm::kBatch) {
+    return absl::InvalidArgumentError(
+        "batch norms have statistics of the batches that one process sees: train in one process, or with "
+        "layer "
+        "or RMS norms");
   }
   if (!(options.minutes >= 0)) return absl::InvalidArgumentError("minutes must not be negative");
   for (const TokenSpan& part : {tokens, options.validation}) {

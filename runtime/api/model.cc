@@ -99,7 +99,8 @@ const char* cllm_status_name(cllm_status status) {
     CLLM_STATUS_TEXT(CLLM_TEXT_NOT_ENCODABLE, "the text has a character that the vocabulary cannot express");
     CLLM_STATUS_TEXT(CLLM_OPTIMIZER_RANGE, "an optimiser parameter is out of range or not a number");
     CLLM_STATUS_TEXT(CLLM_INDEX_RANGE, "a tensor index is not below the tensor count");
-    CLLM_STATUS_TEXT(CLLM_NOT_TRAINABLE, "the trainer needs float32 weights");
+    CLLM_STATUS_TEXT(CLLM_NOT_TRAINABLE,
+                     "training needs float32 weights, fine-tuning an architecture like Llama's");
     CLLM_STATUS_TEXT(CLLM_MODEL_NOT_OPEN, "cllm_model_open has not succeeded on this model");
     CLLM_STATUS_TEXT(CLLM_LIMIT_METHOD, "the method of updates is none that the trainer knows");
     CLLM_STATUS_TEXT(CLLM_STREAM_RANGE, "there is no such stream");
@@ -145,16 +146,16 @@ const char* cllm_status_name(cllm_status status) {
     CLLM_STATUS_TEXT(CLLM_STORE_GEOMETRY, "the flash's units, blocks or their number are out of range");
     CLLM_STATUS_TEXT(CLLM_STORE_FLASH, "the flash failed, or reads otherwise than what was written");
     CLLM_STATUS_TEXT(CLLM_STORE_RANGE, "bytes beyond a content, or more or fewer than were announced or fit");
-    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_NORM, "only RMS norms run yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_NORM, "this norm does not run here");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_NORM_PLACEMENT, "only norms before a block run yet");
-    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_ACTIVATION, "only SiLU runs yet");
-    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_UNGATED, "only gated feed-forward blocks run yet");
-    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_POSITION, "only RoPE over whole heads, of magnitude 1, runs yet");
-    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_BIAS, "biases do not run yet");
-    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_QK_NORM, "norms of queries and keys do not run yet");
-    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_SOFTCAP, "soft caps of logits or attention do not run yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_ACTIVATION, "this activation does not run here");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_UNGATED, "feed-forward blocks without a gate do not run here");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_POSITION, "these positions do not run here");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_BIAS, "biases do not run here");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_QK_NORM, "norms of queries and keys do not run here");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_SOFTCAP, "soft caps do not run here");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_SCALE,
-                     "scales of embedding, residual, attention or logits do not run yet");
+                     "scales of embedding, residual, attention or logits do not run here");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_SLIDING_WINDOW, "sliding windows do not run yet");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_EMBEDDING_KIND, "only embedding tables run yet");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_HEAD_KIND, "only full output heads run yet");

@@ -1,18 +1,24 @@
-// Room: base. What a build leaves out. Numbers only.
+// Room: base. What a build leaves out (runtime/CMakeLists.txt): firmware, where code is scarce. Numbers only.
 #ifndef CLLM_BASE_FEATURES_H_
 #define CLLM_BASE_FEATURES_H_
 
 namespace cllm {
 
-// Firmware may be built without, where code is scarce (runtime/CMakeLists.txt); limits then refuse the
-// format.
+// Without: the threads that cllm_workers gives are left alone.
+#ifdef CLLM_WITHOUT_WORKERS
+inline constexpr bool kHasWorkers = false;
+#else
+inline constexpr bool kHasWorkers = true;
+#endif
+
+// Without: limits refuse the format of keys and values.
 #ifdef CLLM_WITHOUT_INT8_CACHE
 inline constexpr bool kHasInt8Cache = false;
 #else
 inline constexpr bool kHasInt8Cache = true;
 #endif
 
-// Likewise matrices of bfloat16, of which open then refuses the type and a trainer the precision.
+// Without: open refuses matrices of bfloat16, and a trainer that precision.
 #ifdef CLLM_WITHOUT_BF16
 inline constexpr bool kHasBf16 = false;
 #else
@@ -24,6 +30,14 @@ inline constexpr bool kHasBf16 = true;
 inline constexpr bool kHasDeltas = false;
 #else
 inline constexpr bool kHasDeltas = true;
+#endif
+
+// Without: open refuses each architecture switch that differs from Llama's (base/variant.h has constants
+// then).
+#ifdef CLLM_WITHOUT_VARIANTS
+inline constexpr bool kHasVariants = false;
+#else
+inline constexpr bool kHasVariants = true;
 #endif
 
 }  // namespace cllm

@@ -4,16 +4,10 @@
 
 #include <cstdint>
 
+#include "base/features.h"
 #include "cllm/cllm.h"
 
 namespace cllm {
-
-// Firmware is built without: it has no threads, and spares the code (runtime/CMakeLists.txt).
-#ifdef CLLM_WITHOUT_WORKERS
-inline constexpr bool kHasWorkers = false;
-#else
-inline constexpr bool kHasWorkers = true;
-#endif
 
 // Calls body(i) once for each i in [0, tasks). Without workers the calling thread does all of them; debug
 // builds then count backwards, to catch a body that relies on an order.

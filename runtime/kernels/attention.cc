@@ -177,8 +177,9 @@ struct AnyProducts {
 };
 #endif
 
-// Heads [begin, begin + count), count at most kHeadsAtOnce.
-template <class Products>
+// Heads [begin, begin + count), count at most kHeadsAtOnce. kPlain: scores stay as they are; a function of
+// its own, because with a call in between registers would be spilled there too.
+template <class Products, bool kPlain>
 void AttendSomeHeads(const AttentionHeads& a, size_t begin, size_t count) {
   AttentionRow rows[kHeadsAtOnce];
   float* const out = a.out + begin * a.head_size;
@@ -191,6 +192,9 @@ void AttendSomeHeads(const AttentionHeads& a, size_t begin, size_t count) {
     const size_t seen = HWY_MIN(kAttentionBlock, a.position + 1 - block);
     const size_t panels = (seen + kPanel - 1) / kPanel;
     for (size_t h = 0; h < count; ++h) Products::Score(a, begin + h, block, panels, rows[h].scores);
+    if constexpr (!kPlain) {
+      for (size_t h = 0; h < count; ++h) CapScores(a.softcap, panels * kPanel, rows[h].scores);
+    }
     for (size_t h = 0; h < count; ++h) Exponentiate(rows[h], seen, a.head_size, out + h * a.head_size);
     Products::Add(a, begin, count, block, seen, rows, out);
   }
@@ -206,7 +210,12 @@ void AttendSomeHeads(const AttentionHeads& a, size_t begin, size_t count) {
 template <class Products>
 void AttendHeadsBy(const AttentionHeads& a) {
   for (size_t head = a.begin; head < a.end; head += kHeadsAtOnce) {
-    AttendSomeHeads<Products>(a, head, HWY_MIN(kHeadsAtOnce, a.end - head));
+    const size_t count = HWY_MIN(kHeadsAtOnce, a.end - head);
+    if (!kHasVariants || a.softcap == 0.0f) {
+      AttendSomeHeads<Products, true>(a, head, count);
+    } else {
+      AttendSomeHeads<Products, !kHasVariants>(a, head, count);
+    }
   }
 }
 
@@ -255,7 +264,7 @@ void AttendAllRows(const AttentionRows& a) {
     AttendAllHeads({a.queries + row * a.query_stride, a.cache, 0, 1, 0, 1, a.head_size,
                     a.first_position + row, a.scale, a.arithmetic, a.out + row * a.out_stride,
                     a.log_sum_exp == nullptr ? nullptr : a.log_sum_exp + row, 1,
-                    a.int8 != nullptr ? &int8 : nullptr});
+                    a.int8 != nullptr ? &int8 : nullptr, a.softcap});
   }
 }
 

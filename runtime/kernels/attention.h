@@ -98,6 +98,7 @@ struct AttentionHeads {
   float* log_sum_exp;
   size_t log_sum_exp_stride = 1;
   const Int8Attention* int8 = nullptr;  // instead of queries, cache, head_stride, scale and arithmetic
+  float softcap = 0.0f;                 // scaled scores s become softcap tanh(s / softcap); 0: they stay
 };
 void AttendHeads(const AttentionHeads& attention);
 
@@ -116,6 +117,7 @@ struct AttentionRows {
   size_t out_stride;
   float* log_sum_exp;
   const Int8Attention* int8 = nullptr;  // instead of queries, query_stride, cache, scale and arithmetic
+  float softcap = 0.0f;
 };
 void Attend(const AttentionRows& attention);
 
@@ -143,6 +145,7 @@ struct AttentionGradient {
   float* d_values;
   size_t head_size, length;
   float scale;
+  float softcap = 0.0f;
 };
 void AttentionBackward(const AttentionGradient& gradient);
 

@@ -119,11 +119,12 @@ struct Tile {
 };
 
 // Scores and dp become probabilities and the gradient of query . key. seen(r) keys of row r are visible.
-HWY_INLINE void SoftmaxBackward(Tile& tile, size_t rows, bool diagonal, float scale,
+HWY_INLINE void SoftmaxBackward(Tile& tile, size_t rows, bool diagonal, float scale, float softcap,
                                 const float* HWY_RESTRICT log_sum_exp, const float* HWY_RESTRICT delta) {
   const D d;
   const size_t n = hn::Lanes(d);
-  const V factor = hn::Set(d, scale);
+  const V factor = hn::Set(d, scale), one = hn::Set(d, 1.0f), cap = hn::Set(d, softcap);
+  const V inverse_cap = hn::Set(d, softcap != 0.0f ? 1.0f / softcap : 0.0f);
   for (size_t r = 0; r < rows; ++r) {
     const size_t seen = diagonal ? r + 1 : kPanel;
     for (size_t j = 0; j < kPanel; j += n) {
@@ -131,9 +132,14 @@ HWY_INLINE void SoftmaxBackward(Tile& tile, size_t rows, bool diagonal, float sc
       float* dp = tile.dp + r * kPanel + j;
       const size_t visible = seen <= j ? 0 : seen - j;
       const auto mask = hn::FirstN(d, HWY_MIN(visible, n));
-      const V s = hn::Sub(hn::Mul(hn::Load(d, p), factor), hn::Set(d, log_sum_exp[r]));
-      const V e = hn::IfThenElseZero(mask, Exp(d, s));
-      const V ds = hn::Mul(hn::Mul(e, hn::Sub(hn::Load(d, dp), hn::Set(d, delta[r]))), factor);
+      V score = hn::Mul(hn::Load(d, p), factor), slope = factor;
+      if (softcap != 0.0f) {
+        const V t = Tanh(d, hn::Mul(score, inverse_cap));
+        score = hn::Mul(t, cap);
+        slope = hn::Mul(factor, hn::Sub(one, hn::Mul(t, t)));
+      }
+      const V e = hn::IfThenElseZero(mask, Exp(d, hn::Sub(score, hn::Set(d, log_sum_exp[r]))));
+      const V ds = hn::Mul(hn::Mul(e, hn::Sub(hn::Load(d, dp), hn::Set(d, delta[r]))), slope);
       hn::Store(e, d, p);
       hn::Store(ds, d, dp);
     }
@@ -161,7 +167,7 @@ void BackwardHead(const AttentionGradient& g) {
                       rows);
       Multiply<false>(
           {d_outputs, g.out_stride, 1, g.value_panels + s * hs, kPanel, tile.dp, kPanel, hs, kPanel}, rows);
-      SoftmaxBackward(tile, rows, s == t, g.scale, g.log_sum_exp + t, delta);
+      SoftmaxBackward(tile, rows, s == t, g.scale, g.softcap, g.log_sum_exp + t, delta);
       Multiply<true>({tile.dp, kPanel, 1, g.keys + s * g.stride, g.stride, d_queries, g.stride, keys, hs},
                      rows);
       Multiply<true>({tile.dp, 1, kPanel, queries, g.stride, g.d_keys + s * g.stride, g.stride, rows, hs},

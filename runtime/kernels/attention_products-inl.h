@@ -13,6 +13,7 @@
 #include "hwy/highway.h"
 #include "kernels/arithmetic-inl.h"
 #include "kernels/attention.h"
+#include "kernels/math-inl.h"
 #include "kernels/reduce-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -44,6 +45,19 @@ struct AttentionRow {
   alignas(64) float scores[kAttentionBlock];  // of the present block, then their exponentials
   float maximum;
 };
+
+namespace {
+
+// n scores, a multiple of 16. Never inlined: its registers are not those of models without a cap.
+[[maybe_unused]] HWY_NOINLINE void CapScores(float softcap, size_t n, float* HWY_RESTRICT scores) {
+  const RowTag d;
+  const RowVector cap = hn::Set(d, softcap), inverse = hn::Set(d, 1.0f / softcap);
+  for (size_t t = 0; t < n; t += hn::Lanes(d)) {
+    hn::Store(hn::Mul(Tanh(d, hn::Mul(hn::Load(d, scores + t), inverse)), cap), d, scores + t);
+  }
+}
+
+}  // namespace
 
 // scores of one query. Independent sums hide the latency of the additions: those of up to 4 panels, or, where
 // a vector is one float, those of 4 positions.

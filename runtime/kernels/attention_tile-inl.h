@@ -259,6 +259,7 @@ void AttendTile(const AttentionRows& a, size_t row, size_t rows) {
     } else {
       ScoreTile<kArithmetic>(a.cache.keys + start * head_size, head_size, count, hn::Set(d, a.scale), tile);
     }
+    if (kHasVariants && a.softcap != 0.0f) CapScores(a.softcap, count * n, tile.scores);
     ExponentiateTile(block, start == 0, head_size, tile);
     if constexpr (kInt8) ScaleInt8Tile(a.int8->cache.value_scales + start, count, tile.scores);
     AddAllValuesTile<kArithmetic, kInt8>(a, start, block, tile);

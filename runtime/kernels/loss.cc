@@ -73,18 +73,58 @@ void SoftmaxFrom(const float* x, size_t count, float log_sum_exp, float* probabi
   for (size_t i = whole; i < count; ++i) probabilities[i] = tail.x[i - whole];
 }
 
-float CrossEntropy(float* logits, size_t count, uint32_t target, float weight, bool gradient) {
+void MapLogits(const LogitMap& map, size_t n, float* x) {
   const RowTag d;
-  const float log_sum_exp = LogSumExp(logits, count);
-  const float target_logit = logits[target];
-  if (gradient) {
-    const size_t padded = PaddedRow(count);
-    WeightedSoftmax(logits, padded, log_sum_exp, weight, logits);
-    const float probability = hn::GetLane(Exp(d, hn::Set(d, target_logit - log_sum_exp)));
-    logits[target] = weight * (probability - 1.0f);
-    for (size_t i = count; i < padded; ++i) logits[i] = 0.0f;
+  const RowVector scale = hn::Set(d, map.softcap != 0.0f ? map.scale / map.softcap : map.scale);
+  const RowVector cap = hn::Set(d, map.softcap);
+  for (size_t k = 0; k < n; k += hn::Lanes(d)) {
+    RowVector y = hn::Mul(hn::LoadU(d, x + k), scale);
+    if (map.softcap != 0.0f) y = hn::Mul(Tanh(d, y), cap);
+    hn::StoreU(y, d, x + k);
   }
-  return log_sum_exp - target_logit;
+}
+
+// The derivative of the map, from its value y.
+HWY_INLINE float MapSlope(const LogitMap& map, float y) {
+  if (map.softcap == 0.0f) return map.scale;
+  const float t = y * (1.0f / map.softcap);
+  return map.scale * (1.0f - t * t);
+}
+
+HWY_INLINE RowVector MapSlope(RowTag d, const LogitMap& map, RowVector y) {
+  const RowVector scale = hn::Set(d, map.scale);
+  if (map.softcap == 0.0f) return scale;
+  const RowVector t = hn::Mul(y, hn::Set(d, 1.0f / map.softcap));
+  return hn::Mul(scale, hn::Sub(hn::Set(d, 1.0f), hn::Mul(t, t)));
+}
+
+void LossGradientRow(const LossGradient& gradient, size_t count, uint32_t target, float log_sum_exp,
+                     float* logits) {
+  const RowTag d;
+  const size_t padded = PaddedRow(count);
+  const bool smoothed = gradient.smoothing > 0.0f, mapped = !gradient.map.is_identity();
+  const float share = gradient.weight * gradient.smoothing, each = share / static_cast<float>(count);
+  const float target_logit = logits[target];
+  const ExpTerm term{logits, log_sum_exp};
+  for (size_t k = 0; k < padded; k += hn::Lanes(d)) {
+    RowVector g = hn::Mul(term(d, k), hn::Set(d, gradient.weight));
+    if (smoothed) g = hn::Sub(g, hn::Set(d, each));
+    if (mapped) g = hn::Mul(g, MapSlope(d, gradient.map, hn::LoadU(d, logits + k)));
+    hn::StoreU(g, d, logits + k);
+  }
+  const float probability = hn::GetLane(Exp(d, hn::Set(d, target_logit - log_sum_exp)));
+  float g = gradient.weight * (probability - 1.0f);
+  if (smoothed) g = g - each + share;
+  if (mapped) g *= MapSlope(gradient.map, target_logit);
+  logits[target] = g;
+  for (size_t i = count; i < padded; ++i) logits[i] = 0.0f;
+}
+
+float CrossEntropy(float* logits, size_t count, uint32_t target, const LossGradient* gradient) {
+  const float log_sum_exp = LogSumExp(logits, count);
+  const float loss = log_sum_exp - logits[target];
+  if (gradient != nullptr) LossGradientRow(*gradient, count, target, log_sum_exp, logits);
+  return loss;
 }
 
 uint32_t ArgMax(const float* x, size_t count) {
@@ -122,6 +162,7 @@ namespace cllm {
 HWY_EXPORT(LogSumExp);
 HWY_EXPORT(SoftmaxFrom);
 HWY_EXPORT(CrossEntropy);
+HWY_EXPORT(MapLogits);
 HWY_EXPORT(ArgMax);
 
 float LogSumExp(const float* x, size_t count) { return HWY_DYNAMIC_DISPATCH(LogSumExp)(x, count); }
@@ -130,15 +171,11 @@ void SoftmaxFrom(const float* x, size_t count, float log_sum_exp, float* probabi
   HWY_DYNAMIC_DISPATCH(SoftmaxFrom)(x, count, log_sum_exp, probabilities);
 }
 
-float CrossEntropy(float* logits, size_t count, uint32_t target, float weight, bool gradient) {
-  return HWY_DYNAMIC_DISPATCH(CrossEntropy)(logits, count, target, weight, gradient);
+float CrossEntropy(float* logits, size_t count, uint32_t target, const LossGradient* gradient) {
+  return HWY_DYNAMIC_DISPATCH(CrossEntropy)(logits, count, target, gradient);
 }
 
-void SmoothTarget(float weight, size_t count, uint32_t target, float* d_logits) {
-  const float each = weight / static_cast<float>(count);
-  for (size_t i = 0; i < count; ++i) d_logits[i] -= each;
-  d_logits[target] += weight;
-}
+void MapLogits(const LogitMap& map, size_t n, float* x) { HWY_DYNAMIC_DISPATCH(MapLogits)(map, n, x); }
 
 uint32_t ArgMax(const float* x, size_t count) { return HWY_DYNAMIC_DISPATCH(ArgMax)(x, count); }
 

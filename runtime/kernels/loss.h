@@ -13,12 +13,27 @@ float LogSumExp(const float* x, size_t count);
 // probabilities[i] = exp(x[i] - log_sum_exp), i < count. May be in place.
 void SoftmaxFrom(const float* x, size_t count, float log_sum_exp, float* probabilities);
 
-// Returns -log softmax(logits)[target], and turns logits into weight * (softmax - one_hot(target)).
-// Elements from count to PaddedRow(count) become zero. gradient = false leaves logits alone.
-float CrossEntropy(float* logits, size_t count, uint32_t target, float weight, bool gradient);
+// What the head's products z become: logits y = softcap tanh(scale z / softcap), or scale z without a soft
+// cap (0). Class A.
+struct LogitMap {
+  float scale = 1.0f;
+  float softcap = 0.0f;
+  bool is_identity() const { return scale == 1.0f && softcap == 0.0f; }
+};
+// x: n logits, a multiple of 16, in place. Zero stays zero.
+void MapLogits(const LogitMap& map, size_t n, float* x);
 
-// What smoothing a target's label adds to the gradient of its logits: weight (one_hot(target) - 1 / count).
-void SmoothTarget(float weight, size_t count, uint32_t target, float* d_logits);
+// A loss's gradient by z, times `weight`. Of the target's probability the share `smoothing` is spread over
+// all tokens (Szegedy et al., arXiv 1512.00567), in the gradient only.
+struct LossGradient {
+  float weight;
+  float smoothing = 0.0f;
+  LogitMap map = {};
+};
+
+// Returns -log softmax(logits)[target]. With `gradient`, which may be nullptr, the logits become weight *
+// (softmax - wanted distribution) * slope of the map; elements from count to PaddedRow(count) become zero.
+float CrossEntropy(float* logits, size_t count, uint32_t target, const LossGradient* gradient);
 
 // Index of the largest element, the lowest of equals; NaN never wins; 0 if all are NaN. count > 0.
 uint32_t ArgMax(const float* x, size_t count);

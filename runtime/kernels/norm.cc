@@ -67,6 +67,67 @@ void RmsNormBackwardWeight(const float* x, const float* inverse, const float* dy
   }
 }
 
+// The last head_size % 16 elements, then zeros.
+struct HeadTail {
+  alignas(64) float x[kPanel] = {};
+  HeadTail(const float* head, size_t head_size) {
+    for (size_t i = head_size / kPanel * kPanel; i < head_size; ++i) x[i % kPanel] = head[i];
+  }
+};
+
+HWY_INLINE float HeadFactor(const float* x, float epsilon, size_t head_size) {
+  const RowTag d;
+  const HeadTail tail(x, head_size);
+  VirtualLanes lanes = StartLanes<SumOf>();
+  TakeIntoLanes<SumOf>(d, head_size / kPanel * kPanel, SquareTerm{x}, lanes);
+  TakeIntoLanes<SumOf>(d, kPanel, SquareTerm{tail.x}, lanes);
+  const float mean = FinishLanes<SumOf>(lanes) / static_cast<float>(head_size);
+  return 1.0f / ScalarSqrt(mean + epsilon);
+}
+
+void RmsNormHeads(const float* weight, float epsilon, size_t heads, size_t head_size, float* x) {
+  const RowTag d;
+  const size_t n = hn::Lanes(d);
+  for (size_t h = 0; h < heads; ++h, x += head_size) {
+    const float factor = HeadFactor(x, epsilon, head_size);
+    size_t k = 0;
+    for (; k + n <= head_size; k += n) {
+      const RowVector scaled = hn::Mul(hn::LoadU(d, x + k), hn::Set(d, factor));
+      hn::StoreU(hn::Mul(scaled, hn::LoadU(d, weight + k)), d, x + k);
+    }
+    for (; k < head_size; ++k) x[k] = x[k] * factor * weight[k];
+  }
+}
+
+void RmsNormHeadsBackward(const float* weight, float epsilon, size_t heads, size_t head_size, float* x,
+                          float* dy) {
+  const RowTag d;
+  const size_t whole = head_size / kPanel * kPanel;
+  for (size_t h = 0; h < heads; ++h, x += head_size, dy += head_size) {
+    const float i = HeadFactor(x, epsilon, head_size);
+    const HeadTail tail_x(x, head_size), tail_dy(dy, head_size), tail_weight(weight, head_size);
+    VirtualLanes lanes = StartLanes<SumOf>();
+    TakeIntoLanes<SumOf>(d, whole, ProductTerm{x, weight, dy}, lanes);
+    TakeIntoLanes<SumOf>(d, kPanel, ProductTerm{tail_x.x, tail_weight.x, tail_dy.x}, lanes);
+    const float through_mean = FinishLanes<SumOf>(lanes) / static_cast<float>(head_size) * (i * i * i);
+    for (size_t k = 0; k < head_size; ++k) {
+      const float gradient = dy[k], value = x[k];
+      dy[k] = gradient * weight[k] * i - value * through_mean;
+      x[k] = gradient * (value * i);
+    }
+  }
+}
+
+void AddHeadTerms(const float* terms, size_t rows, size_t stride, size_t heads, size_t head_size,
+                  size_t begin, size_t end, float* dweight) {
+  for (size_t r = 0; r < rows; ++r) {
+    for (size_t h = 0; h < heads; ++h) {
+      const float* head = terms + r * stride + h * head_size;
+      for (size_t k = begin; k < end; ++k) dweight[k] += head[k];
+    }
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace cllm
 HWY_AFTER_NAMESPACE();
@@ -77,6 +138,9 @@ namespace cllm {
 HWY_EXPORT(RmsNorm);
 HWY_EXPORT(RmsNormBackward);
 HWY_EXPORT(RmsNormBackwardWeight);
+HWY_EXPORT(RmsNormHeads);
+HWY_EXPORT(RmsNormHeadsBackward);
+HWY_EXPORT(AddHeadTerms);
 
 void RmsNorm(const float* x, const float* weight, float epsilon, size_t rows, size_t count, float* y,
              float* inverse) {
@@ -91,6 +155,20 @@ void RmsNormBackward(const float* x, const float* weight, const float* inverse, 
 void RmsNormBackwardWeight(const float* x, const float* inverse, const float* dy, size_t rows, size_t stride,
                            size_t begin, size_t end, float* dweight) {
   HWY_DYNAMIC_DISPATCH(RmsNormBackwardWeight)(x, inverse, dy, rows, stride, begin, end, dweight);
+}
+
+void RmsNormHeads(const float* weight, float epsilon, size_t heads, size_t head_size, float* x) {
+  HWY_DYNAMIC_DISPATCH(RmsNormHeads)(weight, epsilon, heads, head_size, x);
+}
+
+void RmsNormHeadsBackward(const float* weight, float epsilon, size_t heads, size_t head_size, float* x,
+                          float* dy) {
+  HWY_DYNAMIC_DISPATCH(RmsNormHeadsBackward)(weight, epsilon, heads, head_size, x, dy);
+}
+
+void AddHeadTerms(const float* terms, size_t rows, size_t stride, size_t heads, size_t head_size,
+                  size_t begin, size_t end, float* dweight) {
+  HWY_DYNAMIC_DISPATCH(AddHeadTerms)(terms, rows, stride, heads, head_size, begin, end, dweight);
 }
 
 }  // namespace cllm

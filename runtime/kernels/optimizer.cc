@@ -67,13 +67,6 @@ void Descend(const MomentumStep& step, size_t n, float* p, float* direction) {
   }
 }
 
-void Scale(float factor, size_t n, float* x) {
-  const RowTag d;
-  for (size_t k = 0; k < n; k += hn::Lanes(d)) {
-    hn::StoreU(hn::Mul(hn::Set(d, factor), hn::LoadU(d, x + k)), d, x + k);
-  }
-}
-
 void Blend(float b, const float* x, float c, size_t n, float* y) {
   const RowTag d;
   for (size_t k = 0; k < n; k += hn::Lanes(d)) {
@@ -93,7 +86,6 @@ HWY_EXPORT(AdamW);
 HWY_EXPORT(Sgd);
 HWY_EXPORT(NesterovMomentum);
 HWY_EXPORT(Descend);
-HWY_EXPORT(Scale);
 HWY_EXPORT(Blend);
 
 void AdamW(const AdamWStep& step, size_t n, float* p, float* gradient, float* m, float* v) {
@@ -111,8 +103,6 @@ void NesterovMomentum(const MomentumStep& step, size_t n, float* gradient, float
 void Descend(const MomentumStep& step, size_t n, float* p, float* direction) {
   HWY_DYNAMIC_DISPATCH(Descend)(step, n, p, direction);
 }
-
-void Scale(float factor, size_t n, float* x) { HWY_DYNAMIC_DISPATCH(Scale)(factor, n, x); }
 
 void Blend(float b, const float* x, float c, size_t n, float* y) {
   HWY_DYNAMIC_DISPATCH(Blend)(b, x, c, n, y);

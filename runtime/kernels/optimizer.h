@@ -36,9 +36,6 @@ void NesterovMomentum(const MomentumStep& step, size_t n, float* gradient, float
 // p = decay p - rate direction; direction = 0.
 void Descend(const MomentumStep& step, size_t n, float* p, float* direction);
 
-// x = factor x.
-void Scale(float factor, size_t n, float* x);
-
 // y = b x + c y.
 void Blend(float b, const float* x, float c, size_t n, float* y);
 

@@ -127,7 +127,7 @@ void NormAndQuantize(const float* x, const float* weight, float epsilon, size_t 
 }
 
 void ActivateAndQuantize(const float* gate_up, size_t rows, size_t count, float* h, const QuantizedRows& to) {
-  SwiGlu(gate_up, rows, PaddedRow(count), h);
+  Activate(Variant(), gate_up, rows, PaddedRow(count), h);
   QuantizeAllRows(h, PaddedRow(count), rows, count, to);
 }
 

@@ -48,7 +48,8 @@ void QuantizeHeads(const float* x, size_t heads, size_t stored, size_t head_size
 void RmsNormQuantize(const float* x, const float* weight, float epsilon, size_t rows, size_t count, float* y,
                      const QuantizedRows& to);
 
-// QuantizeRows of h = SwiGlu of gate_up (activation.h) with stride = PaddedRow(count); h is written, too.
+// QuantizeRows of h = SwiGLU of gate_up, which is Activate (activation.h) by the default variant, with stride
+// = PaddedRow(count); h is written, too.
 void SwiGluQuantize(const float* gate_up, size_t rows, size_t count, float* h, const QuantizedRows& to);
 
 }  // namespace cllm

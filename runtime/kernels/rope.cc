@@ -54,11 +54,12 @@ HWY_INLINE void RotateVectors(RowVector c, RowVector s, RowVector& a, RowVector&
   a = rotated;
 }
 
-void RopeHalves(float* x, size_t heads, size_t pairs, const float* cosine, const float* sine, float sign) {
+void RopeHalves(float* x, size_t heads, size_t head_size, size_t pairs, const float* cosine,
+                const float* sine, float sign) {
   const RowTag d;
   const size_t lanes = hn::Lanes(d);
   const RowVector signs = hn::Set(d, sign);
-  for (size_t head = 0; head < heads; ++head, x += 2 * pairs) {
+  for (size_t head = 0; head < heads; ++head, x += head_size) {
     size_t i = 0;
     for (; i + lanes <= pairs; i += lanes) {
       RowVector a = hn::LoadU(d, x + i), b = hn::LoadU(d, x + pairs + i);
@@ -70,11 +71,12 @@ void RopeHalves(float* x, size_t heads, size_t pairs, const float* cosine, const
   }
 }
 
-void RopeAdjacent(float* x, size_t heads, size_t pairs, const float* cosine, const float* sine, float sign) {
+void RopeAdjacent(float* x, size_t heads, size_t head_size, size_t pairs, const float* cosine,
+                  const float* sine, float sign) {
   const RowTag d;
   const size_t lanes = hn::Lanes(d);
   const RowVector signs = hn::Set(d, sign);
-  for (size_t head = 0; head < heads; ++head, x += 2 * pairs) {
+  for (size_t head = 0; head < heads; ++head, x += head_size) {
     size_t i = 0;
     for (; i + lanes <= pairs; i += lanes) {
       RowVector a, b;
@@ -101,12 +103,13 @@ void RopeAngles(const uint64_t* turns, size_t pairs, uint32_t position, float* c
   HWY_DYNAMIC_DISPATCH(RopeAngles)(turns, pairs, position, cos_sin);
 }
 
-void Rope(float* x, size_t heads, size_t pairs, bool halves, const float* cos_sin, bool inverse) {
+void Rope(float* x, size_t heads, size_t head_size, size_t pairs, bool halves, const float* cos_sin,
+          bool inverse) {
   const float sign = inverse ? -1.0f : 1.0f;
   if (halves) {
-    HWY_DYNAMIC_DISPATCH(RopeHalves)(x, heads, pairs, cos_sin, cos_sin + pairs, sign);
+    HWY_DYNAMIC_DISPATCH(RopeHalves)(x, heads, head_size, pairs, cos_sin, cos_sin + pairs, sign);
   } else {
-    HWY_DYNAMIC_DISPATCH(RopeAdjacent)(x, heads, pairs, cos_sin, cos_sin + pairs, sign);
+    HWY_DYNAMIC_DISPATCH(RopeAdjacent)(x, heads, head_size, pairs, cos_sin, cos_sin + pairs, sign);
   }
 }
 

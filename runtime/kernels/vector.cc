@@ -22,6 +22,22 @@ void Add(const float* x, size_t n, float* y) {
   }
 }
 
+void Scale(float factor, size_t n, float* x) {
+  const RowTag d;
+  for (size_t k = 0; k < n; k += hn::Lanes(d)) {
+    hn::StoreU(hn::Mul(hn::Set(d, factor), hn::LoadU(d, x + k)), d, x + k);
+  }
+}
+
+void SumRows(const float* x, size_t rows, size_t stride, size_t begin, size_t end, float* sums) {
+  const RowTag d;
+  for (size_t k = begin; k < end; k += hn::Lanes(d)) {
+    RowVector sum = hn::Zero(d);
+    for (size_t r = 0; r < rows; ++r) sum = hn::Add(sum, hn::LoadU(d, x + r * stride + k));
+    hn::StoreU(hn::Add(hn::LoadU(d, sums + k), sum), d, sums + k);
+  }
+}
+
 float SumOfSquares(const float* x, size_t n) { return Reduce<SumOf>(RowTag(), n, SquareTerm{x}); }
 
 }  // namespace HWY_NAMESPACE
@@ -32,9 +48,17 @@ HWY_AFTER_NAMESPACE();
 namespace cllm {
 
 HWY_EXPORT(Add);
+HWY_EXPORT(Scale);
+HWY_EXPORT(SumRows);
 HWY_EXPORT(SumOfSquares);
 
 void Add(const float* x, size_t n, float* y) { HWY_DYNAMIC_DISPATCH(Add)(x, n, y); }
+
+void Scale(float factor, size_t n, float* x) { HWY_DYNAMIC_DISPATCH(Scale)(factor, n, x); }
+
+void SumRows(const float* x, size_t rows, size_t stride, size_t begin, size_t end, float* sums) {
+  HWY_DYNAMIC_DISPATCH(SumRows)(x, rows, stride, begin, end, sums);
+}
 
 float SumOfSquares(const float* x, size_t n) { return HWY_DYNAMIC_DISPATCH(SumOfSquares)(x, n); }
 

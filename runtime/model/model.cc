@@ -39,6 +39,13 @@ static_assert(Same(Role::kHead, schema::Role::head));
 static_assert(Same(Role::kHead, schema::Role::MAX));
 static_assert(Same(Dtype::kF32, schema::Dtype::f32) && Same(Dtype::kI8, schema::Dtype::i8));
 static_assert(Same(Dtype::kBf16, schema::Dtype::bf16) && Same(Dtype::kI4, schema::Dtype::i4));
+static_assert(Same(Norm::kRms, schema::Norm::rms) && Same(Norm::kLayer, schema::Norm::layer));
+static_assert(Same(Norm::kAffine, schema::Norm::affine) && Same(Norm::kBatch, schema::Norm::batch));
+static_assert(Same(Activation::kSilu, schema::Activation::silu));
+static_assert(Same(Activation::kGeluTanh, schema::Activation::gelu_tanh));
+static_assert(Same(Activation::kGeluErf, schema::Activation::gelu_erf));
+static_assert(Same(Activation::kRelu, schema::Activation::relu));
+static_assert(Same(Activation::kReluSquared, schema::Activation::relu_squared));
 static_assert(Same(RopePairs::kAdjacent, schema::Position::rope_adjacent));
 static_assert(Same(RopePairs::kHalves, schema::Position::rope_halves));
 static_assert(Same(TokenizerKind::kNone, schema::TokenizerKind::none));
@@ -158,6 +165,7 @@ uint64_t HeadBytes(const Model& model) {
 }
 
 Tensor FindTensor(const Model& model, Role role, uint32_t layer) {
+  if (kHasVariants && role != Role::kHead && !HasRole(model.config, role)) return {};
   return TensorAt(model, IndexOf(model.config, role, layer)).tensor;
 }
 

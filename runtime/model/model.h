@@ -7,6 +7,7 @@
 
 #include "base/layout.h"
 #include "base/status.h"
+#include "base/variant.h"
 
 namespace cllm {
 
@@ -67,12 +68,13 @@ struct Config {
   float norm_epsilon;
   RopePairs rope_pairs;
   bool tied_head;
+  Variant variant;
   Dtype weights;               // of the matrices, the narrowest; all are floats or all integers
-  const uint64_t* rope_turns;  // [head_size / 2], in the file; little endian, 8-byte aligned
+  const uint64_t* rope_turns;  // [rotary / 2], in the file; little endian, 8-byte aligned
   uint32_t adapter_rank;       // the largest of the applied delta's adapters; 0: there is none
 };
 
-// A matrix in panels (base/layout.h) or a vector of PaddedRow(columns) floats with rows = 1.
+// A matrix in panels (base/layout.h) or `rows` vectors of PaddedRow(columns) floats each.
 struct Tensor {
   const void* data;        // 64-byte aligned
   const uint16_t* scales;  // int8, int4: bf16 [rows padded to 16]; else nullptr
@@ -144,7 +146,7 @@ Status OpenModel(const void* bytes, uint64_t size, Model* model);
 uint64_t HeadBytes(const Model& model);
 
 // The tensor of this role and layer; layer 0 for roles outside the layers. Every tensor that the
-// configuration calls for exists. A tied head is the token embedding.
+// configuration calls for exists; another one's data is nullptr. A tied head is the token embedding.
 Tensor FindTensor(const Model& model, Role role, uint32_t layer);
 
 // SHA-256 of the file's contents as its writer noted it, 32 bytes; or nullptr.

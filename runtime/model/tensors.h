@@ -21,7 +21,7 @@ struct TensorPlace {
 };
 
 struct TensorShape {
-  uint32_t rows;  // 1 for vectors
+  uint32_t rows;  // of vectors: how many lie one after the other, each padded
   uint32_t columns;
 };
 
@@ -34,15 +34,17 @@ uint32_t TensorCount(const Config& config);
 // Place of tensor `index` < TensorCount, sorted by (role, layer).
 TensorPlace PlaceOf(const Config& config, uint32_t index);
 
-// The inverse. A tied head is the token embedding.
+bool HasRole(const Config& config, Role role);
+
+// The inverse of PlaceOf, for a role that there is; a tied head is the token embedding.
 uint32_t IndexOf(const Config& config, Role role, uint32_t layer);
 
 bool IsVector(Role role);
 
-// Without padding; gate_up has 2 hidden rows.
+// Without padding; gate_up has 2 hidden rows, or hidden rows where there is no gate.
 TensorShape ShapeOf(const Config& config, Role role);
 
-// Rows as stored: gate and up rows pad to 16 each.
+// Rows of a matrix as stored: gate and up rows pad to 16 each.
 uint64_t StoredRows(const Config& config, Role role);
 
 // Bytes of the segment, scales included. Vectors are float32 whatever dtype says.

@@ -39,6 +39,7 @@ Status ResolveLimits(const Config& config, const cllm_limits* given, SessionLimi
 }  // namespace
 
 Status PlanSession(const Config& config, const cllm_limits* given, SessionPlan* plan) {
+  if (config.variant.norm == Norm::kBatch) return CLLM_UNSUPPORTED_NORM;
   CLLM_RETURN_IF_ERROR(ResolveLimits(config, given, &plan->limits));
   const uint64_t batch = plan->limits.batch;
   const uint64_t context = RoundUp(plan->limits.context, kPanel);
@@ -80,7 +81,7 @@ Status PlanSession(const Config& config, const cllm_limits* given, SessionPlan* 
   plan->adapters = room.Take(adapters ? config.layers * kAdaptersPerLayer * kAdapterBytes : 0);
   plan->low_rank = room.TakeFloats(adapters ? batch * config.adapter_rank : 0);
 
-  plan->scratch_floats = Max(qkv_width + query_width, 3 * hidden);
+  plan->scratch_floats = Max(qkv_width + query_width, (config.variant.feed_forward_inputs() + 1) * hidden);
   RoomPlan layer = room;
   plan->scratch = layer.TakeFloats(batch * plan->scratch_floats);
   RoomPlan output = room;

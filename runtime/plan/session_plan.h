@@ -60,7 +60,7 @@ struct SessionPlan {
   uint64_t room_bytes;
 };
 
-// given may be nullptr. Errors: CLLM_STRUCT_SIZE, CLLM_LIMIT_*.
+// given may be nullptr. Errors: CLLM_STRUCT_SIZE, CLLM_LIMIT_*, CLLM_UNSUPPORTED_NORM for batch norm.
 Status PlanSession(const Config& config, const cllm_limits* given, SessionPlan* plan);
 
 }  // namespace cllm

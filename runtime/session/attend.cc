@@ -1,7 +1,10 @@
 #include "session/attend.h"
 
+#include <cstring>
+
 #include "base/layout.h"
 #include "base/workers.h"
+#include "kernels/norm.h"
 #include "kernels/rope.h"
 
 namespace cllm {
@@ -69,7 +72,7 @@ void AttendRow(const LayerShape& shape, const AttentionBuffers& buffers, const P
        shape.heads / shape.kv_heads, begin, end, shape.head_size, part.position() + t, shape.attention_scale,
        shape.arithmetic, buffers.attended + row * shape.query_stride,
        buffers.log_sum_exp != nullptr ? buffers.log_sum_exp + part.first * shape.heads + t : nullptr,
-       part.length, int8 ? &in_int8 : nullptr});
+       part.length, int8 ? &in_int8 : nullptr, shape.variant.attention_softcap});
 }
 
 // Items [begin, end) of a part of several rows: (head, t), t fastest.
@@ -87,7 +90,7 @@ void AttendRow(const LayerShape& shape, const AttentionBuffers& buffers, const P
             part.position() + t, rows, shape.attention_scale, shape.arithmetic,
             buffers.attended + row * shape.query_stride + head * shape.head_size, shape.query_stride,
             log_sum_exp != nullptr ? log_sum_exp + part.first * shape.heads + item : nullptr,
-            int8 ? &in_int8 : nullptr});
+            int8 ? &in_int8 : nullptr, shape.variant.attention_softcap});
     item += rows;
   }
 }
@@ -106,20 +109,27 @@ Int8KvHead Int8Head(const LayerShape& shape, const KvCache& cache, size_t sequen
           cache.int8.key_scales + at, cache.int8.value_scales + at};
 }
 
-void RotateAndStore(const LayerShape& shape, const Rows& rows, const AttentionBuffers& buffers, size_t begin,
-                    size_t end, const HeadRange& heads) {
+void RotateAndStore(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
+                    const AttentionBuffers& buffers, size_t begin, size_t end, const HeadRange& heads) {
   const size_t size = shape.head_size, group = shape.heads / shape.kv_heads, count = heads.end - heads.begin;
   ForParts(rows, begin, end, [&](const Part& part) {
     const Run& run = part.run;
     for (size_t t = part.skipped; t < part.skipped + part.length; ++t) {
       float* queries = buffers.query_key_value + (part.first + t - part.skipped) * shape.qkv_stride;
       const float* angles = buffers.angles + (run.angles + t) * size;
-      if (!kHasWorkers || count == shape.kv_heads) {
-        Rope(queries, shape.heads + shape.kv_heads, size / 2, shape.rope_halves, angles, false);
+      const bool normed = shape.variant.query_key_norm;
+      const auto turn = [&](float* x, size_t n, const float* norm) {
+        if (normed && buffers.unturned != nullptr) {
+          std::memcpy(buffers.unturned + (x - buffers.query_key_value), x, n * size * sizeof(float));
+        }
+        if (normed) RmsNormHeads(norm, shape.norm_epsilon, n, size, x);
+        Rope(x, n, size, shape.rotary() / 2, shape.rope_halves, angles, false);
+      };
+      if ((!kHasWorkers || count == shape.kv_heads) && !normed) {
+        turn(queries, shape.heads + shape.kv_heads, nullptr);
       } else {
-        Rope(queries + heads.begin * group * size, count * group, size / 2, shape.rope_halves, angles, false);
-        Rope(queries + shape.query_width + heads.begin * size, count, size / 2, shape.rope_halves, angles,
-             false);
+        turn(queries + heads.begin * group * size, count * group, weights.query_norm);
+        turn(queries + shape.query_width + heads.begin * size, count, weights.key_norm);
       }
       if (IsInt8(buffers)) {
         StoreInt8(shape, buffers, run, part.first + t - part.skipped, queries, run.start + t);

@@ -17,10 +17,10 @@ struct HeadRange {
 KvHead FloatHead(const LayerShape& shape, const KvCache& cache, size_t sequence, size_t kv_head);
 Int8KvHead Int8Head(const LayerShape& shape, const KvCache& cache, size_t sequence, size_t kv_head);
 
-// Turns queries and keys of the buffers' rows [begin, end) and puts keys and values into the cache; with an
-// int8 cache all heads'.
-void RotateAndStore(const LayerShape& shape, const Rows& rows, const AttentionBuffers& buffers, size_t begin,
-                    size_t end, const HeadRange& heads);
+// Turns queries and keys of the buffers' rows [begin, end), after their norms if they have any, and puts keys
+// and values into the cache; with an int8 cache all heads'.
+void RotateAndStore(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
+                    const AttentionBuffers& buffers, size_t begin, size_t end, const HeadRange& heads);
 
 // Attention of some heads of all rows.
 void AttendHeads(const LayerShape& shape, const Rows& rows, const AttentionBuffers& buffers,

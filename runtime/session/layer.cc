@@ -6,10 +6,7 @@
 #include "base/layout.h"
 #include "base/square_root.h"
 #include "kernels/activation.h"
-#include "kernels/gemm.h"
 #include "kernels/int4.h"
-#include "kernels/low_rank.h"
-#include "kernels/mixed.h"
 #include "kernels/norm.h"
 #include "kernels/vector.h"
 #include "session/attend.h"
@@ -28,84 +25,45 @@ void ClearPadding(float* x, size_t rows, size_t count, size_t stride) {
   }
 }
 
-// Rows from `begin` on, as the kernels of these weights want them.
-QuantizedRows RowsFor(const Tensor& weights, const QuantizedRows& rows, size_t begin) {
-  QuantizedRows from = rows.From(begin);
-  if (weights.dtype != Dtype::kI4) from.group_sums = nullptr;
-  return from;
-}
+bool IsRms(const Variant& variant) { return variant.norm == Norm::kRms; }
 
-bool HasAdapter(const Tensor& weights) { return kHasDeltas && weights.adapter != 0; }
-
-// Whether something is made of the rows before the products: integers, or what an adapter multiplies.
-bool IsPrepared(const Tensor& weights) { return IsInteger(weights.dtype) || HasAdapter(weights); }
-
-// The inner products of rows [begin, end) with the adapter.
-void PrepareAdapter(const Tensor& weights, const float* x, size_t x_stride, const AdapterSpace& adapters,
-                    size_t begin, size_t end) {
-  if (!HasAdapter(weights)) return;
-  const Adapter& adapter = adapters.all[weights.adapter - 1];
-  InnerProducts({x + begin * x_stride, x_stride, adapter.inner(),
-                 static_cast<size_t>(PaddedRow(weights.columns)), adapter.rank, adapter.scale},
-                end - begin, adapters.products + begin * adapter.rank);
-}
-
-// Panels [begin, end) of the product with the matrix itself.
-void MultiplyMatrix(const Tensor& weights, const LinearShape& shape, const float* x, float* y,
-                    bool accumulate, const QuantizedRows& quantized, size_t begin, size_t end) {
-  const auto* bytes = static_cast<const uint8_t*>(weights.data);
-  const auto columns = static_cast<size_t>(weights.columns);
-  if (kHasBf16 && weights.dtype == Dtype::kBf16) {
-    return GemmBf16({x, shape.x_stride, 1, static_cast<const uint16_t*>(weights.data), columns * kPanel,
-                     kPanel, y, shape.y_stride, kPanel, shape.rows, columns, begin, end, accumulate});
-  }
-  if (kHasBf16 && weights.dtype == Dtype::kFactors) {
-    return GemmMixed({x, shape.x_stride, 1, static_cast<const uint16_t*>(weights.data), MixedPanel(columns),
-                      0, y, shape.y_stride, kPanel, shape.rows, columns, begin, end, accumulate});
-  }
-  switch (weights.dtype) {
-    case Dtype::kI8:
-      return GemmInt8({quantized.q, quantized.stride, quantized.scales, bytes, weights.scales, y,
-                       shape.y_stride, shape.rows, (columns + 3) / 4 * 4, begin, end, accumulate});
-    case Dtype::kI4:
-      return GemmInt4({quantized, bytes, bytes + I4PanelBytes(shape.panels * kPanel, columns), weights.scales,
-                       y, shape.y_stride, shape.rows, (columns + 7) / 8 * 8, begin, end, accumulate});
-    default:
-      GemmF32({x, shape.x_stride, 1, static_cast<const float*>(weights.data), columns * kPanel, kPanel, y,
-               shape.y_stride, kPanel, shape.rows, columns, begin, end, accumulate});
-  }
-}
-
-// Panels [begin, end) of Linear, whose x is in `quantized` already where the weights are integers, and in the
-// products of `adapters` where they have one.
-void MultiplyPanels(const Tensor& weights, const LinearShape& shape, const float* x, float* y,
-                    bool accumulate, const QuantizedRows& quantized, const AdapterSpace& adapters,
-                    size_t begin, size_t end) {
-  MultiplyMatrix(weights, shape, x, y, accumulate, quantized, begin, end);
-  if (!HasAdapter(weights)) return;
-  const Adapter& adapter = adapters.all[weights.adapter - 1];
-  AddOuterProducts({adapter.outer(weights.columns), shape.panels * kPanel, adapter.rank, begin, end},
-                   adapters.products, shape.rows, y, shape.y_stride);
-}
-
-// What a panel costs, in multiply-adds of floats.
-size_t PanelMacs(const Tensor& weights, size_t rows) {
-  return rows * weights.columns * kPanel / (IsInteger(weights.dtype) ? kInt8Speed : 1);
-}
-
-// The norm of rows [begin, end), and as integers where the weights that follow are.
-void NormFor(const Tensor& weights, const Tensor& norm, const LayerShape& shape, const NormBuffers& buffers,
-             const QuantizedRows& quantized, size_t begin, size_t end) {
-  const size_t at = begin * shape.width_stride;
-  const auto* weight = static_cast<const float*>(norm.data);
-  if (IsInteger(weights.dtype)) {
-    RmsNormQuantize(buffers.x + at, weight, shape.norm_epsilon, end - begin, shape.width, buffers.normed + at,
-                    RowsFor(weights, quantized, begin));
+// The norm of rows [begin, end).
+void NormRange(const float* norm, const LayerShape& shape, const NormBuffers& buffers, size_t begin,
+               size_t end) {
+  const size_t at = begin * shape.width_stride, rows = end - begin;
+  const bool kept = buffers.inverse != nullptr;
+  float* mean = kept ? buffers.mean + begin : nullptr;
+  float* inverse = kept ? buffers.inverse + begin : nullptr;
+  if (IsRms(shape.variant)) {
+    RmsNorm(buffers.x + at, norm, shape.norm_epsilon, rows, shape.width, buffers.normed + at, inverse);
+  } else if (shape.variant.norm == Norm::kLayer) {
+    LayerNorm(buffers.x + at, norm, shape.norm_epsilon, rows, shape.width, buffers.normed + at, mean,
+              inverse);
   } else {
-    RmsNorm(buffers.x + at, weight, shape.norm_epsilon, end - begin, shape.width, buffers.normed + at,
-            buffers.inverse != nullptr ? buffers.inverse + begin : nullptr);
+    AffineNorm(buffers.x + at, norm, rows, shape.width, buffers.normed + at, mean, inverse);
   }
-  PrepareAdapter(weights, buffers.normed, shape.width_stride, buffers.adapters, begin, end);
+}
+
+// And what the weights that follow want of the normed rows.
+void NormFor(const Tensor& weights, const float* norm, const LayerShape& shape, const NormBuffers& buffers,
+             const Prepared& prepared, size_t begin, size_t end) {
+  const size_t rows = end - begin, at = begin * shape.width_stride;
+  const bool fused = IsInteger(weights.dtype) && IsRms(shape.variant);
+  if (!fused) NormRange(norm, shape, buffers, begin, end);
+  if (IsInteger(weights.dtype)) {
+    const QuantizedRows to = RowsFor(weights, prepared.quantized, begin);
+    if (fused) {
+      RmsNormQuantize(buffers.x + at, norm, shape.norm_epsilon, rows, shape.width, buffers.normed + at, to);
+    } else {
+      QuantizeRows(buffers.normed + at, shape.width_stride, rows, shape.width, to);
+    }
+  }
+  PrepareAdapter(weights, buffers.normed, shape.width_stride, prepared.adapters, begin, end);
+}
+
+// Whether hidden units go to the last product as SwiGLU gives them.
+bool IsPlainSwiGlu(const Variant& variant) {
+  return variant.activation == Activation::kSilu && variant.gated && variant.residual_scale == 1.0f;
 }
 
 // Whether a share of the key heads can go from the projection through the attention in one step: each share
@@ -115,39 +73,60 @@ bool TakesWholeHeads(const LayerShape& shape, const KvCache& cache, size_t share
          shape.kv_heads / shares * shape.head_size % kPanel == 0;
 }
 
-// Queries, keys and values of some heads from the normed rows, into the cache.
-void ProjectHeads(const Tensor& weights, const LayerShape& shape, const Rows& rows,
+// Queries, keys and values of some of the heads from the normed rows, into the cache.
+void ProjectHeads(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
                   const AttentionBuffers& buffers, const HeadRange& heads) {
   const LinearShape linear = {rows.count(), shape.width_stride, shape.qkv_stride, shape.qkv_stride / kPanel};
   const size_t group = shape.heads / shape.kv_heads, all = shape.kv_heads, count = heads.end - heads.begin;
   const size_t first[3] = {heads.begin * group, all * group + heads.begin, all * (group + 1) + heads.begin};
-  for (size_t part = 0; part < 3 && count < all; ++part) {
+  for (size_t part = 0; part < 3; ++part) {
     const size_t last = first[part] + (part == 0 ? count * group : count);
-    MultiplyPanels(weights, linear, buffers.normed, buffers.query_key_value, false, buffers.quantized,
-                   buffers.adapters, first[part] * shape.head_size / kPanel, last * shape.head_size / kPanel);
+    MultiplyWithBias(weights.query_key_value, weights.query_key_value_bias, linear, buffers.norm.normed,
+                     buffers.query_key_value, buffers.prepared, first[part] * shape.head_size / kPanel,
+                     last * shape.head_size / kPanel);
   }
-  if (count == all) {
-    MultiplyPanels(weights, linear, buffers.normed, buffers.query_key_value, false, buffers.quantized,
-                   buffers.adapters, 0, linear.panels);
-  }
-  RotateAndStore(shape, rows, buffers, 0, rows.count(), heads);
+  RotateAndStore(weights, shape, rows, buffers, 0, rows.count(), heads);
 }
 
-// x_out = x_in + the projection of `attended`.
+// x_out = x + the projection of `attended`.
 void AddAttended(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
                  const AttentionBuffers& buffers, Crew& crew) {
-  CopyRows(buffers.x_in, buffers.x_out, rows.count() * shape.width_stride);
-  Linear(weights.attention_output,
-         {rows.count(), shape.query_stride, shape.width_stride, shape.width_stride / kPanel},
-         buffers.attended, buffers.x_out, true, buffers.quantized, crew, buffers.adapters);
+  const float scale = shape.variant.residual_scale;
+  const float* attended = buffers.attended;
+  if (scale != 1.0f) {
+    crew.Step(rows.count(), shape.query_stride, [&](size_t begin, size_t end) {
+      const size_t at = begin * shape.query_stride, floats = (end - begin) * shape.query_stride;
+      CopyRows(buffers.attended + at, buffers.scaled + at, floats);
+      Scale(scale, floats, buffers.scaled + at);
+    });
+    attended = buffers.scaled;
+  }
+  CopyRows(buffers.norm.x, buffers.x_out, rows.count() * shape.width_stride);
+  const LinearShape linear = {rows.count(), shape.query_stride, shape.width_stride,
+                              shape.width_stride / kPanel};
+  LinearAdd(weights.attention_output, {weights.attention_output_bias, scale}, linear, attended, buffers.x_out,
+            buffers.prepared, crew);
 }
 
 }  // namespace
 
 LayerWeights FindLayer(const Model& model, uint32_t layer) {
-  return {FindTensor(model, Role::kAttentionNorm, layer),   FindTensor(model, Role::kQueryKeyValue, layer),
-          FindTensor(model, Role::kAttentionOutput, layer), FindTensor(model, Role::kFeedForwardNorm, layer),
-          FindTensor(model, Role::kGateUp, layer),          FindTensor(model, Role::kDown, layer)};
+  const auto vector = [&](Role role) {
+    return static_cast<const float*>(FindTensor(model, role, layer).data);
+  };
+  const auto variant_vector = [&](Role role) { return kHasVariants ? vector(role) : nullptr; };
+  return {FindTensor(model, Role::kQueryKeyValue, layer),
+          FindTensor(model, Role::kAttentionOutput, layer),
+          FindTensor(model, Role::kGateUp, layer),
+          FindTensor(model, Role::kDown, layer),
+          vector(Role::kAttentionNorm),
+          vector(Role::kFeedForwardNorm),
+          variant_vector(Role::kQueryNorm),
+          variant_vector(Role::kKeyNorm),
+          variant_vector(Role::kQueryKeyValueBias),
+          variant_vector(Role::kAttentionOutputBias),
+          variant_vector(Role::kGateUpBias),
+          variant_vector(Role::kDownBias)};
 }
 
 LayerShape::LayerShape(const Config& config)
@@ -162,54 +141,37 @@ LayerShape::LayerShape(const Config& config)
       hidden(config.hidden),
       hidden_stride(PaddedRow(config.hidden)),
       norm_epsilon(config.norm_epsilon),
-      attention_scale(1.0f / SquareRoot(config.head_size)),
+      attention_scale(config.variant.attention_scale != 0.0f ? config.variant.attention_scale
+                                                             : 1.0f / SquareRoot(config.head_size)),
       rope_halves(config.rope_pairs == RopePairs::kHalves),
-      arithmetic(IsInteger(config.weights) ? Arithmetic::kSeparate : Arithmetic::kFused) {}
+      arithmetic(IsInteger(config.weights) ? Arithmetic::kSeparate : Arithmetic::kFused),
+      variant(config.variant) {}
 
-void Linear(const Tensor& weights, const LinearShape& shape, const float* x, float* y, bool accumulate,
-            const QuantizedRows& quantized, Crew& crew, const AdapterSpace& adapters) {
-  const auto prepare = [&](size_t begin, size_t end) {
-    if (IsInteger(weights.dtype)) {
-      QuantizeRows(x + begin * shape.x_stride, shape.x_stride, end - begin, weights.columns,
-                   RowsFor(weights, quantized, begin));
-    }
-    PrepareAdapter(weights, x, shape.x_stride, adapters, begin, end);
-  };
-  crew.Step(IsPrepared(weights) ? shape.rows : 0, weights.columns * 2, prepare, shape.panels,
-            PanelMacs(weights, shape.rows), [&](size_t begin, size_t end) {
-              MultiplyPanels(weights, shape, x, y, accumulate, quantized, adapters, begin, end);
-            });
+void NormRows(const float* norm, const LayerShape& shape, size_t rows, const NormBuffers& buffers,
+              Crew& crew) {
+  crew.Step(rows, shape.width * 2,
+            [&](size_t begin, size_t end) { NormRange(norm, shape, buffers, begin, end); });
 }
 
-void NormLinear(const Tensor& norm, const Tensor& weights, const LayerShape& shape, size_t rows,
-                const NormBuffers& buffers, float* y, size_t y_stride, const QuantizedRows& quantized,
+void NormLinear(const float* norm, const Tensor& weights, const float* bias, const LayerShape& shape,
+                size_t rows, const NormBuffers& buffers, float* y, size_t y_stride, const Prepared& prepared,
                 Crew& crew) {
   const LinearShape linear = {rows, shape.width_stride, y_stride, y_stride / kPanel};
   const auto prepare = [&](size_t begin, size_t end) {
-    NormFor(weights, norm, shape, buffers, quantized, begin, end);
+    NormFor(weights, norm, shape, buffers, prepared, begin, end);
   };
-  crew.Step(
-      rows, shape.width * 4, prepare, linear.panels, PanelMacs(weights, rows), [&](size_t begin, size_t end) {
-        MultiplyPanels(weights, linear, buffers.normed, y, false, quantized, buffers.adapters, begin, end);
-      });
-}
-
-void NormRows(const Tensor& weight, const LayerShape& shape, size_t rows, const float* x, float* y,
-              float* inverse, Crew& crew) {
-  crew.Step(rows, shape.width * 2, [&](size_t begin, size_t end) {
-    RmsNorm(x + begin * shape.width_stride, static_cast<const float*>(weight.data), shape.norm_epsilon,
-            end - begin, shape.width, y + begin * shape.width_stride,
-            inverse != nullptr ? inverse + begin : nullptr);
-  });
+  crew.Step(rows, shape.width * 4, prepare, linear.panels, PanelMacs(weights, rows),
+            [&](size_t begin, size_t end) {
+              MultiplyWithBias(weights, bias, linear, buffers.normed, y, prepared, begin, end);
+            });
 }
 
 void ProjectAndStore(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
                      const AttentionBuffers& buffers, Crew& crew) {
-  NormLinear(weights.attention_norm, weights.query_key_value, shape, rows.count(),
-             {buffers.x_in, buffers.normed, buffers.inverse, buffers.adapters}, buffers.query_key_value,
-             shape.qkv_stride, buffers.quantized, crew);
+  NormLinear(weights.attention_norm, weights.query_key_value, weights.query_key_value_bias, shape,
+             rows.count(), buffers.norm, buffers.query_key_value, shape.qkv_stride, buffers.prepared, crew);
   crew.Step(rows.count(), shape.qkv_stride * 4, [&](size_t begin, size_t end) {
-    RotateAndStore(shape, rows, buffers, begin, end, {0, shape.kv_heads});
+    RotateAndStore(weights, shape, rows, buffers, begin, end, {0, shape.kv_heads});
   });
 }
 
@@ -235,12 +197,11 @@ void AttentionHalf(const LayerWeights& weights, const LayerShape& shape, const R
     ProjectAndStore(weights, shape, rows, buffers, crew);
     return AttendAndAdd(weights, shape, rows, buffers, crew);
   }
-  const NormBuffers norm = {buffers.x_in, buffers.normed, buffers.inverse, buffers.adapters};
   const auto prepare = [&](size_t begin, size_t end) {
-    NormFor(matrix, weights.attention_norm, shape, norm, buffers.quantized, begin, end);
+    NormFor(matrix, weights.attention_norm, shape, buffers.norm, buffers.prepared, begin, end);
   };
   crew.Step(count, shape.width * 4, prepare, heads, macs, [&](size_t begin, size_t end) {
-    ProjectHeads(matrix, shape, rows, buffers, {begin, end});
+    ProjectHeads(weights, shape, rows, buffers, {begin, end});
     if (end == heads) ClearPadding(buffers.attended, count, shape.query_width, shape.query_stride);
     AttendHeads(shape, rows, buffers, {begin, end});
   });
@@ -249,56 +210,76 @@ void AttentionHalf(const LayerWeights& weights, const LayerShape& shape, const R
 
 void FeedForwardHalf(const LayerWeights& weights, const LayerShape& shape, size_t rows,
                      const FeedForwardBuffers& buffers, Crew& crew) {
-  const size_t stride = shape.hidden_stride, panels = stride / kPanel;
-  const LinearShape in = {rows, shape.width_stride, 2 * stride, 2 * panels};
+  const size_t stride = shape.hidden_stride, panels = stride / kPanel, inputs = shape.inputs();
+  const LinearShape in = {rows, shape.width_stride, inputs * stride, inputs * panels};
   const LinearShape out = {rows, stride, shape.width_stride, shape.width_stride / kPanel};
-  const size_t macs = 2 * PanelMacs(weights.gate_up, rows);
-  const bool integer = IsInteger(weights.down.dtype), whole = crew.RangesOf(panels, macs) == 1;
-  const NormBuffers norm = {buffers.x_in, buffers.normed, buffers.inverse, buffers.adapters};
+  const size_t macs = inputs * PanelMacs(weights.gate_up, rows);
+  const bool integer = IsInteger(weights.down.dtype);
+  const bool fused = integer && IsPlainSwiGlu(shape.variant) && crew.RangesOf(panels, macs) == 1;
   const auto prepare = [&](size_t begin, size_t end) {
-    NormFor(weights.gate_up, weights.feed_forward_norm, shape, norm, buffers.quantized, begin, end);
+    NormFor(weights.gate_up, weights.feed_forward_norm, shape, buffers.norm, buffers.prepared, begin, end);
   };
   // Gate and up of a panel of hidden units lie side by side, so that who multiplied them goes on with them;
   // unless one does it all, and quantises them, too.
   crew.Step(rows, shape.width * 4, prepare, panels, macs, [&](size_t begin, size_t end) {
-    MultiplyPanels(weights.gate_up, in, buffers.normed, buffers.gate_up, false, buffers.quantized,
-                   buffers.adapters, 2 * begin, 2 * end);
-    for (size_t r = 0; r < rows && !(whole && integer); ++r) {
-      const size_t at = r * stride + begin * kPanel;
-      SwiGlu(buffers.gate_up + 2 * at, 1, (end - begin) * kPanel, buffers.hidden + at);
+    MultiplyWithBias(weights.gate_up, weights.gate_up_bias, in, buffers.norm.normed, buffers.gate_up,
+                     buffers.prepared, inputs * begin, inputs * end);
+    for (size_t r = 0; r < rows && !fused; ++r) {
+      const size_t at = r * stride + begin * kPanel, units = (end - begin) * kPanel;
+      Activate(shape.variant, buffers.gate_up + inputs * at, 1, units, buffers.hidden + at);
+      if (shape.variant.residual_scale != 1.0f) {
+        Scale(shape.variant.residual_scale, units, buffers.hidden + at);
+      }
     }
   });
-  CopyRows(buffers.x_in, buffers.x_out, rows * shape.width_stride);
+  CopyRows(buffers.norm.x, buffers.x_out, rows * shape.width_stride);
   const auto prepare_hidden = [&](size_t begin, size_t end) {
-    float* hidden = buffers.hidden + begin * stride;
-    const QuantizedRows to = RowsFor(weights.down, buffers.quantized, begin);
-    if (whole && integer) {
-      SwiGluQuantize(buffers.gate_up + begin * 2 * stride, end - begin, shape.hidden, hidden, to);
-    } else if (integer) {
-      QuantizeRows(hidden, stride, end - begin, shape.hidden, to);
+    if (integer) {
+      float* hidden = buffers.hidden + begin * stride;
+      const QuantizedRows to = RowsFor(weights.down, buffers.prepared.quantized, begin);
+      if (fused) {
+        SwiGluQuantize(buffers.gate_up + begin * 2 * stride, end - begin, shape.hidden, hidden, to);
+      } else {
+        QuantizeRows(hidden, stride, end - begin, shape.hidden, to);
+      }
     }
-    PrepareAdapter(weights.down, buffers.hidden, stride, buffers.adapters, begin, end);
+    PrepareAdapter(weights.down, buffers.hidden, stride, buffers.prepared.adapters, begin, end);
   };
   crew.Step(IsPrepared(weights.down) ? rows : 0, shape.hidden * 16, prepare_hidden, out.panels,
             PanelMacs(weights.down, rows), [&](size_t begin, size_t end) {
-              MultiplyPanels(weights.down, out, buffers.hidden, buffers.x_out, true, buffers.quantized,
-                             buffers.adapters, begin, end);
+              MultiplyAndAdd(weights.down, {weights.down_bias, shape.variant.residual_scale}, out,
+                             buffers.hidden, buffers.x_out, buffers.prepared, begin, end);
             });
 }
 
-void EmbedToken(const Tensor& embedding, uint32_t token, float* x) {
+namespace {
+
+// Row `row` of an embedding as floats.
+void GatherAny(const Tensor& embedding, size_t row, float* x) {
   const auto* bytes = static_cast<const uint8_t*>(embedding.data);
+  const size_t columns = embedding.columns;
   if (kHasBf16 && embedding.dtype == Dtype::kBf16) {
-    return GatherBf16Row(static_cast<const uint16_t*>(embedding.data), embedding.columns, token, x);
+    GatherBf16Row(static_cast<const uint16_t*>(embedding.data), columns, row, x);
+  } else if (embedding.dtype == Dtype::kI8) {
+    DequantizeRow(bytes, embedding.scales, columns, row, x);
+  } else if (embedding.dtype == Dtype::kI4) {
+    const uint8_t* groups = bytes + static_cast<size_t>(I4PanelBytes(embedding.rows, columns));
+    DequantizeInt4Row(bytes, groups, embedding.scales, columns, row, x);
+  } else {
+    GatherRow(static_cast<const float*>(embedding.data), columns, row, x);
   }
-  switch (embedding.dtype) {
-    case Dtype::kI8: return DequantizeRow(bytes, embedding.scales, embedding.columns, token, x);
-    case Dtype::kI4: {
-      const uint8_t* groups = bytes + static_cast<size_t>(I4PanelBytes(embedding.rows, embedding.columns));
-      return DequantizeInt4Row(bytes, groups, embedding.scales, embedding.columns, token, x);
-    }
-    default: GatherRow(static_cast<const float*>(embedding.data), embedding.columns, token, x);
-  }
+}
+
+}  // namespace
+
+void EmbedToken(const Embeddings& embeddings, const LayerShape& shape, uint32_t token, size_t position,
+                float* x, float* row) {
+  GatherAny(embeddings.tokens, token, x);
+  const float scale = shape.variant.embedding_scale;
+  if (scale != 1.0f) Scale(scale, shape.width_stride, x);
+  if (!shape.variant.learned_positions) return;
+  GatherAny(embeddings.positions, position, row);
+  Add(row, shape.width_stride, x);
 }
 
 }  // namespace cllm

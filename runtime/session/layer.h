@@ -1,6 +1,6 @@
 // Room: session. The one transformer layer: inference runs it with buffers that every layer shares, the
 // trainer with buffers that it keeps for the backward pass. Touches the buffers it is given. The members of a
-// crew have `normed` and `quantized` of their own, the other buffers in common, and work in place.
+// crew have `normed` and `prepared` of their own, the other buffers in common, and work in place.
 #ifndef CLLM_SESSION_LAYER_H_
 #define CLLM_SESSION_LAYER_H_
 
@@ -11,19 +11,15 @@
 #include "kernels/attention.h"
 #include "kernels/int8.h"
 #include "model/model.h"
+#include "session/linear.h"
 
 namespace cllm {
 
-// Multiply-adds of int8 weights take about this much less time than those of floats, for base/ranges.h.
-inline constexpr size_t kInt8Speed = 2;
-
 struct LayerWeights {
-  Tensor attention_norm;
-  Tensor query_key_value;
-  Tensor attention_output;
-  Tensor feed_forward_norm;
-  Tensor gate_up;
-  Tensor down;
+  Tensor query_key_value, attention_output, gate_up, down;
+  const float *attention_norm, *feed_forward_norm;  // vectors, padded
+  const float *query_norm, *key_norm;               // or nullptr, as the next ones
+  const float *query_key_value_bias, *attention_output_bias, *gate_up_bias, *down_bias;
 };
 
 LayerWeights FindLayer(const Model& model, uint32_t layer);
@@ -37,9 +33,15 @@ struct LayerShape {
   size_t qkv_stride;
   size_t hidden, hidden_stride;
   float norm_epsilon;
-  float attention_scale;  // 1 / sqrt(head_size)
+  float attention_scale;
   bool rope_halves;
   Arithmetic arithmetic;
+  Variant variant;
+
+  size_t rotary() const { return variant.rotary(static_cast<uint32_t>(head_size)); }  // elements of a head
+  size_t inputs() const {
+    return variant.feed_forward_inputs();
+  }  // panels of gate_up for one of hidden units
 };
 
 // Rows [row, row + length) of a batch: positions start, start + 1, ... of a sequence, their RopeAngles from
@@ -70,82 +72,72 @@ struct QuantizedHeadRows {
   RowScale* scales;
 };
 
-// y [rows][y_stride] (+)= x [rows][x_stride] times the transposed matrix; `panels` whole panels are written.
-// `quantized` has space for x as int8; with float weights it is unused, and its pointers may be null.
-struct LinearShape {
-  size_t rows, x_stride, y_stride, panels;
-};
-
-// Where matrices have adapters: all of the model, by number - 1, and space for inner products
-// [rows][the largest rank].
-struct AdapterSpace {
-  const Adapter* all = nullptr;
-  float* products = nullptr;
-};
-void Linear(const Tensor& weights, const LinearShape& shape, const float* x, float* y, bool accumulate,
-            const QuantizedRows& quantized, Crew& crew, const AdapterSpace& adapters = {});
-
-// y [rows][y_stride] = RMS norm of x [rows][width_stride] times the transposed matrix; panels as above.
-// normed is written, too; inverse may be nullptr.
+// normed = norm of x, both [rows][width_stride]. A batch norm is the affine norm that its folded parameters
+// give.
 struct NormBuffers {
   const float* x;
   float* normed;
-  float* inverse;
-  AdapterSpace adapters = {};
+  float *mean, *inverse;  // [rows] each, for the backward pass, or nullptr; a RMS norm has no mean
 };
-void NormLinear(const Tensor& norm, const Tensor& weights, const LayerShape& shape, size_t rows,
-                const NormBuffers& buffers, float* y, size_t y_stride, const QuantizedRows& quantized,
+void NormRows(const float* norm, const LayerShape& shape, size_t rows, const NormBuffers& buffers,
+              Crew& crew);
+
+// y [rows][y_stride] = the normed rows times the transposed matrix; panels as above.
+// bias [y_stride] or nullptr.
+void NormLinear(const float* norm, const Tensor& weights, const float* bias, const LayerShape& shape,
+                size_t rows, const NormBuffers& buffers, float* y, size_t y_stride, const Prepared& prepared,
                 Crew& crew);
 
-// y = RMS norm of x [rows][width_stride]; inverse may be nullptr.
-void NormRows(const Tensor& weight, const LayerShape& shape, size_t rows, const float* x, float* y,
-              float* inverse, Crew& crew);
-
-// Row-major buffers with the strides of LayerShape. x_out may be x_in.
-struct AttentionBuffers {
-  const float* x_in;
+// Row-major buffers with the strides of LayerShape. What both halves of a layer need: norm.x is the residual
+// stream before the half, x_out, which may be norm.x, after it.
+struct HalfBuffers {
+  NormBuffers norm;
   float* x_out;
-  float* normed;
-  float* inverse;          // [rows], or nullptr
-  float* query_key_value;  // after the rotation
-  float* attended;
-  float* log_sum_exp;   // [runs][heads][length], or nullptr
-  const float* angles;  // [][head_size], see Run
-  KvCache cache;
-  QuantizedRows quantized;
-  QuantizedHeadRows heads;  // of an int8 cache
-  AdapterSpace adapters = {};
+  Prepared prepared;
 };
 
-// query_key_value of norm(x_in), rotated; puts the rows' keys and values into the cache.
+struct AttentionBuffers : HalfBuffers {
+  float* query_key_value;  // after the rotation
+  float* unturned;  // what of them was before their norms and the rotation, for the backward pass; or nullptr
+  float* attended;
+  float* scaled;       // room for `attended` times the residual scale: itself, or where it must stay, another
+  float* log_sum_exp;  // [runs][heads][length], or nullptr
+  const float* angles;  // [][head_size], see Run
+  KvCache cache;
+  QuantizedHeadRows heads;  // of an int8 cache
+};
+
+// query_key_value of norm(x), rotated; puts the rows' keys and values into the cache.
 void ProjectAndStore(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
                      const AttentionBuffers& buffers, Crew& crew);
 
-// x_out = x_in + attention of the queries to all that is in the cache.
+// x_out = x + residual scale times attention of the queries to all that is in the cache.
 void AttendAndAdd(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
                   const AttentionBuffers& buffers, Crew& crew);
 
-// Both: x_out = x_in + attention(norm(x_in)).
+// Both: x_out = x + attention(norm(x)).
 void AttentionHalf(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
                    const AttentionBuffers& buffers, Crew& crew);
 
-struct FeedForwardBuffers {
-  const float* x_in;
-  float* x_out;
-  float* normed;
-  float* inverse;  // [rows], or nullptr
+struct FeedForwardBuffers : HalfBuffers {
   float* gate_up;
   float* hidden;
-  QuantizedRows quantized;
-  AdapterSpace adapters = {};
 };
 
-// x_out = x_in + down(silu(gate(norm(x_in))) * up(norm(x_in))).
+// x_out = x + residual scale times down(hidden), hidden = f(gate(norm(x))) * up(norm(x)) or without a gate
+// f(up(norm(x))).
 void FeedForwardHalf(const LayerWeights& weights, const LayerShape& shape, size_t rows,
                      const FeedForwardBuffers& buffers, Crew& crew);
 
-// Row `token` of the embedding as floats, padded with zeros.
-void EmbedToken(const Tensor& embedding, uint32_t token, float* x);
+// Embeddings as stored; positions has no data where they are not learned.
+struct Embeddings {
+  Tensor tokens, positions;
+};
+
+// A token's row of the embedding as floats, times the embedding's scale, plus its position's row; padded with
+// zeros. `row`: room for a row.
+void EmbedToken(const Embeddings& embeddings, const LayerShape& shape, uint32_t token, size_t position,
+                float* x, float* row);
 
 }  // namespace cllm
 

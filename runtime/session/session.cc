@@ -38,9 +38,10 @@ Session::Session(const Model& model, const SessionPlan& plan, const cllm_workers
     : model_(model),
       plan_(plan),
       shape_(model.config),
-      embedding_(FindTensor(model, Role::kTokenEmbedding, 0)),
-      final_norm_(FindTensor(model, Role::kFinalNorm, 0)),
+      embeddings_{FindTensor(model, Role::kTokenEmbedding, 0),
+                  kHasVariants ? FindTensor(model, Role::kPositionEmbedding, 0) : Tensor()},
       head_(FindTensor(model, Role::kHead, 0)),
+      final_norm_(static_cast<const float*>(FindTensor(model, Role::kFinalNorm, 0).data)),
       workers_(workers != nullptr ? *workers : cllm_workers{1, nullptr, nullptr, nullptr}),
       room_(room) {
   LayerWeights* layers = At<LayerWeights>(plan_.layers);
@@ -145,40 +146,46 @@ void Session::Embed(const Rows& rows) {
   for (size_t r = rows.begin; r < rows.end; ++r) {
     while (r >= run->row + run->length) ++run;
     const auto position = static_cast<uint32_t>(run->start + (r - run->row));
-    EmbedToken(embedding_, HistoryOf(run->sequence)[position],
-               At<float>(plan_.residual) + r * shape_.width_stride);
-    RopeAngles(model_.config.rope_turns, shape_.head_size / 2, position,
+    EmbedToken(embeddings_, shape_, HistoryOf(run->sequence)[position], position,
+               At<float>(plan_.residual) + r * shape_.width_stride,
+               At<float>(plan_.normed) + r * shape_.width_stride);
+    RopeAngles(model_.config.rope_turns, shape_.rotary() / 2, position,
                At<float>(plan_.angles) + r * shape_.head_size);
   }
 }
 
-QuantizedRows Session::QuantizedFrom(size_t row) const {
+Prepared Session::PreparedFrom(size_t row) const {
   const QuantizedRows all = {At<int8_t>(plan_.quantized), static_cast<size_t>(plan_.quantized_stride),
                              At<RowScale>(plan_.row_scales),
                              model_.config.weights == Dtype::kI4 ? At<int16_t>(plan_.group_sums) : nullptr};
-  return all.From(row);
+  if (!kHasDeltas) return {all.From(row)};
+  return {all.From(row),
+          {At<Adapter>(plan_.adapters), At<float>(plan_.low_rank) + row * model_.config.adapter_rank}};
+}
+
+HalfBuffers Session::HalfOf(const Rows& rows, size_t space, const Crew& crew) const {
+  const size_t own = space + crew.index() * rows.count();
+  float* residual = At<float>(plan_.residual) + rows.begin * shape_.width_stride;
+  return {{residual, At<float>(plan_.normed) + own * shape_.width_stride, nullptr, nullptr},
+          residual,
+          PreparedFrom(own)};
 }
 
 // Each row's scratch is its own, so that rows may be in different halves of the layer at the same time.
 AttentionBuffers Session::AttentionOf(uint32_t layer, const Rows& rows, size_t space,
                                       const Crew& crew) const {
-  const size_t own = space + crew.index() * rows.count();
-  float* residual = At<float>(plan_.residual) + rows.begin * shape_.width_stride;
-  float* scratch = At<float>(plan_.scratch) + space * plan_.scratch_floats;
+  float* scratch = ScratchOf(space);
   const auto stride = static_cast<size_t>(plan_.quantized_stride);
-  return {residual,
-          residual,
-          At<float>(plan_.normed) + own * shape_.width_stride,
-          nullptr,
+  return {HalfOf(rows, space, crew),
           scratch,
+          nullptr,
+          scratch + rows.count() * shape_.qkv_stride,
           scratch + rows.count() * shape_.qkv_stride,
           nullptr,
           At<float>(plan_.angles),
           CacheOf(layer),
-          QuantizedFrom(own),
           {At<int8_t>(plan_.quantized) + space * stride, stride,
-           At<RowScale>(plan_.head_scales) + space * (shape_.heads + 2 * shape_.kv_heads)},
-          AdaptersFrom(own)};
+           At<RowScale>(plan_.head_scales) + space * (shape_.heads + 2 * shape_.kv_heads)}};
 }
 
 KvCache Session::CacheOf(uint32_t layer) const {
@@ -194,17 +201,9 @@ KvCache Session::CacheOf(uint32_t layer) const {
 }
 
 FeedForwardBuffers Session::FeedForwardOf(const Rows& rows, size_t space, const Crew& crew) const {
-  const size_t own = space + crew.index() * rows.count();
-  float* residual = At<float>(plan_.residual) + rows.begin * shape_.width_stride;
-  float* scratch = At<float>(plan_.scratch) + space * plan_.scratch_floats;
-  return {residual,
-          residual,
-          At<float>(plan_.normed) + own * shape_.width_stride,
-          nullptr,
-          scratch,
-          scratch + rows.count() * 2 * shape_.hidden_stride,
-          QuantizedFrom(own),
-          AdaptersFrom(own)};
+  float* scratch = ScratchOf(space);
+  return {HalfOf(rows, space, crew), scratch,
+          scratch + rows.count() * shape_.inputs() * shape_.hidden_stride};
 }
 
 // Logits of the finals, at most a batch of them at a time.
@@ -216,11 +215,13 @@ void Session::ComputeLogits(uint32_t rows) {
     ParallelFor(ranges > 1 ? workers() : nullptr, ranges, [&](uint32_t i) {
       const size_t begin = size_t{count} * i / ranges, end = size_t{count} * (i + 1) / ranges;
       Crew crew(ranges > 1 ? nullptr : workers());
-      NormLinear(final_norm_, head_, shape_, end - begin,
+      float* logits = At<float>(plan_.logits) + (done + begin) * vocabulary;
+      NormLinear(final_norm_, head_, nullptr, shape_, end - begin,
                  {At<float>(plan_.finals) + (done + begin) * width, At<float>(plan_.normed) + begin * width,
-                  nullptr},
-                 At<float>(plan_.logits) + (done + begin) * vocabulary, vocabulary, QuantizedFrom(begin),
-                 crew);
+                  nullptr, nullptr},
+                 logits, vocabulary, PreparedFrom(begin), crew);
+      const LogitMap map = {shape_.variant.logit_scale, shape_.variant.logit_softcap};
+      if (kHasVariants && !map.is_identity()) MapLogits(map, (end - begin) * vocabulary, logits);
     });
   }
 }

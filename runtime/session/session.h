@@ -55,7 +55,7 @@ class Session {
   uint32_t CrewMembers(uint32_t rows) const;
   // Multiply-adds of a row in a layer's matrices.
   size_t RowMacs() const {
-    return shape_.width * (shape_.qkv_stride + shape_.query_width + 3 * shape_.hidden);
+    return shape_.width * (shape_.qkv_stride + shape_.query_width + (shape_.inputs() + 1) * shape_.hidden);
   }
   // The first run of part `part` of `parts` about equal ones that are cut between runs.
   uint32_t FirstRun(uint32_t run_count, uint32_t rows, uint32_t part, uint32_t parts) const;
@@ -68,14 +68,12 @@ class Session {
   void Embed(const Rows& rows);
   // The rows' scratch is that of the rows from `space` on, and what a member of a crew has for itself lies in
   // as many rows' for each.
+  HalfBuffers HalfOf(const Rows& rows, size_t space, const Crew& crew) const;
+  float* ScratchOf(size_t space) const { return At<float>(plan_.scratch) + space * plan_.scratch_floats; }
   AttentionBuffers AttentionOf(uint32_t layer, const Rows& rows, size_t space, const Crew& crew) const;
   KvCache CacheOf(uint32_t layer) const;
   FeedForwardBuffers FeedForwardOf(const Rows& rows, size_t space, const Crew& crew) const;
-  QuantizedRows QuantizedFrom(size_t row) const;
-  AdapterSpace AdaptersFrom(size_t row) const {
-    if (!kHasDeltas) return {};
-    return {At<Adapter>(plan_.adapters), At<float>(plan_.low_rank) + row * model_.config.adapter_rank};
-  }
+  Prepared PreparedFrom(size_t row) const;
   void ComputeLogits(uint32_t rows);
   void TakeState(uint32_t stream, uint32_t position, const uint8_t* from);
   template <class T>
@@ -95,7 +93,9 @@ class Session {
   Model model_;
   SessionPlan plan_;
   LayerShape shape_;
-  Tensor embedding_, final_norm_, head_;
+  Embeddings embeddings_;
+  Tensor head_;
+  const float* final_norm_;
   cllm_workers workers_;
   uint8_t* room_;
   uint32_t logits_count_ = 0;  // rows of the last call that fed

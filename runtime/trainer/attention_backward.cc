@@ -24,13 +24,15 @@ void KeyHeadBackward(const LayerShape& shape, const SequenceGradient& sequence, 
     const size_t at = head * size;
     AttentionBackward({qkv + at, qkv + key_at, key_panels, value_panels, stride, sequence.attended + at,
                        sequence.d_attended + at, shape.query_stride, sequence.log_sum_exp + head * length,
-                       d_qkv + at, d_qkv + key_at, d_qkv + value_at, size, length, shape.attention_scale});
+                       d_qkv + at, d_qkv + key_at, d_qkv + value_at, size, length, shape.attention_scale,
+                       shape.variant.attention_softcap});
   }
 }
 
 void RotateRowBackward(const LayerShape& shape, const float* angles, float* d_qkv) {
   const size_t used = (shape.heads + 2 * shape.kv_heads) * shape.head_size;
-  Rope(d_qkv, shape.heads + shape.kv_heads, shape.head_size / 2, shape.rope_halves, angles, true);
+  Rope(d_qkv, shape.heads + shape.kv_heads, shape.head_size, shape.rotary() / 2, shape.rope_halves, angles,
+       true);
   std::memset(d_qkv + used, 0, (shape.qkv_stride - used) * sizeof(float));
 }
 

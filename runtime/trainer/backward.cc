@@ -35,6 +35,7 @@ void Trainer::LinearBackward(const Tensor& weights, size_t transposed, const flo
 // none waits long for a worker that the machine has interrupted. Bands are even, or there is just one: no
 // worker should be idle for more than an eighth of the time.
 size_t Trainer::BandCount(const SequenceBatch& batch) const {
+  if (HasBatchNorm()) return 1;
   const size_t macs = batch.length * static_cast<size_t>(plan_.weight_floats);
   if (RangeCount(workers(), batch.sequences, macs) < workers_.count) return 1;
   for (size_t each = kBandsPerWorker; each > 0; --each) {
@@ -70,41 +71,56 @@ void Trainer::Backward(const uint32_t* inputs, const SequenceBatch& batch) {
     NormBackward(0, count, band);
     DropEmbedded(band, Floats(plan_.d_residual));
   });
-  EmbeddingBackward(inputs, count);
+  EmbeddingBackward(inputs, batch);
 }
 
 // From d_normed: d_residual +=, after the last half =.
 void Trainer::NormBackward(size_t half, size_t rows, const Band& band) {
   const size_t stride = shape_.width_stride;
   const bool first = half == 2 * static_cast<size_t>(model_.config.layers);
+  if (HasBatchNorm()) BatchNormSums(half, rows);
   ForRanges(band.workers, band.batch.count(), stride * 4, [&](size_t begin, size_t end) {
-    const size_t row = band.row() + begin, at = row * stride;
-    float* d_residual = Floats(plan_.d_residual) + at;
+    float* d_residual = Floats(plan_.d_residual) + (band.row() + begin) * stride;
     if (first) std::memset(d_residual, 0, (end - begin) * stride * sizeof(float));
-    RmsNormBackward(Residual(half, rows) + at, static_cast<const float*>(NormOf(half).data),
-                    Inverse(half, rows) + row, Floats(plan_.d_normed) + at, end - begin, shape_.width,
-                    d_residual);
+    NormRowsBackward(half, rows, band.row() + begin, band.row() + end, d_residual);
   });
 }
 
-// x_out = x_in + down(hidden), less what dropout takes: d_residual is the gradient of x_out, d_normed becomes
+// Rows [begin, end) of the batch.
+void Trainer::NormRowsBackward(size_t half, size_t rows, size_t begin, size_t end, float* d_residual) const {
+  const size_t at = begin * shape_.width_stride, count = end - begin;
+  const float *x = Residual(half, rows) + at, *norm = NormOf(half), *dy = Floats(plan_.d_normed) + at;
+  const float *mean = Mean(half, rows) + begin, *inverse = Inverse(half, rows) + begin;
+  switch (shape_.variant.norm) {
+    case Norm::kRms: return RmsNormBackward(x, norm, inverse, dy, count, shape_.width, d_residual);
+    case Norm::kLayer: return LayerNormBackward(x, norm, mean, inverse, dy, count, shape_.width, d_residual);
+    case Norm::kAffine: return AffineNormBackward(norm, dy, count, shape_.width, d_residual);
+    case Norm::kBatch:
+      return BatchNormBackward(x, norm, BatchMoments(half), Floats(plan_.batch_through), dy, count,
+                               shape_.width_stride, d_residual);
+  }
+}
+
+// x_out = x + down(hidden), less what dropout takes: d_residual is the gradient of x_out, d_normed becomes
 // that of the normed rows.
 // What the forward pass did not keep, the normed rows and the hidden ones, is computed again.
 void Trainer::FeedForwardHalfBackward(size_t layer, size_t rows, const Band& band) {
   const LayerWeights& weights = Layer(layer);
   const FeedForwardBuffers buffers = FeedForwardOf(layer, rows, band);
   const size_t width = shape_.width_stride, hidden = shape_.hidden_stride, count = band.batch.count();
+  const size_t gate_up_stride = shape_.inputs() * hidden;
   const float* d_added = AddedGradient(2 * layer + 1, rows) + band.row() * width;
   float* d_hidden = Floats(plan_.d_hidden) + band.row() * hidden;
   Crew crew(band.workers);
-  NormRows(weights.feed_forward_norm, shape_, count, buffers.x_in, buffers.normed, nullptr, crew);
+  NormRows(weights.feed_forward_norm, shape_, count, {buffers.norm.x, buffers.norm.normed, nullptr, nullptr},
+           crew);
   LinearBackward(weights.down, 0, d_added, width, band, d_hidden);
   ForRanges(band.workers, count, hidden * 32, [&](size_t begin, size_t end) {
-    float* gate_up = buffers.gate_up + begin * 2 * hidden;
-    SwiGlu(gate_up, end - begin, hidden, buffers.hidden + begin * hidden);
-    SwiGluBackward(d_hidden + begin * hidden, end - begin, hidden, gate_up);
+    float* gate_up = buffers.gate_up + begin * gate_up_stride;
+    Activate(shape_.variant, gate_up, end - begin, hidden, buffers.hidden + begin * hidden);
+    ActivateBackward(shape_.variant, d_hidden + begin * hidden, end - begin, hidden, gate_up);
   });
-  LinearBackward(weights.gate_up, width * hidden, buffers.gate_up, 2 * hidden, band,
+  LinearBackward(weights.gate_up, width * hidden, buffers.gate_up, gate_up_stride, band,
                  Floats(plan_.d_normed) + band.row() * width);
 }
 
@@ -118,9 +134,10 @@ void Trainer::AttentionHalfBackward(size_t layer, size_t rows, const Band& band)
             band.batch.length * band.batch.length * shape_.head_size * 3 * (shape_.heads / shape_.kv_heads),
             [&](size_t begin, size_t end) { HeadsBackward(buffers, band, begin, end); });
   ForRanges(band.workers, count, qkv * 2,
-            [&](size_t begin, size_t end) { RotateBackward(buffers, band, begin, end); });
+            [&](size_t begin, size_t end) { RotateBackward(weights, buffers, band, begin, end); });
   Crew crew(band.workers);
-  NormRows(weights.attention_norm, shape_, count, buffers.x_in, buffers.normed, nullptr, crew);
+  NormRows(weights.attention_norm, shape_, count, {buffers.norm.x, buffers.norm.normed, nullptr, nullptr},
+           crew);
   LinearBackward(weights.query_key_value, width * shape_.query_stride,
                  Floats(plan_.d_query_key_value) + band.row() * qkv, qkv, band,
                  Floats(plan_.d_normed) + band.row() * width);
@@ -145,22 +162,44 @@ void Trainer::HeadsBackward(const AttentionBuffers& buffers, const Band& band, s
 }
 
 // Rows [begin, end) of the band.
-void Trainer::RotateBackward(const AttentionBuffers& buffers, const Band& band, size_t begin, size_t end) {
-  float* d_qkv = Floats(plan_.d_query_key_value) + band.row() * shape_.qkv_stride;
+void Trainer::RotateBackward(const LayerWeights& weights, const AttentionBuffers& buffers, const Band& band,
+                             size_t begin, size_t end) {
   for (size_t row = begin; row < end; ++row) {
-    RotateRowBackward(shape_, buffers.angles + row % band.batch.length * shape_.head_size,
-                      d_qkv + row * shape_.qkv_stride);
+    float* d_qkv = Floats(plan_.d_query_key_value) + (band.row() + row) * shape_.qkv_stride;
+    RotateRowBackward(shape_, buffers.angles + row % band.batch.length * shape_.head_size, d_qkv);
+    if (weights.query_norm != nullptr) {
+      const size_t query = shape_.query_width, size = shape_.head_size;
+      float* unturned = buffers.unturned + row * shape_.qkv_stride;
+      RmsNormHeadsBackward(weights.query_norm, shape_.norm_epsilon, shape_.heads, size, unturned, d_qkv);
+      RmsNormHeadsBackward(weights.key_norm, shape_.norm_epsilon, shape_.kv_heads, size, unturned + query,
+                           d_qkv + query);
+    }
   }
 }
 
-// Every worker takes a range of token ids and adds the rows of its tokens in their order.
-void Trainer::EmbeddingBackward(const uint32_t* inputs, size_t rows) {
-  const size_t vocabulary = model_.config.vocabulary_size;
-  ForRanges(workers(), vocabulary, rows * shape_.width / vocabulary * 4 + 1, [&](size_t begin, size_t end) {
+// Every worker takes a range of token ids, or of positions, and adds the rows of its own in their order.
+void Trainer::EmbeddingBackward(const uint32_t* inputs, const SequenceBatch& batch) {
+  const size_t vocabulary = model_.config.vocabulary_size, rows = batch.count(), length = batch.length;
+  const size_t width = shape_.width, stride = shape_.width_stride;
+  float* d_residual = Floats(plan_.d_residual);
+  if (embeddings_.positions.data != nullptr) {
+    ForRanges(workers(), length, batch.sequences * width * 4, [&](size_t begin, size_t end) {
+      for (size_t r = 0; r < rows; ++r) {
+        if (r % length < begin || r % length >= end) continue;
+        ScatterAddRow(d_residual + r * stride, width, r % length, GradientOf(embeddings_.positions));
+      }
+    });
+  }
+  const float scale = shape_.variant.embedding_scale;
+  if (scale != 1.0f) {
+    ForRanges(workers(), rows, stride, [&](size_t begin, size_t end) {
+      Scale(scale, (end - begin) * stride, d_residual + begin * stride);
+    });
+  }
+  ForRanges(workers(), vocabulary, rows * width / vocabulary * 4 + 1, [&](size_t begin, size_t end) {
     for (size_t r = 0; r < rows; ++r) {
       if (inputs[r] < begin || inputs[r] >= end) continue;
-      ScatterAddRow(Floats(plan_.d_residual) + r * shape_.width_stride, shape_.width, inputs[r],
-                    GradientOf(embedding_));
+      ScatterAddRow(d_residual + r * stride, width, inputs[r], GradientOf(embeddings_.tokens));
     }
   });
 }

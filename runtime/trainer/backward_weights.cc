@@ -4,6 +4,7 @@
 #include "kernels/gemm.h"
 #include "kernels/mixed.h"
 #include "kernels/norm.h"
+#include "kernels/vector.h"
 #include "trainer/trainer.h"
 
 namespace cllm {
@@ -14,11 +15,14 @@ void Trainer::HalfWeightsBackward(size_t half, const SequenceBatch& batch) {
   const Band all = {0, batch, nullptr};
   const float* d_added = AddedGradient(half, count);
   if (half % 2 == 1) {
-    const size_t hidden = shape_.hidden_stride;
+    const size_t hidden = shape_.hidden_stride, gate_up = shape_.inputs() * hidden;
     const FeedForwardBuffers buffers = FeedForwardOf(half / 2, count, all);
-    ForShares(count * width * 3 * hidden, [&](const Share& share) {
-      LinearWeightBackward(weights.gate_up, buffers.normed, width, buffers.gate_up, 2 * hidden, count, share);
+    ForShares(count * width * (gate_up + hidden), [&](const Share& share) {
+      LinearWeightBackward(weights.gate_up, buffers.norm.normed, width, buffers.gate_up, gate_up, count,
+                           share);
       LinearWeightBackward(weights.down, buffers.hidden, hidden, d_added, width, count, share.Reversed());
+      BiasBackward(weights.gate_up_bias, buffers.gate_up, gate_up, count, share);
+      BiasBackward(weights.down_bias, d_added, width, count, share);
       NormWeightBackward(half, count, share);
       TransposeHalf(half - 1, share);
     });
@@ -27,11 +31,14 @@ void Trainer::HalfWeightsBackward(size_t half, const SequenceBatch& batch) {
   const size_t query = shape_.query_stride, qkv = shape_.qkv_stride;
   const AttentionBuffers buffers = AttentionOf(half / 2, count, all);
   ForShares(count * width * (query + qkv), [&](const Share& share) {
-    LinearWeightBackward(weights.query_key_value, buffers.normed, width, Floats(plan_.d_query_key_value), qkv,
-                         count, share);
+    LinearWeightBackward(weights.query_key_value, buffers.norm.normed, width, Floats(plan_.d_query_key_value),
+                         qkv, count, share);
     LinearWeightBackward(weights.attention_output, buffers.attended, query, d_added, width, count,
                          share.Reversed());
+    BiasBackward(weights.query_key_value_bias, Floats(plan_.d_query_key_value), qkv, count, share);
+    BiasBackward(weights.attention_output_bias, d_added, width, count, share);
     NormWeightBackward(half, count, share);
+    HeadNormWeightsBackward(half / 2, count, share);
     if (half > 0) TransposeHalf(half - 1, share);
   });
 }
@@ -43,7 +50,8 @@ void Trainer::TransposeHalf(size_t half, const Share& share) {
   const size_t width = shape_.width_stride;
   if (half % 2 == 1) {
     Transpose(weights.down, width, 0, share);
-    Transpose(weights.gate_up, 2 * shape_.hidden_stride, width * shape_.hidden_stride, share.Reversed());
+    Transpose(weights.gate_up, shape_.inputs() * shape_.hidden_stride, width * shape_.hidden_stride,
+              share.Reversed());
   } else {
     Transpose(weights.attention_output, width, 0, share);
     Transpose(weights.query_key_value, shape_.qkv_stride, width * shape_.query_stride, share.Reversed());
@@ -84,11 +92,38 @@ void Trainer::LinearWeightBackward(const Tensor& weights, const float* x, size_t
   mixed() ? GemmMixedColumns(gemm) : GemmF32(gemm);
 }
 
-// From d_normed of the half.
+// The bias, or nullptr, grows by the sums of dy's columns.
+void Trainer::BiasBackward(const float* bias, const float* dy, size_t dy_stride, size_t rows,
+                           const Share& share) const {
+  if (bias == nullptr) return;
+  const size_t panels = dy_stride / kPanel;
+  SumRows(dy, rows, dy_stride, share.Begin(panels) * kPanel, share.End(panels) * kPanel, GradientOf(bias));
+}
+
+// From the terms that RotateBackward left in place of unturned queries and keys.
+void Trainer::HeadNormWeightsBackward(size_t layer, size_t rows, const Share& share) const {
+  const LayerWeights& weights = Layer(layer);
+  if (weights.query_norm == nullptr) return;
+  const size_t qkv = shape_.qkv_stride, size = shape_.head_size;
+  const float* terms = Floats(plan_.unturned) + layer * rows * qkv;
+  AddHeadTerms(terms, rows, qkv, shape_.heads, size, share.Begin(size), share.End(size),
+               GradientOf(weights.query_norm));
+  AddHeadTerms(terms + shape_.query_width, rows, qkv, shape_.kv_heads, size, share.Begin(size),
+               share.End(size), GradientOf(weights.key_norm));
+}
+
+// From d_normed of the half. BatchNormSums does it for batch norms.
 void Trainer::NormWeightBackward(size_t half, size_t rows, const Share& share) const {
+  if (HasBatchNorm()) return;
   const size_t stride = shape_.width_stride, panels = stride / kPanel;
-  RmsNormBackwardWeight(Residual(half, rows), Inverse(half, rows), Floats(plan_.d_normed), rows, stride,
-                        share.Begin(panels) * kPanel, share.End(panels) * kPanel, GradientOf(NormOf(half)));
+  const size_t begin = share.Begin(panels) * kPanel, end = share.End(panels) * kPanel;
+  const float *x = Residual(half, rows), *inverse = Inverse(half, rows), *dy = Floats(plan_.d_normed);
+  if (shape_.variant.norm == Norm::kRms) {
+    RmsNormBackwardWeight(x, inverse, dy, rows, stride, begin, end, GradientOf(NormOf(half)));
+  } else {
+    LayerNormBackwardWeight(x, Mean(half, rows), inverse, dy, rows, stride, begin, end,
+                            GradientOf(NormOf(half)));
+  }
 }
 
 }  // namespace cllm

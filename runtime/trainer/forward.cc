@@ -8,33 +8,35 @@
 
 namespace cllm {
 
+HalfBuffers Trainer::HalfOf(size_t half, size_t rows, const Band& band) const {
+  const size_t row = band.row(), at = row * shape_.width_stride;
+  return {{Residual(half, rows) + at, Floats(plan_.normed) + at, Mean(half, rows) + row,
+           Inverse(half, rows) + row},
+          Residual(half + 1, rows) + at,
+          {}};
+}
+
 AttentionBuffers Trainer::AttentionOf(size_t layer, size_t rows, const Band& band) const {
   const size_t row = band.row();
   const size_t cache = band.sequence * shape_.kv_heads * static_cast<size_t>(plan_.head_floats);
-  return {Residual(2 * layer, rows) + row * shape_.width_stride,
-          Residual(2 * layer + 1, rows) + row * shape_.width_stride,
-          Floats(plan_.normed) + row * shape_.width_stride,
-          Inverse(2 * layer, rows) + row,
+  return {HalfOf(2 * layer, rows, band),
           Floats(plan_.query_key_value) + (layer * rows + row) * shape_.qkv_stride,
+          Floats(plan_.unturned) + (layer * rows + row) * shape_.qkv_stride,
           Floats(plan_.attended) + (layer * rows + row) * shape_.query_stride,
+          Floats(plan_.d_attended) + row * shape_.query_stride,
           Floats(plan_.log_sum_exp) + (layer * rows + row) * shape_.heads,
           Floats(plan_.angles),
           {{Floats(plan_.keys) + cache, Floats(plan_.values) + cache},
            {},
            static_cast<size_t>(plan_.head_floats) / shape_.head_size},
-          {nullptr, 0, nullptr},
           {}};
 }
 
 FeedForwardBuffers Trainer::FeedForwardOf(size_t layer, size_t rows, const Band& band) const {
   const size_t row = band.row();
-  return {Residual(2 * layer + 1, rows) + row * shape_.width_stride,
-          Residual(2 * layer + 2, rows) + row * shape_.width_stride,
-          Floats(plan_.normed) + row * shape_.width_stride,
-          Inverse(2 * layer + 1, rows) + row,
-          Floats(plan_.gate_up) + (layer * rows + row) * 2 * shape_.hidden_stride,
-          Floats(plan_.hidden) + row * shape_.hidden_stride,
-          {nullptr, 0, nullptr}};
+  return {HalfOf(2 * layer + 1, rows, band),
+          Floats(plan_.gate_up) + (layer * rows + row) * shape_.inputs() * shape_.hidden_stride,
+          Floats(plan_.hidden) + row * shape_.hidden_stride};
 }
 
 // Up to the final norm, band by band.
@@ -45,18 +47,24 @@ void Trainer::Forward(const uint32_t* inputs, const SequenceBatch& batch, bool t
     Crew crew(band.workers);
     ForRanges(band.workers, count, shape_.width * 4, [&](size_t begin, size_t end) {
       for (size_t r = row + begin; r < row + end; ++r) {
-        EmbedToken(embedding_, inputs[r], Residual(0, all) + r * width);
+        EmbedToken(embeddings_, shape_, inputs[r], r % batch.length, Residual(0, all) + r * width,
+                   Floats(plan_.normed) + r * width);
       }
     });
     if (training) DropEmbedded(band, Residual(0, all));
     for (size_t layer = 0; layer < layers; ++layer) {
+      FoldNorm(2 * layer, all, training);
       AttentionHalf(ProductLayer(layer), shape_, RowsOf(band), AttentionOf(layer, all, band), crew);
       if (training) DropAdded(2 * layer, all, band);
+      FoldNorm(2 * layer + 1, all, training);
       FeedForwardHalf(ProductLayer(layer), shape_, count, FeedForwardOf(layer, all, band), crew);
       if (training) DropAdded(2 * layer + 1, all, band);
     }
-    NormRows(final_norm_, shape_, count, Residual(2 * layers, all) + row * width,
-             Floats(plan_.normed) + row * width, Inverse(2 * layers, all) + row, crew);
+    FoldNorm(2 * layers, all, training);
+    NormRows(final_norm_, shape_, count,
+             {Residual(2 * layers, all) + row * width, Floats(plan_.normed) + row * width,
+              Mean(2 * layers, all) + row, Inverse(2 * layers, all) + row},
+             crew);
   });
 }
 
@@ -72,7 +80,7 @@ void Trainer::RoundWeights() {
       const LayerWeights &from = Layer(layer), &to = ProductLayer(layer);
       round(from.query_key_value, to.query_key_value, shape_.qkv_stride, share);
       round(from.attention_output, to.attention_output, shape_.width_stride, share);
-      round(from.gate_up, to.gate_up, 2 * shape_.hidden_stride, share);
+      round(from.gate_up, to.gate_up, shape_.inputs() * shape_.hidden_stride, share);
       round(from.down, to.down, shape_.width_stride, share);
     }
     round(head_, product_head_, vocabulary_stride_, share);
@@ -96,15 +104,15 @@ float Trainer::Run(const uint32_t* inputs, const uint32_t* targets, const Sequen
 // Rows [first, last) of the chunk that begins at row `begin`.
 void Trainer::RowLosses(const uint32_t* targets, size_t begin, size_t first, size_t last, bool gradient,
                         float token_weight) {
+  const LogitMap map = {shape_.variant.logit_scale, shape_.variant.logit_softcap};
+  const LossGradient loss_gradient = {token_weight, label_smoothing_, map};
   for (size_t r = first; r < last; ++r) {
     float* logits = Floats(plan_.logits) + r * vocabulary_stride_;
     float& loss = Floats(plan_.losses)[begin + r];
     if (targets[begin + r] != CLLM_NO_TOKEN) {
-      loss = CrossEntropy(logits, model_.config.vocabulary_size, targets[begin + r], token_weight, gradient);
-      if (gradient && label_smoothing_ > 0.0f) {
-        SmoothTarget(token_weight * label_smoothing_, model_.config.vocabulary_size, targets[begin + r],
-                     logits);
-      }
+      if (!map.is_identity()) MapLogits(map, vocabulary_stride_, logits);
+      loss = CrossEntropy(logits, model_.config.vocabulary_size, targets[begin + r],
+                          gradient ? &loss_gradient : nullptr);
     } else {
       loss = 0.0f;
       std::memset(logits, 0, vocabulary_stride_ * sizeof(float));
@@ -121,8 +129,7 @@ void Trainer::HeadAndLoss(const uint32_t* targets, size_t rows, bool gradient, f
     const float* normed = Floats(plan_.normed) + begin * stride;
     float* d_normed = Floats(plan_.d_normed) + begin * stride;
     Crew crew(workers());
-    Linear(product_head_, {count, stride, vocabulary, vocabulary / kPanel}, normed, logits, false,
-           {nullptr, 0, nullptr}, crew);
+    Linear(product_head_, {count, stride, vocabulary, vocabulary / kPanel}, normed, logits, {}, crew);
     ForShares(count * vocabulary * 16, [&](const Share& share) {
       RowLosses(targets, begin, share.Begin(count), share.End(count), gradient, token_weight);
       if (gradient && begin == 0) Transpose(head_, vocabulary, 0, share);

@@ -59,15 +59,17 @@ MatrixPlace MatrixOf(const Config& config, size_t number) {
     case 1: return {Role::kQueryKeyValue, key, width, query, 1, 0};
     case 2: return {Role::kQueryKeyValue, key, width, query + key, 1, 0};
     case 3: return {Role::kAttentionOutput, width, query, 0, 1, 0};
-    case 4: return {Role::kGateUp, hidden, width, 0, 2, 0};
-    case 5: return {Role::kGateUp, hidden, width, 0, 2, 1};
+    case 4: return {Role::kGateUp, hidden, width, 0, config.variant.feed_forward_inputs(), 0};
+    case 5:
+      if (config.variant.gated) return {Role::kGateUp, hidden, width, 0, 2, 1};
+      [[fallthrough]];
     default: return {Role::kDown, width, hidden, 0, 1, 0};
   }
 }
 
 uint64_t MuonFloats(const Config& config) {
   uint64_t most = 0;
-  for (size_t number = 0; number < kMatricesPerLayer; ++number) {
+  for (size_t number = 0; number < MatricesPerLayer(config); ++number) {
     const MatrixPlace place = MatrixOf(config, number);
     const uint64_t stride = PaddedRow(place.smaller());
     const uint64_t floats = 2 * stride * (place.larger() + stride);
@@ -103,15 +105,15 @@ void Orthogonalize(const MatrixPlace& place, float* tensor, float* scratch) {
 
 // As many matrices at once as the room has scratch for, which in all but tiny batches is all of them.
 void Trainer::Orthogonalize() {
-  const size_t matrices = model_.config.layers * kMatricesPerLayer;
+  const size_t each = MatricesPerLayer(model_.config), matrices = model_.config.layers * each;
   const size_t slots =
       static_cast<size_t>((plan_.room_bytes - plan_.muon) / (plan_.muon_floats * sizeof(float)));
   for (size_t first = 0; first < matrices; first += slots) {
     const size_t count = matrices - first < slots ? matrices - first : slots;
     ParallelFor(workers(), static_cast<uint32_t>(count), [&](uint32_t slot) {
       const size_t number = first + slot;
-      const LayerWeights& layer = Layer(number / kMatricesPerLayer);
-      const MatrixPlace place = MatrixOf(model_.config, number % kMatricesPerLayer);
+      const LayerWeights& layer = Layer(number / each);
+      const MatrixPlace place = MatrixOf(model_.config, number % each);
       const Tensor& tensor = place.role == Role::kQueryKeyValue     ? layer.query_key_value
                              : place.role == Role::kAttentionOutput ? layer.attention_output
                              : place.role == Role::kGateUp          ? layer.gate_up

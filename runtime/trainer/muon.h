@@ -1,7 +1,7 @@
-// Room: trainer. Which matrices Muon makes orthogonal, and how: the matrices of a model's layers, seven a
-// layer, each in floats of its own, so that the workers take whole matrices and no result depends on them.
-// Source: Jordan, Jin, Boza, You, Cesista, Newhouse, Bernstein, "Muon: an optimizer for hidden layers in
-// neural networks", 2024 (the method and the three coefficients); Liu et al., "Muon is scalable for LLM
+// Room: trainer. Which matrices Muon makes orthogonal, and how: the matrices of a model's layers, at most
+// seven a layer, each in floats of its own, so that the workers take whole matrices and no result depends on
+// them. Source: Jordan, Jin, Boza, You, Cesista, Newhouse, Bernstein, "Muon: an optimizer for hidden layers
+// in neural networks", 2024 (the method and the three coefficients); Liu et al., "Muon is scalable for LLM
 // training", arXiv 2502.16982 (the scale).
 #ifndef CLLM_TRAINER_MUON_H_
 #define CLLM_TRAINER_MUON_H_
@@ -14,8 +14,8 @@
 
 namespace cllm {
 
-// Query, key, value, attention output, gate, up, down.
-inline constexpr size_t kMatricesPerLayer = 7;
+// Query, key, value, attention output, gate if there is one, up, down.
+inline size_t MatricesPerLayer(const Config& config) { return 5 + config.variant.feed_forward_inputs(); }
 
 inline bool IsLayerMatrix(Role role) {
   return role == Role::kQueryKeyValue || role == Role::kAttentionOutput || role == Role::kGateUp ||
@@ -38,7 +38,7 @@ struct MatrixPlace {
   }
 };
 
-// number < kMatricesPerLayer
+// number < MatricesPerLayer
 MatrixPlace MatrixOf(const Config& config, size_t number);
 
 // Floats that making the largest of the matrices orthogonal takes.

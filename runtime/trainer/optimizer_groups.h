@@ -29,7 +29,9 @@ inline Status CheckOptimizer(const cllm_optimizer& o) {
 
 inline const cllm_parameter_group& GroupOf(const cllm_optimizer& optimizer, Role role) {
   if (IsLayerMatrix(role)) return optimizer.matrices;
-  return role == Role::kTokenEmbedding || role == Role::kHead ? optimizer.embeddings : optimizer.norms;
+  return role == Role::kTokenEmbedding || role == Role::kPositionEmbedding || role == Role::kHead
+             ? optimizer.embeddings
+             : optimizer.norms;
 }
 
 // What decay leaves of a weight.

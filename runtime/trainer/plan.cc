@@ -66,6 +66,7 @@ Status PlanTrainer(const Model& model, const cllm_trainer_limits& limits, Traine
   const uint64_t query = PaddedRow(uint64_t{config.heads} * config.head_size);
   const uint64_t qkv = PaddedRow((uint64_t{config.heads} + 2 * uint64_t{config.kv_heads}) * config.head_size);
   const uint64_t hidden = PaddedRow(config.hidden);
+  const uint64_t gate_up = config.variant.feed_forward_inputs() * hidden;
   const uint64_t vocabulary = PaddedRow(config.vocabulary_size);
   plan->sequences = limits.sequences;
   plan->length = limits.length;
@@ -94,16 +95,23 @@ Status PlanTrainer(const Model& model, const cllm_trainer_limits& limits, Traine
 
   plan->residuals = room.TakeFloats((2 * layers + 1) * rows * width);
   plan->inverses = room.TakeFloats((2 * layers + 1) * rows);
+  const bool batch_norm = config.variant.norm == Norm::kBatch;
+  plan->means = room.TakeFloats(config.variant.norm == Norm::kRms ? 0 : (2 * layers + 1) * rows);
+  plan->batch_moments = room.TakeFloats(batch_norm ? (2 * layers + 1) * 2 * width : 0);
+  plan->folded_norms = room.TakeFloats(batch_norm ? (2 * layers + 1) * 2 * width : 0);
+  plan->batch_through = room.TakeFloats(batch_norm ? 2 * width : 0);
   plan->query_key_value = room.TakeFloats(layers * rows * qkv);
+  plan->unturned = room.TakeFloats(config.variant.query_key_norm ? layers * rows * qkv : 0);
   plan->attended = room.TakeFloats(layers * rows * query);
   plan->log_sum_exp = room.TakeFloats(layers * rows * config.heads);
-  plan->gate_up = room.TakeFloats(layers * rows * 2 * hidden);
+  plan->gate_up = room.TakeFloats(layers * rows * gate_up);
 
   plan->runs = room.Take(limits.sequences * kRunBytes);
   plan->normed = room.TakeFloats(rows * width);
   plan->d_residual = room.TakeFloats(rows * width);
   plan->d_normed = room.TakeFloats(rows * width);
-  plan->transposed = room.Take(width * Max(Max(qkv + query, 3 * hidden), vocabulary) * (plan->mixed ? 2 : 4));
+  plan->transposed =
+      room.Take(width * Max(Max(qkv + query, gate_up + hidden), vocabulary) * (plan->mixed ? 2 : 4));
   plan->losses = room.TakeFloats(rows);
 
   RoomPlan head = room;

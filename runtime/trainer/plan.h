@@ -51,10 +51,15 @@ struct TrainerPlan {
   // What the backward pass needs of every layer.
   uint64_t residuals;        // float [2 layers + 1][rows][width]: before each half, and at the end
   uint64_t inverses;         // float [2 layers + 1][rows]: of the norms
+  uint64_t means;            // the same, of layer and affine norms
+  uint64_t batch_moments;    // float [2 layers + 1][2][width], of batch norms: means and inverses
+  uint64_t folded_norms;     // float [2 layers + 1][2][width]: what batch norms are to the rows of this batch
+  uint64_t batch_through;    // float [2][width]
   uint64_t query_key_value;  // float [layers][rows][qkv]
+  uint64_t unturned;         // float [layers][rows][qkv], if queries and keys have norms
   uint64_t attended;         // float [layers][rows][query]
   uint64_t log_sum_exp;      // float [layers][sequences][heads][length]
-  uint64_t gate_up;          // float [layers][rows][2 hidden]
+  uint64_t gate_up;          // float [layers][rows][2 hidden, or hidden]
 
   // Shared by the layers.
   uint64_t runs;        // Run [sequences]

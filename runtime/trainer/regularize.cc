@@ -1,5 +1,8 @@
 // Dropout and label smoothing, where the other files of the trainer call for them.
+#include <cstring>
+
 #include "base/layout.h"
+#include "kernels/vector.h"
 #include "trainer/trainer.h"
 
 namespace cllm {
@@ -53,11 +56,17 @@ void Trainer::DropAdded(size_t half, size_t rows, const Band& band) const {
 
 // Into the residual stream behind the half, which nothing needs any more.
 void Trainer::DropAddedBackward(size_t half, size_t rows, const Band& band) const {
-  if (dropout_.threshold == 0) return;
   const float* d_residual = Floats(plan_.d_residual);
+  const float scale = shape_.variant.residual_scale;
+  if (AddedGradient(half, rows) == d_residual) return;
   float* d_added = Residual(half + 1, rows);
   ForDroppedRows(half + 1, band, [&](uint64_t counter, size_t at) {
-    DropRow(dropout_, counter, d_residual + at, shape_.width, d_added + at);
+    if (dropout_.threshold != 0) {
+      DropRow(dropout_, counter, d_residual + at, shape_.width, d_added + at);
+    } else {
+      std::memcpy(d_added + at, d_residual + at, shape_.width_stride * sizeof(float));
+    }
+    if (scale != 1.0f) Scale(scale, shape_.width_stride, d_added + at);
   });
 }
 

@@ -12,15 +12,28 @@ namespace cllm {
 
 namespace {
 
-Tensor* OfLayer(LayerWeights& layer, Role role) {
+// The layer's matrix or vector of this role, or nullptr.
+Tensor* MatrixOf(LayerWeights& layer, Role role) {
   switch (role) {
-    case Role::kAttentionNorm: return &layer.attention_norm;
     case Role::kQueryKeyValue: return &layer.query_key_value;
     case Role::kAttentionOutput: return &layer.attention_output;
-    case Role::kFeedForwardNorm: return &layer.feed_forward_norm;
     case Role::kGateUp: return &layer.gate_up;
     case Role::kDown: return &layer.down;
-    default: return nullptr;  // open accepts no tensor that the configuration does not call for
+    default: return nullptr;
+  }
+}
+
+const float** VectorOf(LayerWeights& layer, Role role) {
+  switch (role) {
+    case Role::kAttentionNorm: return &layer.attention_norm;
+    case Role::kFeedForwardNorm: return &layer.feed_forward_norm;
+    case Role::kQueryNorm: return &layer.query_norm;
+    case Role::kKeyNorm: return &layer.key_norm;
+    case Role::kQueryKeyValueBias: return &layer.query_key_value_bias;
+    case Role::kAttentionOutputBias: return &layer.attention_output_bias;
+    case Role::kGateUpBias: return &layer.gate_up_bias;
+    case Role::kDownBias: return &layer.down_bias;
+    default: return nullptr;
   }
 }
 
@@ -51,15 +64,15 @@ Trainer::Trainer(const Model& model, const TrainerPlan& plan, const cllm_workers
   std::memset(At<void>(plan.first_moments), 0, weight_bytes);
   std::memset(At<void>(plan.second_moments), 0, static_cast<size_t>(plan.adamw_floats * sizeof(float)));
   for (uint32_t t = 0; t < plan.length; ++t) {
-    RopeAngles(model.config.rope_turns, shape_.head_size / 2, t, Floats(plan.angles) + t * shape_.head_size);
+    RopeAngles(model.config.rope_turns, shape_.rotary() / 2, t, Floats(plan.angles) + t * shape_.head_size);
   }
 }
 
 void Trainer::CopyWeights() {
   uint64_t* offsets = At<uint64_t>(plan_.tensor_offsets);
   uint64_t* adamw = At<uint64_t>(plan_.adamw_offsets);
-  auto* factors = At<uint16_t>(plan_.factors);
   offsets[0] = adamw[0] = 0;
+  for (uint32_t i = 0; i < model_.config.layers; ++i) new (&Layer(i)) LayerWeights();
   for (uint32_t i = 0; i < model_.tensor_count; ++i) {
     const TableEntry entry = TensorAt(model_, i);
     Tensor tensor = entry.tensor;
@@ -69,36 +82,41 @@ void Trainer::CopyWeights() {
     offsets[i + 1] = offsets[i] + floats;
     adamw[i + 1] = adamw[i] + (HasSecondMoment(plan_.method, entry.role) ? floats : 0);
     Place(entry, tensor);
-    if (mixed()) factors = PlaceFactors(entry, factors);
   }
-  if (model_.config.tied_head) head_ = embedding_;
-  if (!mixed()) product_head_ = head_;
+  if (model_.config.tied_head) head_ = embeddings_.tokens;
+  product_head_ = head_;
+  if (HasBatchNorm()) PlaceFoldedNorms();
+  if (mixed()) PlaceFactors();
 }
 
 void Trainer::Place(const TableEntry& entry, const Tensor& tensor) {
+  const auto* vector = static_cast<const float*>(tensor.data);
   switch (entry.role) {
-    case Role::kTokenEmbedding: embedding_ = tensor; break;
-    case Role::kFinalNorm: final_norm_ = tensor; break;
+    case Role::kTokenEmbedding: embeddings_.tokens = tensor; break;
+    case Role::kPositionEmbedding: embeddings_.positions = tensor; break;
+    case Role::kFinalNorm: final_norm_ = vector; break;
     case Role::kHead: head_ = tensor; break;
     default:
-      if (Tensor* place = OfLayer(Layer(entry.layer), entry.role)) *place = tensor;
+      if (Tensor* matrix = MatrixOf(Layer(entry.layer), entry.role)) *matrix = tensor;
+      if (const float** place = VectorOf(Layer(entry.layer), entry.role)) *place = vector;
   }
 }
 
 // What is no factor, such as a norm, forward products take as it is.
-uint16_t* Trainer::PlaceFactors(const TableEntry& entry, uint16_t* factors) {
-  Tensor* const of_layer = OfLayer(ProductLayer(entry.layer), entry.role);
-  if (!IsFactor(model_.config, entry.role)) {
-    if (of_layer != nullptr) *of_layer = *OfLayer(Layer(entry.layer), entry.role);
-    return factors;
+void Trainer::PlaceFactors() {
+  for (uint32_t i = 0; i < model_.config.layers; ++i) new (&ProductLayer(i)) LayerWeights(Layer(i));
+  auto* factors = At<uint16_t>(plan_.factors);
+  for (uint32_t i = 0; i < model_.tensor_count; ++i) {
+    const TableEntry entry = TensorAt(model_, i);
+    if (!IsFactor(model_.config, entry.role)) continue;
+    Tensor* const of_layer = MatrixOf(ProductLayer(entry.layer), entry.role);
+    Tensor& place = of_layer != nullptr ? *of_layer : product_head_;
+    place = entry.tensor;
+    place.data = factors;
+    place.dtype = Dtype::kFactors;
+    const size_t columns = entry.tensor.columns;
+    factors += static_cast<size_t>(entry.bytes) / (columns * kPanel * sizeof(float)) * MixedPanel(columns);
   }
-  Tensor& place = of_layer != nullptr ? *of_layer : product_head_;
-  place = entry.tensor;
-  place.data = factors;
-  place.dtype = Dtype::kFactors;
-  const size_t columns = entry.tensor.columns;
-  return factors +
-         static_cast<size_t>(entry.bytes) / (columns * kPanel * sizeof(float)) * MixedPanel(columns);
 }
 
 Status Trainer::CheckBatch(const uint32_t* inputs, const uint32_t* targets, uint32_t sequences,

@@ -69,7 +69,7 @@ class Trainer {
   // trainer.cc
   void CopyWeights();
   void Place(const TableEntry& entry, const Tensor& tensor);
-  uint16_t* PlaceFactors(const TableEntry& entry, uint16_t* factors);  // returns their end
+  void PlaceFactors();
   Status CheckBatch(const uint32_t* inputs, const uint32_t* targets, uint32_t sequences,
                     uint32_t length) const;
   SequenceBatch Begin(uint32_t sequences, uint32_t length);  // writes the runs
@@ -86,6 +86,7 @@ class Trainer {
     return {At<cllm::Run>(plan_.runs), band.batch.sequences, 0, band.batch.count()};
   }
   // The buffers of a band in a batch of `rows` rows.
+  HalfBuffers HalfOf(size_t half, size_t rows, const Band& band) const;
   AttentionBuffers AttentionOf(size_t layer, size_t rows, const Band& band) const;
   FeedForwardBuffers FeedForwardOf(size_t layer, size_t rows, const Band& band) const;
   // backward.cc. Halves are numbered as in Residual().
@@ -96,11 +97,13 @@ class Trainer {
   void LinearBackward(const Tensor& weights, size_t transposed, const float* dy, size_t dy_stride,
                       const Band& band, float* dx) const;
   void NormBackward(size_t half, size_t rows, const Band& band);
+  void NormRowsBackward(size_t half, size_t rows, size_t begin, size_t end, float* d_residual) const;
   void FeedForwardHalfBackward(size_t layer, size_t rows, const Band& band);
   void AttentionHalfBackward(size_t layer, size_t rows, const Band& band);
   void HeadsBackward(const AttentionBuffers& buffers, const Band& band, size_t begin, size_t end);
-  void RotateBackward(const AttentionBuffers& buffers, const Band& band, size_t begin, size_t end);
-  void EmbeddingBackward(const uint32_t* inputs, size_t rows);
+  void RotateBackward(const LayerWeights& weights, const AttentionBuffers& buffers, const Band& band,
+                      size_t begin, size_t end);
+  void EmbeddingBackward(const uint32_t* inputs, const SequenceBatch& batch);
   // backward_weights.cc
   void HalfWeightsBackward(size_t half, const SequenceBatch& batch);
   void TransposeHalf(size_t half, const Share& share);
@@ -108,6 +111,9 @@ class Trainer {
   void LinearWeightBackward(const Tensor& weights, const float* x, size_t x_stride, const float* dy,
                             size_t dy_stride, size_t rows, const Share& share) const;
   void NormWeightBackward(size_t half, size_t rows, const Share& share) const;
+  void BiasBackward(const float* bias, const float* dy, size_t dy_stride, size_t rows,
+                    const Share& share) const;
+  void HeadNormWeightsBackward(size_t layer, size_t rows, const Share& share) const;
 
   // Cuts the batch into a band for each worker, or into a single one where that would leave workers idle.
   template <class Body>
@@ -131,6 +137,11 @@ class Trainer {
   void DropEmbedded(const Band& band, float* x) const;                       // of embedding or its gradient
   void DropAdded(size_t half, size_t rows, const Band& band) const;          // from what the half added
   void DropAddedBackward(size_t half, size_t rows, const Band& band) const;  // into AddedGradient()
+  // batch_norm.cc. Statistics are those of all rows of a batch, which is therefore never cut into bands.
+  float* BatchNormOf(size_t half) const;
+  void PlaceFoldedNorms();
+  void FoldNorm(size_t half, size_t rows, bool training);
+  void BatchNormSums(size_t half, size_t rows) const;
   // update.cc
   float GradientNorm();
   AdamWStep NextAdamWStep(const cllm_optimizer& optimizer, float gradient_scale);
@@ -162,12 +173,21 @@ class Trainer {
   float* Residual(size_t half, size_t rows) const {
     return Floats(plan_.residuals) + half * rows * shape_.width_stride;
   }
-  // Of what the half added to the residual stream, [rows][width].
+  // Of what the half added to the residual stream, before dropout and scale: [rows][width].
   const float* AddedGradient(size_t half, size_t rows) const {
-    return dropout_.threshold != 0 ? Residual(half + 1, rows) : Floats(plan_.d_residual);
+    const bool same = dropout_.threshold == 0 && shape_.variant.residual_scale == 1.0f;
+    return same ? Floats(plan_.d_residual) : Residual(half + 1, rows);
   }
   float* Inverse(size_t half, size_t rows) const { return Floats(plan_.inverses) + half * rows; }
-  const Tensor& NormOf(size_t half) const {
+  float* Mean(size_t half, size_t rows) const { return Floats(plan_.means) + half * rows; }
+  bool HasBatchNorm() const { return shape_.variant.norm == Norm::kBatch; }
+  float* BatchMoments(size_t half) const {
+    return Floats(plan_.batch_moments) + half * 2 * shape_.width_stride;
+  }
+  float* FoldedNorm(size_t half) const { return Floats(plan_.folded_norms) + half * 2 * shape_.width_stride; }
+  // Its parameters; where they are a batch norm's, the layers have what they are folded into.
+  const float* NormOf(size_t half) const {
+    if (HasBatchNorm()) return BatchNormOf(half);
     if (half == 2 * static_cast<size_t>(model_.config.layers)) return final_norm_;
     return half % 2 == 0 ? Layer(half / 2).attention_norm : Layer(half / 2).feed_forward_norm;
   }
@@ -176,8 +196,11 @@ class Trainer {
   LayerWeights& ProductLayer(size_t layer) const {
     return Layer(mixed() ? model_.config.layers + layer : layer);
   }
+  float* GradientOf(const float* weights) const {
+    return Floats(plan_.gradients) + (weights - Floats(plan_.weights));
+  }
   float* GradientOf(const Tensor& weights) const {
-    return Floats(plan_.gradients) + (static_cast<const float*>(weights.data) - Floats(plan_.weights));
+    return GradientOf(static_cast<const float*>(weights.data));
   }
   bool mixed() const { return kHasBf16 && plan_.mixed; }  // left out of a build without
   const cllm_workers* workers() const { return workers_.count > 1 ? &workers_ : nullptr; }
@@ -186,7 +209,9 @@ class Trainer {
   TrainerPlan plan_;
   LayerShape shape_;
   size_t vocabulary_stride_;
-  Tensor embedding_ = {}, final_norm_ = {}, head_ = {}, product_head_ = {};
+  Embeddings embeddings_ = {};
+  Tensor head_ = {}, product_head_ = {};
+  const float* final_norm_ = nullptr;
   cllm_workers workers_;
   uint8_t* room_;
   // beta1^steps and beta2^steps, for the bias correction.

@@ -39,6 +39,7 @@ Tuner::Tuner(const Model& model, const TunerPlan& plan, const cllm_workers* work
   state()->version = kStateVersion;
   state()->fingerprint = Fingerprint();
   state()->beta1_power = state()->beta2_power = 1.0;
+  for (uint32_t i = 0; i < model_.config.layers; ++i) new (&Layer(i)) LayerWeights{};
   uint64_t first = 0;
   for (uint32_t i = 0; i < model_.tensor_count; ++i) {
     const TableEntry entry = TensorAt(model_, i);
@@ -67,17 +68,18 @@ Tuner::Tuner(const Model& model, const TunerPlan& plan, const cllm_workers* work
 }
 
 void Tuner::Place(const TableEntry& entry, const Tensor& tensor) {
+  const auto* vector = static_cast<const float*>(tensor.data);
   switch (entry.role) {
     case Role::kTokenEmbedding: embedding_ = tensor; break;
-    case Role::kFinalNorm: final_norm_ = tensor; break;
+    case Role::kFinalNorm: final_norm_ = vector; break;
     case Role::kHead: head_ = tensor; break;
-    case Role::kAttentionNorm: Layer(entry.layer).attention_norm = tensor; break;
+    case Role::kAttentionNorm: Layer(entry.layer).attention_norm = vector; break;
     case Role::kQueryKeyValue: Layer(entry.layer).query_key_value = tensor; break;
     case Role::kAttentionOutput: Layer(entry.layer).attention_output = tensor; break;
-    case Role::kFeedForwardNorm: Layer(entry.layer).feed_forward_norm = tensor; break;
+    case Role::kFeedForwardNorm: Layer(entry.layer).feed_forward_norm = vector; break;
     case Role::kGateUp: Layer(entry.layer).gate_up = tensor; break;
     case Role::kDown: Layer(entry.layer).down = tensor; break;
-    default: break;  // open accepts no tensor that the configuration does not call for
+    default: break;  // Llama's models have no other
   }
 }
 

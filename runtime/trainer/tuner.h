@@ -82,7 +82,7 @@ class Tuner {
   DeltaEntry EntryOf(const TunedTensor& tuned) const;
   // tuner_forward.cc
   AttentionBuffers AttentionOf(size_t layer, size_t rows, float* x_in, float* x_out) const;
-  QuantizedRows QuantizedFrom(size_t row) const;
+  Prepared PreparedRows() const;
   void Forward(const uint32_t* inputs, size_t rows);
   void AttentionForward(size_t layer, size_t rows, float* x_in, float* x_out);
   void FeedForwardForward(size_t layer, size_t rows, const float* x_in, float* x_out);
@@ -94,7 +94,7 @@ class Tuner {
   void AttentionBackward(size_t layer, size_t rows);
   void HeadsBackward(size_t layer, size_t rows, size_t begin, size_t end);
   void RotateBackward(size_t rows);
-  void NormBackward(const Tensor& norm, const float* x, size_t rows);
+  void NormBackward(const float* norm, const float* x, size_t rows);
   void ProductBackward(const Tensor& weights, const Product& product);
   void AdapterBackward(const Tensor& weights, const Product& product);
   void EmbeddingBackward(const uint32_t* inputs, size_t rows);
@@ -143,6 +143,10 @@ class Tuner {
     const size_t at = plan_.recompute || layer < plan_.lowest ? 0 : Slot(layer) * rows + row;
     return Floats(plan_.gate_up) + at * 2 * shape_.hidden_stride;
   }
+  // The norm of x, and what its backward pass wants.
+  NormBuffers KeptNorm(const float* x) const {
+    return {x, Floats(plan_.normed), nullptr, Floats(plan_.inverses)};
+  }
   AdapterSpace Adapters() const { return {At<Adapter>(plan_.adapters), Floats(plan_.low_rank)}; }
   // Of floats that are tuned.
   float* GradientOf(const void* parameters) const {
@@ -157,7 +161,8 @@ class Tuner {
   Model model_;
   TunerPlan plan_;
   LayerShape shape_;
-  Tensor embedding_ = {}, final_norm_ = {}, head_ = {};
+  Tensor embedding_ = {}, head_ = {};
+  const float* final_norm_ = nullptr;
   cllm_workers workers_;
   uint8_t* room_;
 };

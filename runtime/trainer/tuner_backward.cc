@@ -60,13 +60,12 @@ void Tuner::AdapterBackward(const Tensor& weights, const Product& p) {
 }
 
 // d_residual += through the norm before a half from d_normed; x, inverses: the norm's.
-void Tuner::NormBackward(const Tensor& norm, const float* x, size_t rows) {
+void Tuner::NormBackward(const float* norm, const float* x, size_t rows) {
   const size_t width = shape_.width_stride;
   const float* d_normed = Floats(plan_.d_normed);
-  RmsNormBackward(x, static_cast<const float*>(norm.data), Floats(plan_.inverses), d_normed, rows,
-                  shape_.width, Floats(plan_.d_residual));
-  if (!IsTuned(norm.data)) return;
-  RmsNormBackwardWeight(x, Floats(plan_.inverses), d_normed, rows, width, 0, width, GradientOf(norm.data));
+  RmsNormBackward(x, norm, Floats(plan_.inverses), d_normed, rows, shape_.width, Floats(plan_.d_residual));
+  if (!IsTuned(norm)) return;
+  RmsNormBackwardWeight(x, Floats(plan_.inverses), d_normed, rows, width, 0, width, GradientOf(norm));
 }
 
 void Tuner::FeedForwardBackward(size_t layer, size_t rows) {
@@ -74,20 +73,19 @@ void Tuner::FeedForwardBackward(size_t layer, size_t rows) {
   const LayerWeights& weights = Layer(layer);
   const size_t width = shape_.width_stride, hidden = shape_.hidden_stride;
   const float* middle = Middle(layer, rows);
-  NormRows(weights.feed_forward_norm, shape_, rows, middle, Floats(plan_.normed), Floats(plan_.inverses),
-           crew);
+  NormRows(weights.feed_forward_norm, shape_, rows, KeptNorm(middle), crew);
   ForChunks(rows, [&](const Chunk& chunk) {
     const size_t count = chunk.count, at = chunk.begin * width;
     const float* normed = Floats(plan_.normed) + at;
     float *gate_up = GateUp(layer, rows, chunk.begin), *d_hidden = Floats(plan_.d_hidden);
     if (plan_.recompute) {
-      Linear(weights.gate_up, {count, width, 2 * hidden, 2 * hidden / kPanel}, normed, gate_up, false,
-             QuantizedFrom(0), crew, Adapters());
+      Linear(weights.gate_up, {count, width, 2 * hidden, 2 * hidden / kPanel}, normed, gate_up,
+             PreparedRows(), crew);
     }
-    SwiGlu(gate_up, count, hidden, Floats(plan_.hidden));
+    Activate(shape_.variant, gate_up, count, hidden, Floats(plan_.hidden));
     ProductBackward(weights.down, {Floats(plan_.hidden), hidden, Floats(plan_.d_residual) + at, width, count,
                                    d_hidden, hidden});
-    SwiGluBackward(d_hidden, count, hidden, gate_up);
+    ActivateBackward(shape_.variant, d_hidden, count, hidden, gate_up);
     ProductBackward(weights.gate_up,
                     {normed, width, gate_up, 2 * hidden, count, Floats(plan_.d_normed) + at, width});
   });
@@ -129,10 +127,8 @@ void Tuner::AttentionBackward(size_t layer, size_t rows) {
   ForRanges(workers(), shape_.kv_heads, rows * rows * shape_.head_size * 3 * (shape_.heads / shape_.kv_heads),
             [&](size_t begin, size_t end) { HeadsBackward(layer, rows, begin, end); });
   RotateBackward(rows);
-  NormRows(weights.attention_norm, shape_, rows, Residual(layer, rows), Floats(plan_.normed),
-           Floats(plan_.inverses), crew);
-  const bool last =
-      layer == plan_.lowest && !IsTuned(embedding_.data) && !IsTuned(weights.attention_norm.data);
+  NormRows(weights.attention_norm, shape_, rows, KeptNorm(Residual(layer, rows)), crew);
+  const bool last = layer == plan_.lowest && !IsTuned(embedding_.data) && !IsTuned(weights.attention_norm);
   ProductBackward(weights.query_key_value, {Floats(plan_.normed), width, Floats(plan_.d_query_key_value), qkv,
                                             rows, last ? nullptr : d_normed, width});
   if (!last) NormBackward(weights.attention_norm, Residual(layer, rows), rows);

@@ -7,30 +7,30 @@
 
 namespace cllm {
 
-QuantizedRows Tuner::QuantizedFrom(size_t row) const {
-  if (!IsInteger(model_.config.weights)) return {nullptr, 0, nullptr};
-  const QuantizedRows all = {At<int8_t>(plan_.quantized), static_cast<size_t>(plan_.quantized_stride),
-                             At<RowScale>(plan_.row_scales),
-                             model_.config.weights == Dtype::kI4 ? At<int16_t>(plan_.group_sums) : nullptr};
-  return all.From(row);
+Prepared Tuner::PreparedRows() const {
+  Prepared prepared = {{}, Adapters()};
+  if (IsInteger(model_.config.weights)) {
+    prepared.quantized = {At<int8_t>(plan_.quantized), static_cast<size_t>(plan_.quantized_stride),
+                          At<RowScale>(plan_.row_scales),
+                          model_.config.weights == Dtype::kI4 ? At<int16_t>(plan_.group_sums) : nullptr};
+  }
+  return prepared;
 }
 
 AttentionBuffers Tuner::AttentionOf(size_t layer, size_t rows, float* x_in, float* x_out) const {
   const size_t slot = Slot(layer);
-  return {x_in,
-          x_out,
-          Floats(plan_.normed),
-          nullptr,
+  float* attended = Floats(plan_.attended) + slot * rows * shape_.query_stride;
+  return {{{x_in, Floats(plan_.normed), nullptr, nullptr}, x_out, PreparedRows()},
           Floats(plan_.query_key_value) + slot * rows * shape_.qkv_stride,
-          Floats(plan_.attended) + slot * rows * shape_.query_stride,
+          nullptr,
+          attended,
+          attended,
           Floats(plan_.log_sum_exp) + slot * rows * shape_.heads,
           Floats(plan_.angles),
           {{Floats(plan_.keys), Floats(plan_.values)},
            {},
            static_cast<size_t>(plan_.head_floats) / shape_.head_size},
-          QuantizedFrom(0),
-          {},
-          Adapters()};
+          {}};
 }
 
 void Tuner::AttentionForward(size_t layer, size_t rows, float* x_in, float* x_out) {
@@ -45,8 +45,9 @@ void Tuner::FeedForwardForward(size_t layer, size_t rows, const float* x_in, flo
   ForChunks(rows, [&](const Chunk& chunk) {
     const size_t at = chunk.begin * width;
     FeedForwardHalf(Layer(layer), shape_, chunk.count,
-                    {x_in + at, x_out + at, Floats(plan_.normed) + at, nullptr,
-                     GateUp(layer, rows, chunk.begin), Floats(plan_.hidden), QuantizedFrom(0), Adapters()},
+                    {{{x_in + at, Floats(plan_.normed) + at, nullptr, nullptr}, x_out + at, PreparedRows()},
+                     GateUp(layer, rows, chunk.begin),
+                     Floats(plan_.hidden)},
                     crew);
   });
 }
@@ -56,7 +57,8 @@ void Tuner::Forward(const uint32_t* inputs, size_t rows) {
   const auto length = static_cast<uint32_t>(rows);
   At<Run>(plan_.run)[0] = {0, 0, 0, length, 0};
   for (size_t r = 0; r < rows; ++r) {
-    EmbedToken(embedding_, inputs[r], Residual(0, rows) + r * shape_.width_stride);
+    const size_t at = r * shape_.width_stride;
+    EmbedToken({embedding_, {}}, shape_, inputs[r], r, Residual(0, rows) + at, Floats(plan_.normed) + at);
   }
   for (size_t layer = 0; layer < model_.config.layers; ++layer) {
     float *x_in = Residual(layer, rows), *x_out = Residual(layer + 1, rows);
@@ -66,8 +68,7 @@ void Tuner::Forward(const uint32_t* inputs, size_t rows) {
     FeedForwardForward(layer, rows, middle, x_out);
   }
   Crew crew(workers());
-  NormRows(final_norm_, shape_, rows, Residual(model_.config.layers, rows), Floats(plan_.normed),
-           Floats(plan_.inverses), crew);
+  NormRows(final_norm_, shape_, rows, KeptNorm(Residual(model_.config.layers, rows)), crew);
 }
 
 // The losses of the chunk's rows; with `weight` also d_normed of *weight times them, and the head's gradient.
@@ -77,15 +78,15 @@ void Tuner::HeadChunk(const uint32_t* targets, const Chunk& chunk, const float* 
   const auto stride = static_cast<size_t>(PaddedRow(vocabulary));
   const float* normed = Floats(plan_.normed) + chunk.begin * width;
   float* logits = Floats(plan_.logits);
-  Linear(head_, {chunk.count, width, stride, stride / kPanel}, normed, logits, false, QuantizedFrom(0), crew);
+  const LossGradient gradient = {weight != nullptr ? *weight : 0.0f};
+  Linear(head_, {chunk.count, width, stride, stride / kPanel}, normed, logits, PreparedRows(), crew);
   ForRanges(workers(), chunk.count, stride * 16, [&](size_t begin, size_t end) {
     for (size_t r = begin; r < end; ++r) {
       const uint32_t target = targets[chunk.begin + r];
       float& loss = Floats(plan_.losses)[chunk.begin + r];
       loss = 0.0f;
       if (target != CLLM_NO_TOKEN) {
-        loss = CrossEntropy(logits + r * stride, vocabulary, target, weight != nullptr ? *weight : 0.0f,
-                            weight != nullptr);
+        loss = CrossEntropy(logits + r * stride, vocabulary, target, weight != nullptr ? &gradient : nullptr);
       } else {
         std::memset(logits + r * stride, 0, stride * sizeof(float));
       }

@@ -169,6 +169,7 @@ Status PlanTuner(const Model& model, const cllm_tuner_limits& limits, TunerPlan*
   if (!kHasDeltas) return CLLM_UNSUPPORTED_DELTA;
   const Config& config = model.config;
   CLLM_RETURN_IF_ERROR(CheckLimits(model, limits));
+  if (!(config.variant == Variant())) return CLLM_NOT_TRAINABLE;
   if (ContentDigest(model) == nullptr) return CLLM_DELTA_BASE;
   plan->length = limits.length;
   plan->rank = limits.rank;

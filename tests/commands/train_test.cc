@@ -100,6 +100,44 @@ TEST_CASE("a shape of one's own") {
                  "leave --layers out"));
 }
 
+TEST_CASE("options change the architecture, and inspect shows it") {
+  const TemporaryDirectory folder;
+  const std::string text = folder.path() + "/text", model = folder.path() + "/m.cllm";
+  WriteBytes(text, Stories());
+  const std::vector<std::string> arguments = {"train",    "--data", text,      "-o", model,
+                                              "--config", kShape,   "--steps", "2"};
+  std::vector<std::string> with = arguments;
+  with.insert(with.end(), {"--activation", "relu-squared", "--ungated", "--qk-norm", "--logit-softcap", "15",
+                           "--zero-projections"});
+  const Finished trained = RunProgram(with);
+  CAPTURE(trained.err);
+  REQUIRE(trained.exit_code == 0);
+  CHECK(Contains(RunProgram({"inspect", model}).out, "squared ReLU"));
+  const nlohmann::json config = nlohmann::json::parse(RunProgram({"inspect", model, "--json"}).out)["config"];
+  CHECK(config["activation"] == "relu-squared");
+  CHECK(config["gated"] == false);
+  CHECK(config["query_key_norm"] == true);
+  CHECK(config["logit_softcap"] == 15);
+  CHECK(Contains(RunProgram({"inspect", model}).out, "norms of queries and keys, logits capped at 15"));
+  CHECK(config["hidden"] == 144);
+  // GGUF has no name for it.
+  const Finished exported = RunProgram({"export", model, "--to", "gguf", "-o", folder.path() + "/m.gguf"});
+  CHECK(exported.exit_code != 0);
+  CHECK(Contains(exported.err, "squared ReLU"));
+  // A batch norm is a scale and a shift in the file, and runs.
+  std::vector<std::string> batch = arguments;
+  batch.insert(batch.end(), {"--norm", "batch"});
+  REQUIRE(RunProgram(batch).exit_code == 0);
+  CHECK(Contains(RunProgram({"inspect", model}).out, "affine norm (epsilon 1e-05), SwiGLU"));
+  CHECK(RunProgram({"generate", model, "--prompt", "Lily", "--tokens", "5"}).exit_code == 0);
+  CHECK(RunProgram({"train", "--data", text, "-o", model, "--gated", "--ungated"}).exit_code == 2);
+  // A model brings its own.
+  with.insert(with.end(), {"--init", model});
+  const Finished refused = RunProgram(with);
+  CHECK(refused.exit_code == 2);
+  CHECK(Contains(refused.err, "leave --activation out"));
+}
+
 TEST_CASE("the same seed trains the same weights with any number of threads") {
   const TemporaryDirectory folder;
   const std::string text = folder.path() + "/text";

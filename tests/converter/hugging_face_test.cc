@@ -253,8 +253,8 @@ TEST_CASE("what is wrong is said, and nothing is read beyond the end") {
     WriteBytes(folder.path() + "/config.json", config.dump());
     return ErrorOf(folder.path());
   };
-  CHECK(error("model_type", "gemma").find("\"gemma\"") != std::string::npos);
-  CHECK(error("attention_bias", true).find("attention_bias") != std::string::npos);
+  CHECK(error("model_type", "bert").find("\"bert\"") != std::string::npos);
+  CHECK(error("attention_bias", true).find("k_proj.bias") != std::string::npos);  // there is none
   CHECK(error("hidden_size", -4).find("hidden_size") != std::string::npos);
   CHECK(error("num_attention_heads", 0).find("num_attention_heads") != std::string::npos);
   CHECK(error("intermediate_size", 12).find("mlp.") != std::string::npos);

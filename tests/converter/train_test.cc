@@ -270,11 +270,14 @@ TEST_CASE("train: memory for activations does not grow with the batch") {
   CHECK(room(64) == room(8));
 }
 
-TEST_CASE("train: the validation loss is that of a plain model over whole windows") {
+// With batch norms the model that training gives has affine ones.
+void CheckValidationLoss(const Variant& variant) {
+  Architecture architecture = Small();
+  architecture.variant = variant;
   TrainOptions options = Options();
   options.recipe.steps = 3;
   const std::vector<uint32_t> tokens = Text();
-  const auto result = Train(options, InitialCheckpoint(Small(), 1), tokens, {});
+  const auto result = Train(options, InitialCheckpoint(architecture, 1), tokens, {});
   REQUIRE(result.ok());
   std::vector<std::vector<uint32_t>> inputs, targets;
   for (size_t begin = tokens.size() - 150; begin + 1 < tokens.size(); begin += 16) {
@@ -282,9 +285,44 @@ TEST_CASE("train: the validation loss is that of a plain model over whole window
     inputs.emplace_back(tokens.begin() + begin, tokens.begin() + end);
     targets.emplace_back(tokens.begin() + begin + 1, tokens.begin() + end + 1);
   }
-  const double expected =
-      reference::Loss(Small(), reference::Convert<double>(result->checkpoint), inputs, targets);
+  const double expected = reference::Loss(result->checkpoint.architecture,
+                                          reference::Convert<double>(result->checkpoint), inputs, targets);
   CHECK(result->validation_loss == doctest::Approx(expected).epsilon(1e-5));
+  CHECK(CheckCheckpoint(result->checkpoint).ok());
+  CHECK(result->checkpoint.architecture.variant.norm != Norm::kBatch);
+}
+
+TEST_CASE("train: the validation loss is that of a plain model over whole windows") {
+  Variant variant;
+  CheckValidationLoss(variant);
+  variant.activation = Activation::kReluSquared;
+  variant.gated = false;
+  variant.norm = Norm::kBatch;
+  variant.query_key_norm = true;
+  variant.logit_softcap = 15.0f;
+  CheckValidationLoss(variant);
+}
+
+TEST_CASE("initial weights: zero projections, norms and biases of other architectures") {
+  Architecture a = Small();
+  a.variant.norm = Norm::kBatch;
+  a.variant.query_key_norm = a.variant.feed_forward_bias = a.variant.query_key_value_bias = true;
+  Initialization initial;
+  initial.zero_projections = true;
+  const Checkpoint checkpoint = InitialCheckpoint(a, 1, initial);
+  REQUIRE(CheckCheckpoint(checkpoint).ok());
+  for (const auto& [key, tensor] : checkpoint.tensors) {
+    const std::string name = TensorName(key);
+    CAPTURE(name);
+    for (size_t i = 0; i < tensor.values.size(); ++i) {
+      const size_t row = i / tensor.columns;
+      const bool norm = key.first == Role::kAttentionNorm || key.first == Role::kFeedForwardNorm ||
+                        key.first == Role::kFinalNorm;
+      if (norm) CHECK(tensor.values[i] == (row == 0 || row == 3 ? 1.0f : 0.0f));
+      if (key.first == Role::kQueryNorm) CHECK(tensor.values[i] == 1.0f);
+      if (key.first == Role::kGateUpBias || key.first == Role::kDown) CHECK(tensor.values[i] == 0.0f);
+    }
+  }
 }
 
 TEST_CASE("train: a stop flag keeps the weights so far") {

@@ -123,10 +123,12 @@ TEST_CASE("training state: a folder that cannot be made") {
 }
 
 // From checkpoints early, in the middle and near the end.
-void CheckResumption(const Recipe& recipe) {
+void CheckResumption(const Recipe& recipe, const Variant& variant = {}) {
   TrainOptions options = Options();
   options.recipe = recipe;
-  const Checkpoint initial = InitialCheckpoint(Small(), 1);
+  Architecture architecture = Small();
+  architecture.variant = variant;
+  const Checkpoint initial = InitialCheckpoint(architecture, 1);
   std::vector<TrainingState> states;
   options.checkpoint_interval = 7;
   options.checkpoint = [&](const TrainingState& state) { states.push_back(state); };
@@ -141,7 +143,7 @@ void CheckResumption(const Recipe& recipe) {
     rest.checkpoint = [](const TrainingState&) {};
     rest.threads = 2;
     rest.resume = &*state;
-    const auto resumed = Train(rest, InitialCheckpoint(Small(), 2), Text(), {});
+    const auto resumed = Train(rest, InitialCheckpoint(architecture, 2), Text(), {});
     REQUIRE(resumed.ok());
     CHECK(resumed->steps == 60);
     CHECK(resumed->validation_loss == whole->validation_loss);
@@ -165,6 +167,13 @@ TEST_CASE("train: a run resumed from any checkpoint ends with the same weights")
   Recipe mixed = Options().recipe;
   mixed.precision = CLLM_BFLOAT16;
   CheckResumption(mixed);
+}
+
+TEST_CASE("train: the same with batch norms, whose running statistics are in the state") {
+  Variant variant;
+  variant.norm = Norm::kBatch;
+  variant.query_key_norm = true;
+  CheckResumption(Options().recipe, variant);
 }
 
 TEST_CASE("train: a state of another model or recipe is refused") {

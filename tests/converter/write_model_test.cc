@@ -21,6 +21,7 @@ namespace {
 
 using testing::RandomArchitecture;
 using testing::RandomCheckpoint;
+using testing::RandomVariant;
 using testing::ReadBytes;
 using testing::SmallCheckpoint;
 using testing::SmallTokenizer;
@@ -48,14 +49,15 @@ void CheckSameArchitecture(const Architecture& a, const Architecture& b) {
   CHECK(a.head_size == b.head_size);
   CHECK(a.hidden == b.hidden);
   CHECK(a.norm_epsilon == b.norm_epsilon);
-  CHECK(a.rope_pairs == b.rope_pairs);
+  if (a.variant.rope) CHECK(a.rope_pairs == b.rope_pairs);
   CHECK(a.tied_head == b.tied_head);
+  CHECK(a.variant == b.variant);
 }
 
 TEST_CASE("float files of random architectures round-trip bit for bit") {
   std::mt19937 random(3);
   for (uint32_t round = 0; round < 60; ++round) {
-    Architecture a = RandomArchitecture(random);
+    Architecture a = round % 2 ? RandomVariant(random) : RandomArchitecture(random);
     a.norm_epsilon = std::ldexp(1.0f, -static_cast<int>(random() % 100));
     a.rope_theta = 1.0 + random() % 1000000;
     const Checkpoint checkpoint = RandomCheckpoint(a, round);
@@ -65,7 +67,7 @@ TEST_CASE("float files of random architectures round-trip bit for bit") {
     REQUIRE_MESSAGE(file.ok(), file.status().message());
     const Checkpoint back = ToCheckpoint(*file);
     CheckSameArchitecture(back.architecture, a);
-    CHECK(back.architecture.rope_turns == RopeTurns(a.rope_theta, a.head_size));
+    CHECK(back.architecture.rope_turns == RopeTurns(a.rope_theta, a.variant.rotary(a.head_size)));
     CHECK(back.tensors.size() == checkpoint.tensors.size());
     for (const auto& [key, tensor] : checkpoint.tensors) CHECK(SameBits(back.tensors.at(key), tensor));
     // What was read writes the same bytes again.
@@ -111,7 +113,7 @@ TEST_CASE("the scale is the smallest bf16 that does not clip") {
 TEST_CASE("int8: every weight within half a scale, none clipped, padding neutral") {
   std::mt19937 random(9);
   for (uint32_t round = 0; round < 20; ++round) {
-    const Checkpoint checkpoint = RandomCheckpoint(RandomArchitecture(random), round);
+    const Checkpoint checkpoint = RandomCheckpoint(RandomVariant(random), round);
     const ModelFile file = testing::MakeModel(checkpoint, Dtype::kI8);
     const Checkpoint back = ToCheckpoint(file);
     for (const auto& [key, tensor] : checkpoint.tensors) {
@@ -134,7 +136,8 @@ TEST_CASE("int8: every weight within half a scale, none clipped, padding neutral
       const uint64_t stored_rows = StoredRows(file.model().config, key.first);
       const auto* bytes = static_cast<const uint8_t*>(stored.data);
       // The last stored row is padding unless the rows fill their panels.
-      const uint32_t rows = key.first == Role::kGateUp ? tensor.rows / 2 : tensor.rows;
+      const uint32_t inputs = file.model().config.variant.feed_forward_inputs();
+      const uint32_t rows = key.first == Role::kGateUp ? tensor.rows / inputs : tensor.rows;
       if (rows % 16 != 0) {
         CHECK(stored.scales[stored_rows - 1] == 0);
         CHECK(bytes[I8PanelBytes(stored_rows, tensor.columns) - 1] == 128);

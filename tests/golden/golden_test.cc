@@ -18,7 +18,7 @@ using testing::RandomTokens;
 using testing::TestSession;
 
 // Head sizes 8 and 12 are no multiple of a wide vector; 33 and 172 take padding.
-Checkpoint GoldenCheckpoint(RopePairs pairs) {
+Checkpoint GoldenCheckpoint(RopePairs pairs, const Variant& variant = {}) {
   Architecture a;
   a.vocabulary_size = 333;
   a.context = 150;
@@ -30,6 +30,7 @@ Checkpoint GoldenCheckpoint(RopePairs pairs) {
   a.hidden = 172;
   a.rope_pairs = pairs;
   a.tied_head = pairs == RopePairs::kAdjacent;
+  a.variant = variant;
   return RandomCheckpoint(a, 2026);
 }
 
@@ -123,6 +124,78 @@ TEST_CASE("a saved state is the same bytes on every machine") {
   };
   CHECK(digest(CLLM_KV_F32) == "1d8339c0e890282ae232560f81d50d7d3d7f520a47f06d4a95cebffcb546aa66");
   CHECK(digest(CLLM_KV_INT8) == "6eb0a059c64365529fbaa415e7acead4b6eb99497d773833e8fbc42f30466d5f");
+}
+
+Variant FeedForward(Activation activation, bool gated) {
+  Variant variant;
+  variant.activation = activation;
+  variant.gated = gated;
+  return variant;
+}
+
+TEST_CASE("logits of other feed-forward blocks: int8 (class A), float (class B)") {
+  const struct {
+    Variant variant;
+    const char *int8, *floats;
+  } blocks[] = {
+      {FeedForward(Activation::kReluSquared, false),
+       "9c7e411ff2b4706f81de3dcfac4abfd2fabee642560486d488e467ec711ea72e",
+       "d135399f0fd47c14c605a8780d8874bc41f858e1de9ec8ebfc1b39c5020cb7ea"},
+      {FeedForward(Activation::kGeluTanh, true),
+       "265b2977c791d141bb201414642b0ac997674a33f3b8cf6bde4bd40cfce7e436",
+       "5df99f38dc70ed2cea5c74ae6ab5773da8383be380c2c6121820814d3ab39da2"},
+      {FeedForward(Activation::kGeluErf, false),
+       "e004d668fdce61fda53d6a484e27c4ca73b819ea482c07a61283997883689ab2",
+       "c6660d05f69de4030736e9eccb84304a02e2f5f3f54a9f6c5e4f93171ff81e74"},
+  };
+  for (const auto& block : blocks) {
+    const Checkpoint checkpoint = GoldenCheckpoint(RopePairs::kHalves, block.variant);
+    CheckOnEveryTarget(MakeModel(checkpoint, Dtype::kI8), block.int8);
+    CheckOnEveryTarget(MakeModel(checkpoint, Dtype::kF32), block.floats);
+  }
+}
+
+// Everything at once, by pairs of switches that exclude each other.
+Variant EverySwitch(bool first) {
+  Variant variant;
+  variant.norm = first ? Norm::kLayer : Norm::kAffine;
+  variant.activation = first ? Activation::kGeluTanh : Activation::kReluSquared;
+  variant.gated = !first;
+  variant.rope = !first;
+  variant.learned_positions = first;
+  variant.rotary_size = first ? 0 : 6;
+  variant.query_key_value_bias = variant.attention_output_bias = variant.feed_forward_bias = true;
+  variant.query_key_norm = true;
+  variant.logit_softcap = first ? 20.0f : 0.0f;
+  variant.attention_softcap = 3.0f;
+  variant.attention_scale = first ? 0.0f : 0.4f;
+  variant.embedding_scale = 1.5f;
+  variant.residual_scale = 0.7f;
+  variant.logit_scale = 1.25f;
+  return variant;
+}
+
+TEST_CASE("logits with every switch: int8 and int4 (class A), float (class B), an int8 cache") {
+  const struct {
+    const char *int8, *int4, *floats, *int8_cache;
+  } digests[] = {
+      {"469de8b6b64ab2bd2e437477cc4e8c9e22fb67436d6131d7222496b70d953387",
+       "82ed6dba3910f76892393ec33bc56b942505bb38ba9c3c188a88553c85b891ce",
+       "53d09b80d4d01f7393092216ce8f4e3ed1ff5ff277e63532c8e93000a5b22cd8",
+       "08852c5f0f2a5d23a2c633b4ab49ee1a532575d2854294f904bdb4a2ac431406"},
+      {"52b11f3826aadcd5e356a2debd3f05ee0de0d68026869fbaaefd9b8cd3823f83",
+       "f14ce994c14c12176496dc3dafee1c541b1ebef9d209416f7bbca1425ba10a3f",
+       "bc9ce2563aacd403979ee607cabf8fc9664d733452d0fae0cc87afc1e35742fc",
+       "23f26fc6e273479f058a77cde9aec97be410735fcb2722988ec616c74dd1eed2"},
+  };
+  for (const bool first : {true, false}) {
+    const Checkpoint checkpoint = GoldenCheckpoint(RopePairs::kHalves, EverySwitch(first));
+    const auto& expected = digests[first ? 0 : 1];
+    CheckOnEveryTarget(MakeModel(checkpoint, Dtype::kI8), expected.int8);
+    CheckOnEveryTarget(MakeModel(checkpoint, Dtype::kI4), expected.int4);
+    CheckOnEveryTarget(MakeModel(checkpoint, Dtype::kF32), expected.floats);
+    CheckOnEveryTarget(MakeModel(checkpoint, Dtype::kI8), expected.int8_cache, CLLM_KV_INT8);
+  }
 }
 
 }  // namespace

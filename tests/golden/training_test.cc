@@ -13,8 +13,10 @@
 namespace cllm {
 namespace {
 
-std::string WeightsDigest(const TrainOptions& options) {
-  const auto result = Train(options, InitialCheckpoint(testing::Small(), 1), testing::Text(), {});
+std::string WeightsDigest(const TrainOptions& options, const Variant& variant) {
+  Architecture architecture = testing::Small();
+  architecture.variant = variant;
+  const auto result = Train(options, InitialCheckpoint(architecture, 1), testing::Text(), {});
   REQUIRE(result.ok());
   std::string bits;
   for (const auto& [key, tensor] : result->checkpoint.tensors) {
@@ -23,12 +25,13 @@ std::string WeightsDigest(const TrainOptions& options) {
   return Hexadecimal(Sha256(bits));
 }
 
-void CheckOnEveryTarget(const TrainOptions& options, const std::string& expected) {
+void CheckOnEveryTarget(const TrainOptions& options, const std::string& expected,
+                        const Variant& variant = {}) {
   for (int64_t targets = SupportedTargets(); targets != 0; targets &= targets - 1) {
     const std::string name = TargetName(targets & -targets);
     CAPTURE(name);
     REQUIRE(UseTarget(name.c_str()));
-    CHECK(WeightsDigest(options) == expected);
+    CHECK(WeightsDigest(options, variant) == expected);
   }
   UseTarget(nullptr);
 }
@@ -61,7 +64,30 @@ TEST_CASE("weights after ten steps of mixed precision") {
   options.recipe.precision = CLLM_BFLOAT16;
   const std::string expected = "f0359f5587d1de0d81223bb5b13cca7a4ff3cb50a6d8751189e01aa96b28519d";
   CheckOnEveryTarget(options, expected);
-  CHECK(WeightsDigest(options) == expected);
+  CHECK(WeightsDigest(options, {}) == expected);
+}
+
+Variant NormsAndBiases(Norm norm) {
+  Variant variant;
+  variant.norm = norm;
+  variant.activation = Activation::kReluSquared;
+  variant.gated = false;
+  variant.query_key_norm = variant.query_key_value_bias = variant.feed_forward_bias = true;
+  variant.logit_softcap = 15.0f;
+  variant.attention_softcap = 10.0f;
+  variant.residual_scale = 0.5f;
+  return variant;
+}
+
+TEST_CASE("weights after ten steps of other architectures") {
+  TrainOptions options = testing::Options();
+  options.recipe.steps = 10;
+  CheckOnEveryTarget(options, "3c41da442e5fe3bd72fd95b453653314b50a961ef5f8cb272e1e292cba37d96c",
+                     NormsAndBiases(Norm::kRms));
+  CheckOnEveryTarget(options, "e0d1992d6d21009014314e85ae69a84a204332b729c0202183ad64f1352c23ab",
+                     NormsAndBiases(Norm::kLayer));
+  CheckOnEveryTarget(options, "7aff47446b46e81c0cac3839e5af11d30e0348bc90734685636b0b8f25b9a288",
+                     NormsAndBiases(Norm::kBatch));
 }
 
 }  // namespace

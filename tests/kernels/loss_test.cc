@@ -1,6 +1,7 @@
 #include "kernels/loss.h"
 
 #include <cmath>
+#include <complex>
 
 #include "tests/kernels/every_target.h"
 
@@ -69,9 +70,10 @@ TEST_CASE("CrossEntropy and its gradient against double; the same bits on every 
       const std::vector<float> x = logits;
       const uint32_t target = static_cast<uint32_t>(count * 7 / 9);
       const double log_sum_exp = LogSumExpOf(x, count);
-      const float without = CrossEntropy(logits.data(), count, target, 0.25f, false);
+      const float without = CrossEntropy(logits.data(), count, target, nullptr);
       CheckSameBits(logits, x);
-      const float loss = CrossEntropy(logits.data(), count, target, 0.25f, true);
+      const LossGradient gradient = {0.25f};
+      const float loss = CrossEntropy(logits.data(), count, target, &gradient);
       CHECK(testing::Bits(loss) == testing::Bits(without));
       CHECK(std::fabs(double{loss} - (log_sum_exp - double{x[target]})) < 3e-6);
       for (size_t i = 0; i < padded; ++i) {
@@ -107,23 +109,40 @@ TEST_CASE("ArgMax: the lowest of equals, never a NaN") {
   });
 }
 
-// Szegedy et al., arXiv 1512.00567: the gradient is that of the mixture of target and uniform distribution.
-TEST_CASE("SmoothTarget against double") {
-  for (const size_t count : {1, 2, 17, 65}) {
-    std::vector<float> logits = testing::Numbers(5, (count + 15) / 16 * 16);
-    const std::vector<float> before = logits;
-    const uint32_t target = static_cast<uint32_t>(count / 2);
-    const double weight = 0.3, smoothing = 0.1;
-    CrossEntropy(logits.data(), count, target, 0.3f, true);
-    SmoothTarget(0.03f, count, target, logits.data());
-    double total = 0;
-    for (size_t i = 0; i < count; ++i) total += std::exp(static_cast<double>(before[i]));
-    for (size_t i = 0; i < count; ++i) {
-      const double wanted = (1 - smoothing) * (i == target) + smoothing / static_cast<double>(count);
-      CHECK(std::abs(logits[i] - weight * (std::exp(static_cast<double>(before[i])) / total - wanted)) <
-            1e-6);
+// Szegedy et al., arXiv 1512.00567: the gradient is that of the mixture of target and uniform distribution;
+// by the products before a soft cap, by the complex step.
+TEST_CASE("smoothed and mapped gradients against double; the same bits on every target") {
+  using Complex = std::complex<double>;
+  for (const LogitMap& map : {LogitMap{}, LogitMap{1.7f, 0.0f}, LogitMap{1.0f, 3.0f}, LogitMap{0.6f, 2.0f}}) {
+    for (const size_t count : {1, 2, 17, 65}) {
+      std::vector<float> first;
+      OnEveryTarget([&](const std::string&) {
+        std::vector<float> logits = Numbers(5, (count + 15) / 16 * 16);
+        const std::vector<float> z(logits.begin(), logits.begin() + static_cast<long>(count));
+        const auto target = static_cast<uint32_t>(count / 2);
+        const double weight = 0.3, smoothing = 0.1, step = 1e-100;
+        const LossGradient gradient = {0.3f, 0.1f, map};
+        MapLogits(map, logits.size(), logits.data());
+        std::vector<float> all = logits;
+        CrossEntropy(logits.data(), count, target, &gradient);
+        for (size_t k = 0; k < count; ++k) {
+          Complex total = 0, wanted = 0;
+          for (size_t i = 0; i < count; ++i) {
+            Complex y = Complex(z[i], i == k ? step : 0) * static_cast<double>(map.scale);
+            if (map.softcap != 0)
+              y = static_cast<double>(map.softcap) * std::tanh(y / static_cast<double>(map.softcap));
+            CHECK(std::abs(y.real() - static_cast<double>(all[i])) < 1e-6 * (1 + std::abs(y.real())));
+            total += std::exp(y);
+            wanted += y * ((1 - smoothing) * (i == target) + smoothing / static_cast<double>(count));
+          }
+          CHECK(std::abs(logits[k] - weight * (std::log(total) - wanted).imag() / step) < 1e-6);
+        }
+        for (size_t i = count; i < logits.size(); ++i) CHECK(logits[i] == 0.0f);
+        all.insert(all.end(), logits.begin(), logits.end());
+        if (first.empty()) first = all;
+        CheckSameBits(all, first);
+      });
     }
-    for (size_t i = count; i < logits.size(); ++i) CHECK(logits[i] == 0.0f);
   }
 }
 

@@ -25,6 +25,16 @@ void LogAll(const float* x, size_t n, float* y) {
   for (size_t i = 0; i < n; i += hn::Lanes(d)) hn::StoreU(Log(d, hn::LoadU(d, x + i)), d, y + i);
 }
 
+// Tanh, and the normal distribution; y is [2][n].
+void TanhAndNormalAll(const float* x, size_t n, float* y) {
+  const RowTag d;
+  for (size_t i = 0; i < n; i += hn::Lanes(d)) {
+    RowVector bell;
+    hn::StoreU(Tanh(d, hn::LoadU(d, x + i)), d, y + i);
+    hn::StoreU(NormalDistribution(d, hn::LoadU(d, x + i), bell), d, y + n + i);
+  }
+}
+
 void CosSinAll(const int32_t* quadrant, const float* turns, size_t n, float* cosine, float* sine) {
   const RowTag d;
   const hn::RebindToSigned<RowTag> di;
@@ -63,6 +73,7 @@ namespace {
 
 HWY_EXPORT(ExpAll);
 HWY_EXPORT(LogAll);
+HWY_EXPORT(TanhAndNormalAll);
 HWY_EXPORT(CosSinAll);
 HWY_EXPORT(ArithmeticAll);
 HWY_EXPORT(EmulatedFma);
@@ -152,6 +163,33 @@ TEST_CASE("Log: within 0.85 units in the last place, the same bits on every targ
     HWY_DYNAMIC_DISPATCH(LogAll)(special.data(), 16, result.data());
     CHECK(std::isinf(result[0]));
     CHECK(std::isnan(result[1]));
+  });
+}
+
+TEST_CASE("Tanh within 2 units in the last place, the normal distribution within 3e-7; on every target") {
+  std::vector<float> x = Sweep(1e-10f, 100.0f, 1009), negative = Sweep(-1e-10f, -100.0f, 1009);
+  x.insert(x.end(), negative.begin(), negative.end());
+  const std::vector<float> special = {0.0f,   1000.0f,  -1000.0f, INFINITY, -INFINITY, 0.625f, -0.625f, 1e30f,
+                                      -1e30f, 0.62499f, 1.0e-40f, 60.0f,    -60.0f,    0.5f,   2.0f,    9.0f};
+  x.insert(x.end(), special.begin(), special.end());
+  std::vector<float> first;
+  OnEveryTarget([&](const std::string&) {
+    const size_t n = x.size();
+    std::vector<float> y(2 * n);
+    HWY_DYNAMIC_DISPATCH(TanhAndNormalAll)(x.data(), n, y.data());
+    if (first.empty()) {
+      double tanh_error = 0, normal_error = 0;
+      for (size_t i = 0; i < n; ++i) {
+        const double want = std::tanh(double{x[i]}), normal = 0.5 * std::erfc(-double{x[i]} * M_SQRT1_2);
+        if (std::fabs(x[i]) > 1e-30f) tanh_error = std::max(tanh_error, UlpError(y[i], want));
+        normal_error = std::max(normal_error, std::fabs(double{y[n + i]} - normal));
+      }
+      MESSAGE("Tanh: largest error ", tanh_error, " ulp; normal distribution: ", normal_error);
+      CHECK(tanh_error < 2.0);
+      CHECK(normal_error < 3e-7);
+      first = y;
+    }
+    CheckSameBits(y, first);
   });
 }
 

@@ -1,5 +1,6 @@
 #include "kernels/norm.h"
 
+#include <algorithm>
 #include <cmath>
 #include <complex>
 
@@ -106,6 +107,50 @@ TEST_CASE("RmsNorm's gradients have the same bits on every target, and in parts"
     if (first_dx.empty()) first_dx = dx, first_dweight = dweight;
     CheckSameBits(dx, first_dx);
     CheckSameBits(dweight, first_dweight);
+  });
+}
+
+TEST_CASE("RmsNormHeads is RmsNorm of each head, bit for bit, and its gradients are RmsNorm's") {
+  OnEveryTarget([](const std::string&) {
+    for (const size_t size : {2, 6, 16, 18, 40, 64}) {
+      const size_t heads = 3, rows = 2, stride = heads * size, padded = (size + 15) / 16 * 16;
+      const std::vector<float> weight = PaddedRows(2, 1, size);
+      std::vector<float> x = testing::Numbers(1, rows * stride), dy = testing::Numbers(3, rows * stride);
+      std::vector<float> normed = x, dx = dy, terms = x, dweight(size, 0.25f);
+      std::vector<double> want_dweight(size, 0.25);
+      RmsNormHeads(weight.data(), kEpsilon, rows * heads, size, normed.data());
+      RmsNormHeadsBackward(weight.data(), kEpsilon, rows * heads, size, terms.data(), dx.data());
+      AddHeadTerms(terms.data(), rows, stride, heads, size, 0, size / 2, dweight.data());
+      AddHeadTerms(terms.data(), rows, stride, heads, size, size / 2, size, dweight.data());
+      for (size_t h = 0; h < rows * heads; ++h) {
+        std::vector<float> head(padded), gradient(padded), want(padded), want_dx(padded);
+        std::copy(&x[h * size], &x[h * size] + size, head.begin());
+        std::copy(&dy[h * size], &dy[h * size] + size, gradient.begin());
+        float inverse = 0;
+        RmsNorm(head.data(), weight.data(), kEpsilon, 1, size, want.data(), &inverse);
+        RmsNormBackward(head.data(), weight.data(), &inverse, gradient.data(), 1, size, want_dx.data());
+        for (size_t i = 0; i < size; ++i) {
+          CHECK(testing::Bits(normed[h * size + i]) == testing::Bits(want[i]));
+          CHECK(std::fabs(dx[h * size + i] - want_dx[i]) <= 2e-6f * (1 + std::fabs(want_dx[i])));
+          want_dweight[i] += double{gradient[i]} * head[i] * inverse;
+        }
+      }
+      for (size_t i = 0; i < size; ++i) {
+        CHECK(std::fabs(dweight[i] - want_dweight[i]) < 4e-6 * (1 + std::fabs(want_dweight[i])));
+      }
+    }
+  });
+}
+
+TEST_CASE("gradients of heads' norms have the same bits on every target") {
+  std::vector<float> first;
+  OnEveryTarget([&](const std::string&) {
+    const std::vector<float> weight = testing::Numbers(2, 22);
+    std::vector<float> x = testing::Numbers(1, 88), dy = testing::Numbers(3, 88);
+    RmsNormHeadsBackward(weight.data(), kEpsilon, 4, 22, x.data(), dy.data());
+    x.insert(x.end(), dy.begin(), dy.end());
+    if (first.empty()) first = x;
+    CheckSameBits(x, first);
   });
 }
 

@@ -1,5 +1,6 @@
 #include "kernels/optimizer.h"
 
+#include "kernels/vector.h"
 #include "tests/kernels/every_target.h"
 
 namespace cllm {

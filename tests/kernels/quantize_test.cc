@@ -113,7 +113,7 @@ TEST_CASE("SwiGluQuantize is SwiGlu, then QuantizeRows") {
       }
       std::vector<float> want(rows * padded), got(rows * padded, 7.0f);
       Quantized want_q(rows, count), got_q(rows, count);
-      SwiGlu(gate_up.data(), rows, padded, want.data());
+      Activate(Variant(), gate_up.data(), rows, padded, want.data());
       QuantizeRows(want.data(), padded, rows, count, want_q.rows());
       SwiGluQuantize(gate_up.data(), rows, count, got.data(), got_q.rows());
       CheckSameBits(got, want);

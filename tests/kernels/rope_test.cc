@@ -56,7 +56,7 @@ TEST_CASE("Rope rotates pairs of both kinds, bit for bit, and back") {
         for (const bool inverse : {false, true}) {
           const std::vector<float> x = Numbers(pairs, heads * 2 * pairs + 1);
           std::vector<float> got = x, want = x;
-          Rope(got.data(), heads, pairs, halves, cos_sin.data(), inverse);
+          Rope(got.data(), heads, 2 * pairs, pairs, halves, cos_sin.data(), inverse);
           for (size_t head = 0; head < heads; ++head) {
             for (size_t i = 0; i < pairs; ++i) {
               const size_t first = head * 2 * pairs + (halves ? i : 2 * i);
@@ -67,7 +67,7 @@ TEST_CASE("Rope rotates pairs of both kinds, bit for bit, and back") {
             }
           }
           CheckSameBits(got, want);
-          Rope(got.data(), heads, pairs, halves, cos_sin.data(), !inverse);
+          Rope(got.data(), heads, 2 * pairs, pairs, halves, cos_sin.data(), !inverse);
           for (size_t i = 0; i < x.size(); ++i) CHECK(std::fabs(got[i] - x[i]) < 1e-5f);
         }
       }

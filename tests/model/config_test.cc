@@ -30,32 +30,15 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 TEST_CASE("each switch that the runtime cannot run is refused by its own status") {
   using schema::ConfigT;
   const std::vector<std::pair<Status, Edit>> refusals = {
-      {CLLM_UNSUPPORTED_NORM, [](ConfigT& c) { c.norm = schema::Norm::layer; }},
-      {CLLM_UNSUPPORTED_NORM, [](ConfigT& c) { c.norm = schema::Norm::affine; }},
       {CLLM_UNSUPPORTED_NORM, [](ConfigT& c) { c.norm = static_cast<schema::Norm>(77); }},
       {CLLM_UNSUPPORTED_NORM_PLACEMENT,
        [](ConfigT& c) { c.norm_placement = schema::NormPlacement::before_and_after; }},
       {CLLM_UNSUPPORTED_NORM_PLACEMENT, [](ConfigT& c) { c.norm_placement = schema::NormPlacement::after; }},
-      {CLLM_UNSUPPORTED_ACTIVATION, [](ConfigT& c) { c.activation = schema::Activation::gelu_tanh; }},
-      {CLLM_UNSUPPORTED_ACTIVATION, [](ConfigT& c) { c.activation = schema::Activation::relu_squared; }},
-      {CLLM_UNSUPPORTED_UNGATED, [](ConfigT& c) { c.gated = false; }},
-      {CLLM_UNSUPPORTED_POSITION, [](ConfigT& c) { c.position = schema::Position::learned; }},
-      {CLLM_UNSUPPORTED_POSITION, [](ConfigT& c) { c.position = schema::Position::none; }},
-      {CLLM_UNSUPPORTED_POSITION, [](ConfigT& c) { c.rotary_size = 4; }},
+      {CLLM_UNSUPPORTED_ACTIVATION, [](ConfigT& c) { c.activation = static_cast<schema::Activation>(5); }},
+      {CLLM_UNSUPPORTED_POSITION, [](ConfigT& c) { c.position = static_cast<schema::Position>(4); }},
       {CLLM_UNSUPPORTED_POSITION, [](ConfigT& c) { c.rope_magnitude = 1.5f; }},
       {CLLM_UNSUPPORTED_POSITION, [](ConfigT& c) { c.rope_magnitude = kNan; }},
-      {CLLM_UNSUPPORTED_BIAS, [](ConfigT& c) { c.query_key_value_bias = true; }},
-      {CLLM_UNSUPPORTED_BIAS, [](ConfigT& c) { c.attention_output_bias = true; }},
-      {CLLM_UNSUPPORTED_BIAS, [](ConfigT& c) { c.feed_forward_bias = true; }},
-      {CLLM_UNSUPPORTED_QK_NORM, [](ConfigT& c) { c.query_key_norm = true; }},
       {CLLM_UNSUPPORTED_PARALLEL_BLOCK, [](ConfigT& c) { c.parallel_block = true; }},
-      {CLLM_UNSUPPORTED_SOFTCAP, [](ConfigT& c) { c.logit_softcap = 30; }},
-      {CLLM_UNSUPPORTED_SOFTCAP, [](ConfigT& c) { c.attention_softcap = 50; }},
-      {CLLM_UNSUPPORTED_SOFTCAP, [](ConfigT& c) { c.attention_softcap = kNan; }},
-      {CLLM_UNSUPPORTED_SCALE, [](ConfigT& c) { c.attention_scale = 0.5f; }},
-      {CLLM_UNSUPPORTED_SCALE, [](ConfigT& c) { c.embedding_scale = 2; }},
-      {CLLM_UNSUPPORTED_SCALE, [](ConfigT& c) { c.residual_scale = 2; }},
-      {CLLM_UNSUPPORTED_SCALE, [](ConfigT& c) { c.logit_scale = kNan; }},
       {CLLM_UNSUPPORTED_SLIDING_WINDOW, [](ConfigT& c) { c.sliding_window = 8; }},
       {CLLM_UNSUPPORTED_EMBEDDING_KIND,
        [](ConfigT& c) { c.embedding_kind = schema::EmbeddingKind::residues; }},
@@ -99,6 +82,15 @@ TEST_CASE("numbers of the configuration out of range") {
       [](ConfigT& c) { c.norm_epsilon = 1e-40f; },
       [](ConfigT& c) { c.norm_epsilon = kInfinity; },
       [](ConfigT& c) { c.norm_epsilon = kNan; },
+      [](ConfigT& c) { c.rotary_size = 4; },  // and as many turns as before
+      [](ConfigT& c) { c.rotary_size = c.head_size + 2; },
+      [](ConfigT& c) { c.position = schema::Position::none; },  // and turns
+      [](ConfigT& c) { c.logit_softcap = -30; },
+      [](ConfigT& c) { c.attention_softcap = kNan; },
+      [](ConfigT& c) { c.attention_scale = -0.5f; },
+      [](ConfigT& c) { c.embedding_scale = 0; },
+      [](ConfigT& c) { c.residual_scale = kInfinity; },
+      [](ConfigT& c) { c.logit_scale = kNan; },
       [](ConfigT& c) { c.rope_turns.clear(); },
       [](ConfigT& c) { c.rope_turns.pop_back(); },
       [](ConfigT& c) { c.rope_turns.push_back(1); },
@@ -126,9 +118,12 @@ TEST_CASE("the largest numbers of the format are in range, and no product overfl
 TEST_CASE("places and indices of the tensor table are each other's inverse") {
   Config config = {};
   config.layers = 3;
-  for (const bool tied : {true, false}) {
+  for (const uint32_t switches : {0, 1, 2, 3}) {
+    const bool tied = switches % 2 == 0, norms = switches >= 2;
     config.tied_head = tied;
-    CHECK(TensorCount(config) == (tied ? 20 : 21));
+    config.variant.query_key_norm = norms;
+    CHECK(TensorCount(config) == (tied ? 20 : 21) + (norms ? 6 : 0));
+    CHECK(HasRole(config, Role::kQueryNorm) == norms);
     uint64_t last = 0;
     for (uint32_t i = 0; i < TensorCount(config); ++i) {
       const TensorPlace place = PlaceOf(config, i);

@@ -17,6 +17,7 @@ using testing::MakeModel;
 using testing::RandomArchitecture;
 using testing::RandomCheckpoint;
 using testing::RandomTokens;
+using testing::RandomVariant;
 using testing::TestSession;
 
 cllm_sampling EveryFilter(uint64_t seed) {
@@ -54,7 +55,7 @@ TEST_CASE("1,000 random configurations: one byte short is refused, and a run sta
   std::mt19937 random(1);
   for (uint32_t trial = 0; trial < 1000; ++trial) {
     CAPTURE(trial);
-    const Architecture a = RandomArchitecture(random);
+    const Architecture a = trial % 2 ? RandomVariant(random) : RandomArchitecture(random);
     const ModelFile file = MakeModel(RandomCheckpoint(a, trial), trial % 3 == 0   ? Dtype::kF32
                                                                  : trial % 3 == 1 ? Dtype::kI8
                                                                                   : Dtype::kI4);

@@ -16,6 +16,7 @@ using testing::MakeModel;
 using testing::RandomArchitecture;
 using testing::RandomCheckpoint;
 using testing::RandomTokens;
+using testing::RandomVariant;
 using testing::SameBits;
 using testing::TestSession;
 
@@ -113,7 +114,7 @@ TEST_CASE("streams of random models, lengths, rewinds and workers equal sessions
   const cllm_workers* const workers[] = {nullptr, two.workers(), three.workers()};
   for (uint32_t trial = 0; trial < 40; ++trial) {
     CAPTURE(trial);
-    Architecture a = RandomArchitecture(random);
+    Architecture a = trial % 4 < 2 ? RandomArchitecture(random) : RandomVariant(random);
     a.context = 60;
     const ModelFile file = MakeModel(RandomCheckpoint(a, trial), trial % 2 ? Dtype::kI8 : Dtype::kF32);
     const uint32_t streams = 1 + random() % 9;

@@ -14,6 +14,7 @@
 #include "converter/checkpoint/checkpoint.h"
 #include "converter/export/write_model.h"
 #include "converter/import/model_file.h"
+#include "model/tensors.h"
 
 namespace cllm::testing {
 
@@ -62,6 +63,29 @@ inline Architecture TinyArchitecture() {
   return a;
 }
 
+// Such an architecture with every switch at random.
+inline Architecture RandomVariant(std::mt19937& random) {
+  Architecture a = RandomArchitecture(random);
+  a.variant.norm = static_cast<Norm>(random() % 3);
+  a.variant.activation = static_cast<Activation>(random() % 5);
+  a.variant.gated = random() % 2;
+  const uint32_t position = random() % 4;
+  a.variant.rope = position < 2;
+  a.variant.learned_positions = position == 2;
+  if (position == 1) a.variant.rotary_size = a.head_size / 4 * 2;
+  a.variant.query_key_value_bias = random() % 2;
+  a.variant.attention_output_bias = random() % 2;
+  a.variant.feed_forward_bias = random() % 2;
+  a.variant.query_key_norm = random() % 2;
+  if (random() % 2) a.variant.logit_softcap = 5.0f;
+  if (random() % 2) a.variant.attention_softcap = 2.0f;
+  if (random() % 4 == 0) a.variant.attention_scale = 0.2f;
+  if (random() % 4 == 0) a.variant.embedding_scale = 3.5f;
+  if (random() % 4 == 0) a.variant.residual_scale = 0.3f;
+  if (random() % 4 == 0) a.variant.logit_scale = 0.6f;
+  return a;
+}
+
 // Weights of about unit gain, so that no part of the model vanishes; norms around one.
 inline Checkpoint RandomCheckpoint(const Architecture& architecture, uint32_t seed) {
   Checkpoint checkpoint;
@@ -72,10 +96,11 @@ inline Checkpoint RandomCheckpoint(const Architecture& architecture, uint32_t se
     tensor.rows = shape.first;
     tensor.columns = shape.second;
     tensor.values.resize(size_t{shape.first} * shape.second);
-    const float scale = shape.first == 1 ? 0.3f : 1.7f / std::sqrt(static_cast<float>(shape.second));
+    const bool vector = IsVector(key.first) || shape.first == 1;
+    const float scale = vector ? 0.3f : 1.7f / std::sqrt(static_cast<float>(shape.second));
     for (float& v : tensor.values) {
       const float uniform = static_cast<float>(random() >> 8) / 8388608.0f - 1.0f;
-      v = uniform * scale + (shape.first == 1 ? 1.0f : 0.0f);
+      v = uniform * scale + (vector ? 1.0f : 0.0f);
     }
   }
   return checkpoint;

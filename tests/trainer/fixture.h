@@ -9,6 +9,7 @@
 
 #include "cllm/cllm.h"
 #include "model/model.h"
+#include "model/tensors.h"
 #include "tests/support/random_model.h"
 
 namespace cllm::testing {
@@ -96,13 +97,15 @@ class TestTrainer {
 
 // Where element (row, column) of an unpadded tensor lies in its panels; written out here a second time, so
 // that a mistake in the converter's layout shows.
-inline size_t StoredIndex(Role role, const FloatTensor& tensor, size_t row, size_t column) {
-  if (tensor.rows == 1 &&
-      (role == Role::kAttentionNorm || role == Role::kFeedForwardNorm || role == Role::kFinalNorm)) {
-    return column;
+inline size_t StoredIndex(Role role, const FloatTensor& tensor, size_t row, size_t column,
+                          const Variant& variant = {}) {
+  if (role == Role::kGateUpBias) {
+    const size_t inputs = variant.gated ? 2 : 1, hidden = tensor.columns / inputs, unit = column % hidden;
+    return (unit / 16 * inputs + column / hidden) * 16 + unit % 16;
   }
+  if (IsVector(role)) return row * ((tensor.columns + 15) / 16 * 16) + column;
   size_t panel = row / 16, lane = row % 16;
-  if (role == Role::kGateUp) {
+  if (role == Role::kGateUp && variant.gated) {
     const size_t hidden = tensor.rows / 2, unit = row % hidden;
     panel = unit / 16 * 2 + row / hidden;
     lane = unit % 16;

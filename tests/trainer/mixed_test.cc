@@ -55,7 +55,8 @@ double TensorError(const Checkpoint& checkpoint, const Batch& batch, const Tenso
     const double truth =
         reference::Loss(checkpoint.architecture, weights, {batch.inputs}, {batch.targets}).imag() / 1e-100;
     weight = weight.real();
-    const double found = stored[StoredIndex(key.first, tensor, i / tensor.columns, i % tensor.columns)];
+    const double found = stored[StoredIndex(key.first, tensor, i / tensor.columns, i % tensor.columns,
+                                            checkpoint.architecture.variant)];
     difference += (found - truth) * (found - truth);
     size += truth * truth;
   }
@@ -95,6 +96,18 @@ TEST_CASE("mixed precision: gradient of an untied model, an odd width") {
   Architecture a = Small();
   a.tied_head = false;
   a.width = 15;
+  CheckGradients(a);
+}
+
+TEST_CASE("mixed precision: gradient of an architecture unlike Llama's") {
+  Architecture a = Small();
+  a.variant.norm = Norm::kLayer;
+  a.variant.activation = Activation::kGeluErf;
+  a.variant.gated = false;
+  a.variant.query_key_value_bias = a.variant.attention_output_bias = a.variant.feed_forward_bias = true;
+  a.variant.query_key_norm = true;
+  a.variant.residual_scale = 0.5f;
+  a.variant.logit_softcap = 10.0f;
   CheckGradients(a);
 }
 

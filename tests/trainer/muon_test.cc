@@ -64,7 +64,7 @@ Matrix NewtonSchulz(Matrix x) {
 std::vector<std::pair<size_t, size_t>> Parts(const Architecture& a, Role role, size_t rows) {
   const size_t query = size_t{a.heads} * a.head_size, key = size_t{a.kv_heads} * a.head_size;
   if (role == Role::kQueryKeyValue) return {{0, query}, {query, key}, {query + key, key}};
-  if (role == Role::kGateUp) return {{0, rows / 2}, {rows / 2, rows / 2}};
+  if (role == Role::kGateUp && a.variant.gated) return {{0, rows / 2}, {rows / 2, rows / 2}};
   return {{0, rows}};
 }
 
@@ -82,8 +82,7 @@ Architecture Odd() {
   return a;
 }
 
-TEST_CASE("Muon: momentum and orthogonal directions in double, AdamW for the rest") {
-  const Architecture architecture = Odd();
+void CheckMuon(const Architecture& architecture) {
   const Checkpoint checkpoint = RandomCheckpoint(architecture, 2);
   const ModelFile file = MakeModel(checkpoint, Dtype::kF32);
   const cllm_optimizer optimizer = {sizeof(optimizer), 1e6f,          0.9f,         0.95f, 1e-6f, 0.9f,
@@ -99,7 +98,8 @@ TEST_CASE("Muon: momentum and orthogonal directions in double, AdamW for the res
       const FloatTensor& shape = checkpoint.tensors.at({entry.role, entry.layer});
       weights[i] = muon.Stored(i, CLLM_TRAINER_WEIGHT);
       for (size_t k = 0; k < shape.values.size(); ++k) {
-        const size_t at = StoredIndex(entry.role, shape, k / shape.columns, k % shape.columns);
+        const size_t at =
+            StoredIndex(entry.role, shape, k / shape.columns, k % shape.columns, architecture.variant);
         adamw.Data(i, CLLM_TRAINER_GRADIENT)[at] = muon.Data(i, CLLM_TRAINER_GRADIENT)[at] = normal(random);
       }
       gradients[i] = muon.Stored(i, CLLM_TRAINER_GRADIENT);
@@ -125,7 +125,7 @@ TEST_CASE("Muon: momentum and orthogonal directions in double, AdamW for the res
         Matrix ahead(rows, std::vector<double>(shape.columns));
         for (size_t r = 0; r < rows; ++r) {
           for (size_t c = 0; c < shape.columns; ++c) {
-            const double g = gradients[i][StoredIndex(entry.role, shape, first + r, c)];
+            const double g = gradients[i][StoredIndex(entry.role, shape, first + r, c, architecture.variant)];
             double& m = momentum[first + r][c];
             m = 0.9 * m + 0.1 * g;
             ahead[r][c] = 0.1 * g + 0.9 * m;
@@ -135,7 +135,7 @@ TEST_CASE("Muon: momentum and orthogonal directions in double, AdamW for the res
         const double scale = 0.2 * std::sqrt(static_cast<double>(std::max<size_t>(rows, shape.columns)));
         for (size_t r = 0; r < rows; ++r) {
           for (size_t c = 0; c < shape.columns; ++c) {
-            const size_t at = StoredIndex(entry.role, shape, first + r, c);
+            const size_t at = StoredIndex(entry.role, shape, first + r, c, architecture.variant);
             const double want = weights[i][at] * (1 - 0.02 * 0.1) - 0.02 * scale * direction[r][c];
             worst = std::max(worst, std::abs(want - found[at]));
           }
@@ -144,7 +144,7 @@ TEST_CASE("Muon: momentum and orthogonal directions in double, AdamW for the res
       CHECK(worst < 2e-6);
       std::vector<float> rest = found;
       for (size_t k = 0; k < shape.values.size(); ++k) {
-        rest[StoredIndex(entry.role, shape, k / shape.columns, k % shape.columns)] = 0;
+        rest[StoredIndex(entry.role, shape, k / shape.columns, k % shape.columns, architecture.variant)] = 0;
       }
       for (const float x : rest) padding += std::abs(x);
       CHECK(padding == 0);
@@ -152,6 +152,14 @@ TEST_CASE("Muon: momentum and orthogonal directions in double, AdamW for the res
     for (const float g : muon.All(CLLM_TRAINER_GRADIENT)) REQUIRE(g == 0.0f);
   }
   CHECK(muon.GuardsIntact());
+}
+
+TEST_CASE("Muon: momentum and orthogonal directions in double, AdamW for the rest") { CheckMuon(Odd()); }
+
+TEST_CASE("Muon: the same without a gate") {
+  Architecture a = Odd();
+  a.variant.gated = false;
+  CheckMuon(a);
 }
 
 TEST_CASE("Muon: no gradient, no direction") {

@@ -68,6 +68,33 @@ TEST_CASE("trainer: 1, 2, 3 and 5 workers give the same bits") {
   }
 }
 
+TEST_CASE("trainer: other architectures, 1, 2, 3 and 5 workers give the same bits") {
+  std::mt19937 random(6);
+  for (uint32_t trial = 0; trial < 8; ++trial) {
+    CAPTURE(trial);
+    Architecture a = Medium();
+    a.variant = RandomVariant(random).variant;
+    a.variant.rotary_size = 0;
+    if (trial % 4 == 3) a.variant.norm = Norm::kBatch;
+    if (trial % 2 == 1) {  // a worker takes some heads from their products through attention
+      a.heads = a.kv_heads = 4;
+      a.head_size = 16;
+      a.variant.query_key_norm = a.variant.query_key_value_bias = true;
+    }
+    const uint32_t sequences = trial % 2 == 1 ? 1 : 5;
+    const ModelFile file = MakeModel(RandomCheckpoint(a, 4), Dtype::kF32);
+    const Outcome alone = TrainThreeSteps(file, sequences, nullptr);
+    CHECK(std::isfinite(alone.losses[0]));
+    for (const uint32_t count : {2u, 3u, 5u}) {
+      CAPTURE(count);
+      const PlainWorkers workers(count);
+      const Outcome outcome = TrainThreeSteps(file, sequences, workers.get());
+      CHECK(SameBits(outcome.losses, alone.losses));
+      CHECK(SameBits(outcome.weights, alone.weights));
+    }
+  }
+}
+
 TEST_CASE("trainer: SGD and Muon give the same bits with 1, 2, 3 and 5 workers") {
   const ModelFile file = MakeModel(RandomCheckpoint(Medium(), 4), Dtype::kF32);
   std::vector<float> before = TrainThreeSteps(file, 2, nullptr).weights;

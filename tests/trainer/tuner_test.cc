@@ -207,6 +207,33 @@ TEST_CASE("tuning goes on from a delta over the model") {
   CHECK(cllm_tuner_measure(file.handle(), &other, &info) == CLLM_NOT_TRAINABLE);
 }
 
+TEST_CASE("each switch of an architecture that is not Llama's is refused") {
+  void (*const switches[])(Variant&) = {
+      [](Variant& v) { v.norm = Norm::kLayer; },
+      [](Variant& v) { v.activation = Activation::kRelu; },
+      [](Variant& v) { v.gated = false; },
+      [](Variant& v) { v.rope = false; },
+      [](Variant& v) { v.rope = false, v.learned_positions = true; },
+      [](Variant& v) { v.rotary_size = 2; },
+      [](Variant& v) { v.query_key_value_bias = true; },
+      [](Variant& v) { v.attention_output_bias = true; },
+      [](Variant& v) { v.feed_forward_bias = true; },
+      [](Variant& v) { v.query_key_norm = true; },
+      [](Variant& v) { v.logit_softcap = 5.0f; },
+      [](Variant& v) { v.attention_softcap = 5.0f; },
+      [](Variant& v) { v.attention_scale = 0.5f; },
+      [](Variant& v) { v.embedding_scale = 0.5f; },
+      [](Variant& v) { v.residual_scale = 0.5f; },
+      [](Variant& v) { v.logit_scale = 0.5f; },
+  };
+  for (const auto change : switches) {
+    Architecture architecture = Shape();
+    change(architecture.variant);
+    const ModelFile file = MakeModel(RandomCheckpoint(architecture, 4), Dtype::kI8);
+    CHECK(MeasureTuner(file, TunerLimits(20), CLLM_NOT_TRAINABLE).room_bytes == 0);
+  }
+}
+
 TEST_CASE("any part of a delta can be read") {
   const ModelFile file = MakeModel(RandomCheckpoint(Shape(), 4), Dtype::kI8);
   const cllm_tuner_limits limits = Everything(CLLM_SGD);

@@ -51,7 +51,7 @@ typedef enum cllm_status {
   CLLM_TEXT_NOT_ENCODABLE = 17, /* the text has a character that the vocabulary cannot express */
   CLLM_OPTIMIZER_RANGE = 18,    /* an optimiser parameter is out of range or not a number */
   CLLM_INDEX_RANGE = 19,        /* a tensor index is not below the tensor count */
-  CLLM_NOT_TRAINABLE = 20,      /* the trainer needs float32 weights */
+  CLLM_NOT_TRAINABLE = 20,      /* training needs float32 weights, fine-tuning an architecture like Llama's */
   CLLM_MODEL_NOT_OPEN = 21,     /* cllm_model_open has not succeeded on this model */
   CLLM_LIMIT_METHOD = 22,       /* trainer limits: method is none of cllm_method */
   CLLM_STREAM_RANGE = 23,       /* a stream is not below limits.streams */
@@ -101,7 +101,7 @@ typedef enum cllm_status {
   CLLM_STORE_FLASH = 111,    /* a function of the flash failed, or what it wrote reads otherwise */
   CLLM_STORE_RANGE = 112,    /* bytes beyond a content, or more or fewer than were announced or fit */
 
-  /* Architecture switches that the format knows and this runtime cannot run yet. */
+  /* Architecture switches that the format knows and this build of the runtime does not run. */
   CLLM_UNSUPPORTED_NORM = 80,
   CLLM_UNSUPPORTED_NORM_PLACEMENT = 81,
   CLLM_UNSUPPORTED_ACTIVATION = 82,
@@ -473,8 +473,8 @@ typedef struct cllm_tuner cllm_tuner;
 
 /* How a tuner fits into limits.room_bytes, the same on every machine: as fast as that allows. No result
  * depends on it. If nothing fits the status is CLLM_ROOM_TOO_SMALL, and info tells the smallest room.
- * Errors: CLLM_LIMIT_*, CLLM_DELTA_BASE (the file does not state its digest), CLLM_NOT_TRAINABLE (the model
- * has a delta over it that changes other tensors), arguments. */
+ * Errors: CLLM_LIMIT_*, CLLM_DELTA_BASE (the file does not state its digest), CLLM_NOT_TRAINABLE (an
+ * architecture other than Llama's, or a delta over the model that changes other tensors), arguments. */
 cllm_status cllm_tuner_measure(const cllm_model* model, const cllm_tuner_limits* limits,
                                cllm_tuner_info* info);
 
