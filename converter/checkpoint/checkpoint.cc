@@ -122,7 +122,30 @@ absl::Status CheckVariant(const Variant& variant) {
   return absl::OkStatus();
 }
 
-absl::Status CheckArchitecture(const Architecture& a) {
+// The numbers of sliding windows, and switches that exclude each other.
+absl::Status CheckLayers(const Architecture& a) {
+  const Variant& variant = a.variant;
+  if (variant.norms_after() && variant.parallel_block)
+    return absl::InvalidArgumentError("norms after the halves of a layer do not go with a parallel block");
+  if (variant.sliding_window_period == 0 || variant.sliding_window_period > kMaxLayers ||
+      variant.sliding_window_phase >= variant.sliding_window_period) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "sliding_window_period is ", variant.sliding_window_period, ", its phase ",
+        variant.sliding_window_phase, "; the period must be 1 to ", kMaxLayers, ", the phase below it"));
+  }
+  if (variant.sliding_window > kMaxContext) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("sliding_window is ", variant.sliding_window, "; at most ", kMaxContext));
+  }
+  const size_t turns = variant.window_rope ? variant.rotary(a.head_size) / 2 : 0;
+  if (a.window_rope_turns.size() != turns || (variant.window_rope && variant.sliding_window == 0)) {
+    return absl::InvalidArgumentError(absl::StrCat("window_rope_turns has ", a.window_rope_turns.size(),
+                                                   " entries; sliding window and rotation call for ", turns));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSizes(const Architecture& a) {
   const struct {
     const char* name;
     uint32_t value;
@@ -139,6 +162,11 @@ absl::Status CheckArchitecture(const Architecture& a) {
     if (absl::Status status = CheckNumber(number.name, number.value, number.most); !status.ok())
       return status;
   }
+  return absl::OkStatus();
+}
+
+absl::Status CheckArchitecture(const Architecture& a) {
+  if (absl::Status status = CheckSizes(a); !status.ok()) return status;
   if (a.heads % a.kv_heads != 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("heads is ", a.heads, ", which kv_heads (", a.kv_heads, ") does not divide"));
@@ -159,6 +187,7 @@ absl::Status CheckArchitecture(const Architecture& a) {
   if (a.variant.rope && a.variant.learned_positions) {
     return absl::InvalidArgumentError("positions are either learned or rotate, not both");
   }
+  if (absl::Status status = CheckLayers(a); !status.ok()) return status;
   if (CheckConfig(ToConfig(a)) != CLLM_OK) {
     return absl::InvalidArgumentError(
         absl::StrCat("norm_epsilon is ", a.norm_epsilon, "; it must be a positive, normal float"));

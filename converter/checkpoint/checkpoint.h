@@ -28,8 +28,9 @@ struct Architecture {
   uint32_t hidden = 0;
   float norm_epsilon = 1e-5f;
   RopePairs rope_pairs = RopePairs::kAdjacent;
-  double rope_theta = 10000.0;       // used when rope_turns is empty
-  std::vector<uint64_t> rope_turns;  // [rotary / 2] fractions of 2^64 of a turn a position
+  double rope_theta = 10000.0;              // used when rope_turns is empty
+  std::vector<uint64_t> rope_turns;         // [rotary / 2] fractions of 2^64 of a turn a position
+  std::vector<uint64_t> window_rope_turns;  // likewise, of layers with a window, with variant.window_rope
   bool tied_head = true;
   Variant variant;
 };
@@ -86,6 +87,10 @@ std::map<TensorKey, std::pair<uint32_t, uint32_t>> TensorShapes(const Architectu
 
 // The same for the runtime's arithmetic (shapes, plans): float32 weights, and no rope_turns.
 Config ToConfig(const Architecture& architecture);
+
+// OK if every size is in the file format's range, so that lists may be made of as many. Errors name the
+// number.
+absl::Status CheckSizes(const Architecture& architecture);
 
 // OK if every number is in the file format's range. Errors name the number.
 absl::Status CheckArchitecture(const Architecture& architecture);

@@ -35,6 +35,15 @@ const char* NormWords(Norm norm) {
   return "unknown norm";
 }
 
+const char* NormPlacementWords(NormPlacement placement) {
+  switch (placement) {
+    case NormPlacement::kBefore: return "before";
+    case NormPlacement::kBeforeAndAfter: return "before and after";
+    case NormPlacement::kAfter: return "after";
+  }
+  return "unknown";
+}
+
 std::string FeedForwardWords(const Variant& variant) {
   if (variant.gated && variant.activation == Activation::kSilu) return "SwiGLU";
   return absl::StrCat(variant.gated ? "gated " : "", ActivationWords(variant.activation));
@@ -57,6 +66,14 @@ std::string SwitchWords(const Variant& variant) {
     if (biases[i]) words.push_back(absl::StrCat("bias of ", names[i]));
   }
   if (variant.query_key_norm) words.push_back("norms of queries and keys");
+  if (variant.norms_after())
+    words.push_back(absl::StrCat("norms ", NormPlacementWords(variant.norm_placement), " each half"));
+  if (variant.parallel_block) words.push_back("parallel halves");
+  if (variant.sliding_window != 0) {
+    words.push_back(absl::StrCat("window of ", variant.sliding_window, " tokens"));
+    if (variant.sliding_window_period > 1)
+      words.back() += absl::StrCat(" but in one layer of ", variant.sliding_window_period);
+  }
   number(variant.logit_softcap, llama.logit_softcap, "logits capped at");
   number(variant.attention_softcap, llama.attention_softcap, "attention scores capped at");
   number(variant.attention_scale, llama.attention_scale, "attention scale");

@@ -16,6 +16,7 @@ namespace cllm {
 const std::vector<std::string>& ActivationNames();
 
 // "RMS norm", "layer norm", ...
+const char* NormPlacementWords(NormPlacement placement);
 const char* NormWords(Norm norm);
 
 // "SwiGLU", "gated GELU", "squared ReLU": the feed-forward block.

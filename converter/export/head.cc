@@ -28,6 +28,8 @@ Offset<schema::Config> AddConfig(FlatBufferBuilder* builder, const Architecture&
   const std::vector<uint64_t> turns =
       a.rope_turns.empty() ? RopeTurns(a.rope_theta, a.variant.rotary(a.head_size)) : a.rope_turns;
   const auto stored_turns = builder->CreateVector(turns);
+  Offset<flatbuffers::Vector<uint64_t>> window_turns = 0;
+  if (a.variant.window_rope) window_turns = builder->CreateVector(a.window_rope_turns);
   schema::ConfigBuilder config(*builder);
   config.add_vocabulary_size(a.vocabulary_size);
   config.add_context(a.context);
@@ -45,12 +47,18 @@ Offset<schema::Config> AddConfig(FlatBufferBuilder* builder, const Architecture&
   config.add_rope_turns(stored_turns);
   config.add_tied_head(a.tied_head);
   config.add_norm(static_cast<schema::Norm>(a.variant.norm));
+  config.add_norm_placement(static_cast<schema::NormPlacement>(a.variant.norm_placement));
   config.add_activation(static_cast<schema::Activation>(a.variant.activation));
   config.add_gated(a.variant.gated);
   config.add_query_key_value_bias(a.variant.query_key_value_bias);
   config.add_attention_output_bias(a.variant.attention_output_bias);
   config.add_feed_forward_bias(a.variant.feed_forward_bias);
   config.add_query_key_norm(a.variant.query_key_norm);
+  config.add_parallel_block(a.variant.parallel_block);
+  config.add_sliding_window(a.variant.sliding_window);
+  config.add_sliding_window_period(a.variant.sliding_window_period);
+  config.add_sliding_window_phase(a.variant.sliding_window_phase);
+  if (a.variant.window_rope) config.add_window_rope_turns(window_turns);
   config.add_logit_softcap(a.variant.logit_softcap);
   config.add_attention_softcap(a.variant.attention_softcap);
   config.add_attention_scale(a.variant.attention_scale);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "converter/import/gguf_families.h"
 #include "converter/import/llama_tensors.h"
 #include "converter/import/mapped_file.h"
 
@@ -97,9 +98,9 @@ absl::Status TakeRope(const GgufContents& contents, Architecture* a) {
 }
 
 absl::Status TakeTensors(const GgufContents& contents, Checkpoint* checkpoint) {
-  const std::map<std::string, LlamaPart> parts = LlamaParts(checkpoint->architecture, kGgufNames);
+  const std::map<std::string, LlamaPart> parts = GgufParts(contents, checkpoint->architecture);
   for (const auto& [name, tensor] : contents.tensors) {
-    if (!parts.contains(name) && name != "rope_freqs.weight")
+    if (!parts.contains(name) && !IsGgufBuffer(name))
       return Wrong("tensor ", name, " has no place in the architectures that are supported");
   }
   for (const auto& [name, part] : parts) {
@@ -119,11 +120,19 @@ std::string TextOf(const GgufContents& contents, std::string_view key) {
 
 absl::Status TakeModel(const GgufContents& contents, Checkpoint* checkpoint) {
   const std::string architecture = TextOf(contents, "general.architecture");
-  if (architecture != "llama")
-    return Wrong("general.architecture is '", architecture, "'; only llama is supported so far");
-  if (absl::Status status = TakeSizes(contents, &checkpoint->architecture); !status.ok()) return status;
-  if (absl::Status status = TakeRope(contents, &checkpoint->architecture); !status.ok()) return status;
-  if (absl::Status status = TakeTensors(contents, checkpoint); !status.ok()) return status;
+  absl::Status status;
+  if (architecture == "llama") {
+    status = TakeSizes(contents, &checkpoint->architecture);
+    if (status.ok()) status = TakeRope(contents, &checkpoint->architecture);
+  } else if (IsGgufFamily(architecture)) {
+    status = TakeGgufFamily(contents, architecture, &checkpoint->architecture);
+  } else {
+    status =
+        Wrong("general.architecture is '", architecture,
+              "'; llama, qwen2, qwen3, phi3, gemma, gemma2, gemma3, gpt2 and gptneox are supported so far");
+  }
+  if (!status.ok()) return status;
+  if (status = TakeTensors(contents, checkpoint); !status.ok()) return status;
   if (TextOf(contents, "tokenizer.ggml.model") != "llama") return absl::OkStatus();
   absl::StatusOr<TokenizerTables> tokenizer = ImportGgufTokenizer(contents);
   if (!tokenizer.ok()) return tokenizer.status();

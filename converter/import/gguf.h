@@ -12,9 +12,9 @@
 namespace cllm {
 
 // Architecture "llama" (Llama 1 to 3, Mistral without a sliding window, SmolLM2 and others of that form),
-// with its frequencies scaled linearly or by factors; weights in any type of FindStoredType. Tokenizer: the
-// model "llama" becomes scored_merges; for others the checkpoint has none. Errors name the file, and the
-// value or tensor that is missing, out of range or not supported.
+// with its frequencies scaled linearly or by factors, and those of IsGgufFamily (gguf_families.h); weights in
+// any type of FindStoredType. Tokenizer: the model "llama" becomes scored_merges; for others the checkpoint
+// has none. Errors name the file, and the value or tensor that is missing, out of range or not supported.
 absl::StatusOr<Checkpoint> ImportGguf(const std::string& path);
 
 // The same of bytes in memory; `path` stands for them in errors.

@@ -10,10 +10,10 @@
 
 namespace cllm {
 
-// model_type "llama" or "mistral" (Llama 1 to 3, TinyLlama, SmolLM2, Mistral without a sliding window), RoPE
-// plain, linear or of Llama 3; weights F32, F16 or BF16 in model.safetensors or in the shards that
-// model.safetensors.index.json names. The tokenizer where it is a BPE with byte fallback, as SentencePiece's
-// are; otherwise the checkpoint has none. Errors name the file and what is missing or not supported.
+// The families of hugging_face_families.h, the rotations of hugging_face_rope.h;
+// weights F32, F16 or BF16 in model.safetensors or in the shards that model.safetensors.index.json names. The
+// tokenizer where it is a BPE with byte fallback, as SentencePiece's are; otherwise the checkpoint has none.
+// Errors name the file and what is missing or not supported.
 absl::StatusOr<Checkpoint> ImportHuggingFace(const std::string& folder);
 
 // tokenizer.json of such a kind, and the special tokens of tokenizer_config.json (null if there is no such

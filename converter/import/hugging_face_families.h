@@ -13,23 +13,25 @@
 
 namespace cllm {
 
-// The values of config.json, or null.
-const nlohmann::json& JsonAt(const nlohmann::json& object, const char* key);
-double JsonNumberOr(const nlohmann::json& object, const char* key, double fallback);
-bool IsJsonTrue(const nlohmann::json& object, const char* key);
+// The part of config.json that is about text.
+nlohmann::json HuggingFaceTextConfig(const nlohmann::json& config);
 
-// The architecture but for its frequencies. Errors name the key.
+// The architecture but for its frequencies, of model_type llama (Llama 1 to 3, TinyLlama, SmolLM2), mistral,
+// qwen2, qwen3, phi3, gemma, gemma2, gemma3_text, smollm3, gpt2, gpt_neo and gpt_neox (Pythia). Errors name
+// the key.
 absl::Status TakeHuggingFaceSizes(const nlohmann::json& config, Architecture* architecture);
 
 // Whether head and embedding are one tensor.
 bool IsHuggingFaceHeadTied(const nlohmann::json& config);
 
-// All tensors of the family by their names, the head (kHuggingFaceNames.head) with them; those of GPT-2
-// without the prefix "transformer." that some files have.
+// All tensors of the family by HuggingFaceTensorName, the head (kHuggingFaceNames.head) with them.
 std::map<std::string, LlamaPart> HuggingFaceParts(const nlohmann::json& config,
                                                   const Architecture& architecture);
 
-// A tensor that follows from the configuration.
+// The name without the prefixes that some files have; a head by any name is kHuggingFaceNames.head.
+std::string HuggingFaceTensorName(const std::string& name);
+
+// A tensor that follows from the configuration, or has nothing to do with text.
 bool IsHuggingFaceBuffer(const std::string& name);
 
 }  // namespace cllm

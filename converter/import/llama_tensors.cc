@@ -7,11 +7,6 @@
 
 namespace cllm {
 
-const LlamaNames kGgufNames = {"token_embd.weight",  "output_norm.weight", "output.weight",   "blk.",
-                               "attn_norm.weight",   "attn_q.weight",      "attn_k.weight",   "attn_v.weight",
-                               "attn_output.weight", "ffn_norm.weight",    "ffn_gate.weight", "ffn_up.weight",
-                               "ffn_down.weight"};
-
 const LlamaNames kHuggingFaceNames = {"model.embed_tokens.weight",
                                       "model.norm.weight",
                                       "lm_head.weight",
@@ -49,6 +44,18 @@ std::map<std::string, LlamaPart> LlamaParts(const Architecture& a, const LlamaNa
   return parts;
 }
 
+namespace {
+
+// Where row `row` of all, or an element of a vector, is there.
+uint64_t SourceOf(const LlamaPart& part, uint64_t row, uint64_t rows) {
+  const uint64_t size = part.interleaved;
+  if (size == 0) return row;
+  const uint64_t kind = row / (rows / 3), in_kind = row % (rows / 3);
+  return (in_kind / size * 3 + kind) * size + in_kind % size;
+}
+
+}  // namespace
+
 absl::Status PlaceTensor(const std::string& name, const LlamaPart& part, uint64_t rows, uint64_t columns,
                          const std::vector<float>& values, Checkpoint* checkpoint) {
   const auto [all_rows, all_columns] = ShapeOf(ToConfig(checkpoint->architecture), part.key.first);
@@ -67,7 +74,10 @@ absl::Status PlaceTensor(const std::string& name, const LlamaPart& part, uint64_
   for (uint64_t row = 0; row < part.rows; ++row) {
     float* out = &to.values[(part.first + row) * all_columns + part.first_column];
     for (uint64_t k = 0; k < part_columns; ++k) {
-      out[k] = values[part.transposed ? k * part.rows + row : row * part_columns + k] + part.added;
+      const bool vector = part.rows == 1;
+      const uint64_t r = vector ? row : SourceOf(part, row, part.rows);
+      const uint64_t c = vector ? SourceOf(part, k, part_columns) : k;
+      out[k] = values[part.transposed ? c * part.rows + r : r * part_columns + c] + part.added;
     }
   }
   return absl::OkStatus();

@@ -18,7 +18,6 @@ struct LlamaNames {
   const char *attention_norm, *query, *key, *value, *attention_output;
   const char *feed_forward_norm, *gate, *up, *down;
 };
-extern const LlamaNames kGgufNames;         // llama.cpp
 extern const LlamaNames kHuggingFaceNames;  // transformers' LlamaForCausalLM
 
 // Where a tensor goes: `rows` rows, from `first` on, of a tensor of the checkpoint; or of a vector as many
@@ -29,6 +28,8 @@ struct LlamaPart {
   uint32_t first_column = 0, columns = 0;  // of vectors; 0: all
   bool transposed = false;                 // there it is [columns][rows]
   float added = 0.0f;                      // to each value
+  // Size of a head where queries, keys and values of each head lie together, and the three are wanted apart.
+  uint32_t interleaved = 0;
 };
 
 // By the format's name. Without the head if it is tied; without vectors that Llama has not.

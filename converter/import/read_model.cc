@@ -20,6 +20,9 @@ Architecture ToArchitecture(const Config& config) {
   a.norm_epsilon = config.norm_epsilon;
   a.rope_pairs = config.rope_pairs;
   a.rope_turns.assign(config.rope_turns, config.rope_turns + config.variant.rotary(config.head_size) / 2);
+  if (config.variant.window_rope) {
+    a.window_rope_turns.assign(config.window_rope_turns, config.window_rope_turns + a.rope_turns.size());
+  }
   a.tied_head = config.tied_head;
   a.variant = config.variant;
   return a;

@@ -60,8 +60,9 @@ absl::Status ReadEntry(const Json& entry, std::string_view data, StoredTensor* t
 
 }  // namespace
 
-absl::StatusOr<std::map<std::string, StoredTensor>> ParseSafetensors(std::string_view bytes,
-                                                                     const std::string& path) {
+absl::StatusOr<std::map<std::string, StoredTensor>> ParseSafetensors(
+    std::string_view bytes, const std::string& path,
+    const std::function<bool(const std::string& name)>& ignored) {
   uint64_t length = 0;
   if (bytes.size() >= sizeof(length)) std::memcpy(&length, bytes.data(), sizeof(length));
   if (length == 0 || length > kMaxHeader || length > bytes.size() - sizeof(length))
@@ -72,7 +73,7 @@ absl::StatusOr<std::map<std::string, StoredTensor>> ParseSafetensors(std::string
   const std::string_view data = bytes.substr(sizeof(length) + length);
   std::map<std::string, StoredTensor> tensors;
   for (const auto& [name, entry] : header.items()) {
-    if (name == "__metadata__") continue;
+    if (name == "__metadata__" || ignored(name)) continue;
     StoredTensor tensor;
     if (absl::Status status = ReadEntry(entry, data, &tensor); !status.ok())
       return absl::InvalidArgumentError(absl::StrCat(path, ": tensor ", name, " ", status.message()));

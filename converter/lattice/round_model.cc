@@ -68,8 +68,8 @@ class Rounder {
     for (uint32_t layer = 0; layer < model_.config.layers; ++layer) {
       const LayerWeights weights = FindLayer(model_, layer);
       for (size_t w = 0; w < windows_.size(); ++w) {
-        runner_.Attention(weights, windows_[w].size(), stream[w].data());
-        runner_.FeedForward(weights, windows_[w].size(), stream[w].data());
+        runner_.Attention(weights, layer, windows_[w].size(), stream[w].data());
+        runner_.FeedForward(weights, layer, windows_[w].size(), stream[w].data());
       }
     }
     return stream;
@@ -117,7 +117,7 @@ class Rounder {
 
   // Runs a half of the layer, rounds its last matrix and takes both streams through it.
   void Half(uint32_t layer, const TensorKey& last, size_t columns, size_t stride,
-            void (LayerRunner::*run)(const LayerWeights&, size_t, float*),
+            void (LayerRunner::*run)(const LayerWeights&, uint32_t, size_t, float*),
             const float* (LayerRunner::*read)() const) {
     const LayerShape& shape = runner_.shape();
     const LayerWeights exact = FindLayer(model_, layer);
@@ -127,11 +127,11 @@ class Rounder {
     for (size_t w = 0; w < windows_.size(); ++w) {
       const size_t rows = windows_[w].size();
       const AlignedFloats stream = exact_[w];
-      (runner_.*run)(exact, rows, exact_[w].data());
+      (runner_.*run)(exact, layer, rows, exact_[w].data());
       const std::vector<float> before((runner_.*read)(), (runner_.*read)() + rows * stride);
       if (matrices_.count(last) == 0) continue;
       AlignedFloats x = rounded_[w];
-      (runner_.*run)(rounded, rows, x.data());
+      (runner_.*run)(rounded, layer, rows, x.data());
       AddInputs(before.data(), (runner_.*read)(), rows, stride, &inputs);
       inputs.changes.stream.Add(stream.data(), rounded_[w].data(), width_stride, (runner_.*read)(), stride,
                                 rows);
@@ -139,7 +139,7 @@ class Rounder {
     RoundTensor(last, inputs);
     rounded = CurrentLayer(layer);
     for (size_t w = 0; w < windows_.size(); ++w)
-      (runner_.*run)(rounded, windows_[w].size(), rounded_[w].data());
+      (runner_.*run)(rounded, layer, windows_[w].size(), rounded_[w].data());
   }
 
   void RoundTensor(const TensorKey& key, const Inputs& inputs) {

@@ -147,7 +147,7 @@ const char* cllm_status_name(cllm_status status) {
     CLLM_STATUS_TEXT(CLLM_STORE_FLASH, "the flash failed, or reads otherwise than what was written");
     CLLM_STATUS_TEXT(CLLM_STORE_RANGE, "bytes beyond a content, or more or fewer than were announced or fit");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_NORM, "this norm does not run here");
-    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_NORM_PLACEMENT, "only norms before a block run yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_NORM_PLACEMENT, "this place of norms does not run here");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_ACTIVATION, "this activation does not run here");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_UNGATED, "feed-forward blocks without a gate do not run here");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_POSITION, "these positions do not run here");
@@ -156,12 +156,12 @@ const char* cllm_status_name(cllm_status status) {
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_SOFTCAP, "soft caps do not run here");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_SCALE,
                      "scales of embedding, residual, attention or logits do not run here");
-    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_SLIDING_WINDOW, "sliding windows do not run yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_SLIDING_WINDOW, "sliding windows do not run here");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_EMBEDDING_KIND, "only embedding tables run yet");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_HEAD_KIND, "only full output heads run yet");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_DTYPE, "weights of this type do not run in this build");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_TOKENIZER, "the kind of tokenizer or pretokenizer does not run yet");
-    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_PARALLEL_BLOCK, "parallel blocks do not run yet");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_PARALLEL_BLOCK, "parallel blocks do not run here");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_DELTA, "this build has no deltas");
   }
   return "unknown status";

@@ -177,6 +177,13 @@ struct AnyProducts {
 };
 #endif
 
+// The cap and the window of a block's scores, where there are any.
+[[maybe_unused]] void ChangeScores(const AttentionHeads& a, size_t block, size_t panels, float* scores) {
+  if (a.softcap != 0.0f) CapScores(a.softcap, panels * kPanel, scores);
+  const size_t passed = FirstSeen(a.position, a.window);
+  if (passed > block) MaskPassed(passed - block, scores);
+}
+
 // Heads [begin, begin + count), count at most kHeadsAtOnce. kPlain: scores stay as they are; a function of
 // its own, because with a call in between registers would be spilled there too.
 template <class Products, bool kPlain>
@@ -188,12 +195,13 @@ void AttendSomeHeads(const AttentionHeads& a, size_t begin, size_t count) {
     rows[h].lanes = StartLanes<SumOf>();
   }
   for (size_t i = 0; i < count * a.head_size; ++i) out[i] = 0.0f;
-  for (size_t block = 0; block <= a.position; block += kAttentionBlock) {
+  const size_t first = kPlain ? 0 : FirstBlock(a.position, a.window);
+  for (size_t block = first; block <= a.position; block += kAttentionBlock) {
     const size_t seen = HWY_MIN(kAttentionBlock, a.position + 1 - block);
     const size_t panels = (seen + kPanel - 1) / kPanel;
     for (size_t h = 0; h < count; ++h) Products::Score(a, begin + h, block, panels, rows[h].scores);
     if constexpr (!kPlain) {
-      for (size_t h = 0; h < count; ++h) CapScores(a.softcap, panels * kPanel, rows[h].scores);
+      for (size_t h = 0; h < count; ++h) ChangeScores(a, block, panels, rows[h].scores);
     }
     for (size_t h = 0; h < count; ++h) Exponentiate(rows[h], seen, a.head_size, out + h * a.head_size);
     Products::Add(a, begin, count, block, seen, rows, out);
@@ -211,7 +219,7 @@ template <class Products>
 void AttendHeadsBy(const AttentionHeads& a) {
   for (size_t head = a.begin; head < a.end; head += kHeadsAtOnce) {
     const size_t count = HWY_MIN(kHeadsAtOnce, a.end - head);
-    if (!kHasVariants || a.softcap == 0.0f) {
+    if (!kHasVariants || (a.softcap == 0.0f && a.window == 0)) {
       AttendSomeHeads<Products, true>(a, head, count);
     } else {
       AttendSomeHeads<Products, !kHasVariants>(a, head, count);
@@ -264,7 +272,7 @@ void AttendAllRows(const AttentionRows& a) {
     AttendAllHeads({a.queries + row * a.query_stride, a.cache, 0, 1, 0, 1, a.head_size,
                     a.first_position + row, a.scale, a.arithmetic, a.out + row * a.out_stride,
                     a.log_sum_exp == nullptr ? nullptr : a.log_sum_exp + row, 1,
-                    a.int8 != nullptr ? &int8 : nullptr, a.softcap});
+                    a.int8 != nullptr ? &int8 : nullptr, a.softcap, a.window});
   }
 }
 

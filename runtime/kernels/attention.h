@@ -1,7 +1,8 @@
 // Room: kernels. Causal attention with grouped queries (Ainslie et al., arXiv 2305.13245).
 // Scores are never materialised: blocks of kAttentionBlock positions, counted from position 0, run through an
 // online softmax (Milakov and Gimelshein, arXiv 1805.02867), so that the order of every sum depends on the
-// position only. Padding and positions beyond the query contribute nothing and are not read as values.
+// position and the window only. Padding and positions beyond the query contribute nothing and are not read as
+// values; those before its window weigh zero.
 #ifndef CLLM_KERNELS_ATTENTION_H_
 #define CLLM_KERNELS_ATTENTION_H_
 
@@ -99,6 +100,7 @@ struct AttentionHeads {
   size_t log_sum_exp_stride = 1;
   const Int8Attention* int8 = nullptr;  // instead of queries, cache, head_stride, scale and arithmetic
   float softcap = 0.0f;                 // scaled scores s become softcap tanh(s / softcap); 0: they stay
+  size_t window = 0;                    // only t > position - window are seen; 0: all
 };
 void AttendHeads(const AttentionHeads& attention);
 
@@ -118,6 +120,7 @@ struct AttentionRows {
   float* log_sum_exp;
   const Int8Attention* int8 = nullptr;  // instead of queries, query_stride, cache, scale and arithmetic
   float softcap = 0.0f;
+  size_t window = 0;
 };
 void Attend(const AttentionRows& attention);
 

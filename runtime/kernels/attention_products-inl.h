@@ -39,6 +39,17 @@ HWY_INLINE RowVector MultiplyAdd(RowVector a, RowVector b, RowVector c) {
 // Below every score; its exponential relative to any maximum is exactly zero.
 inline constexpr float kMasked = -3.0e38f;
 
+// Below even that, for positions before a window: a block of nothing else leaves the maximum where it is.
+inline constexpr float kPassed = -3.4e38f;
+
+// The first position that the query at `position` sees, and the block that it is in.
+HWY_INLINE size_t FirstSeen(size_t position, size_t window) {
+  return kHasVariants && window != 0 && position >= window ? position + 1 - window : 0;
+}
+HWY_INLINE size_t FirstBlock(size_t position, size_t window) {
+  return FirstSeen(position, window) / kAttentionBlock * kAttentionBlock;
+}
+
 // What the online softmax of one query carries from block to block.
 struct AttentionRow {
   VirtualLanes lanes;                         // sums of exponentials
@@ -55,6 +66,11 @@ namespace {
   for (size_t t = 0; t < n; t += hn::Lanes(d)) {
     hn::Store(hn::Mul(Tanh(d, hn::Mul(hn::Load(d, scores + t), inverse)), cap), d, scores + t);
   }
+}
+
+// The scores of `count` positions before a window.
+[[maybe_unused]] HWY_NOINLINE void MaskPassed(size_t count, float* HWY_RESTRICT scores) {
+  for (size_t t = 0; t < count; ++t) scores[t] = kPassed;
 }
 
 }  // namespace

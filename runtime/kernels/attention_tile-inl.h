@@ -128,6 +128,18 @@ HWY_INLINE void ExponentiateTile(const TileBlock& block, bool first, size_t head
   }
 }
 
+// Scores [count][lanes] of a block that begins at position `start`, before the windows of queries at `first`,
+// first + 1 and so on. Never inlined, as CapScores.
+HWY_NOINLINE void MaskPassedTile(size_t start, size_t count, size_t first, size_t window,
+                                 float* HWY_RESTRICT scores) {
+  const RowTag d;
+  for (size_t t = start; t < start + count; ++t, scores += hn::Lanes(d)) {
+    const size_t seen = t + window > first ? t + window - first : 0;
+    if (seen >= hn::Lanes(d)) return;
+    hn::Store(hn::IfThenElse(hn::FirstN(d, seen), hn::Load(d, scores), hn::Set(d, kPassed)), d, scores);
+  }
+}
+
 // out += weight times value for 2 or 8 elements of the values; a query that does not see a position keeps
 // what it has, whatever the value.
 template <Arithmetic kArithmetic, int kElements>
@@ -251,7 +263,8 @@ void AttendTile(const AttentionRows& a, size_t row, size_t rows) {
   for (size_t i = 0; i < (kPanel + head_size) * n; i += n) hn::Store(hn::Zero(d), d, tile.sums + i);
   hn::Store(hn::Set(d, kMasked), d, tile.maximum);
   const size_t first = a.first_position + row, end = first + rows;
-  for (size_t start = 0; start < end; start += kAttentionBlock) {
+  const size_t begin = FirstBlock(first, a.window);
+  for (size_t start = begin; start < end; start += kAttentionBlock) {
     const size_t count = HWY_MIN(kAttentionBlock, end - start);
     const TileBlock block = {count, first < start ? 0 : HWY_MIN(count, first + 1 - start), start - first};
     if constexpr (kInt8) {
@@ -260,7 +273,9 @@ void AttendTile(const AttentionRows& a, size_t row, size_t rows) {
       ScoreTile<kArithmetic>(a.cache.keys + start * head_size, head_size, count, hn::Set(d, a.scale), tile);
     }
     if (kHasVariants && a.softcap != 0.0f) CapScores(a.softcap, count * n, tile.scores);
-    ExponentiateTile(block, start == 0, head_size, tile);
+    const bool windowed = kHasVariants && a.window != 0;
+    if (windowed) MaskPassedTile(start, count, first, a.window, tile.scores);
+    ExponentiateTile(block, start == 0 && !windowed, head_size, tile);
     if constexpr (kInt8) ScaleInt8Tile(a.int8->cache.value_scales + start, count, tile.scores);
     AddAllValuesTile<kArithmetic, kInt8>(a, start, block, tile);
   }

@@ -7,7 +7,9 @@ namespace {
 
 Status CheckBlock(const schema::Config& config) {
   if (config.norm() > (kHasVariants ? schema::Norm::MAX : schema::Norm::rms)) return CLLM_UNSUPPORTED_NORM;
-  if (config.norm_placement() != schema::NormPlacement::before) {
+  const schema::NormPlacement placement = config.norm_placement();
+  const bool after = placement != schema::NormPlacement::before;
+  if (kHasVariants ? placement > schema::NormPlacement::MAX || (after && config.parallel_block()) : after) {
     return CLLM_UNSUPPORTED_NORM_PLACEMENT;
   }
   const schema::Activation activation = config.activation();
@@ -19,7 +21,7 @@ Status CheckBlock(const schema::Config& config) {
     return CLLM_UNSUPPORTED_BIAS;
   }
   if (!kHasVariants && config.query_key_norm()) return CLLM_UNSUPPORTED_QK_NORM;
-  return config.parallel_block() ? CLLM_UNSUPPORTED_PARALLEL_BLOCK : CLLM_OK;
+  return !kHasVariants && config.parallel_block() ? CLLM_UNSUPPORTED_PARALLEL_BLOCK : CLLM_OK;
 }
 
 Status CheckPosition(const schema::Config& config) {
@@ -50,6 +52,7 @@ void ReadVariant(const schema::Config& /*stored*/, Variant* /*variant*/) {}
 void ReadVariant(const schema::Config& stored, Variant* out) {
   Variant& variant = *out;
   variant.norm = static_cast<Norm>(stored.norm());
+  variant.norm_placement = static_cast<NormPlacement>(stored.norm_placement());
   variant.activation = static_cast<Activation>(stored.activation());
   variant.gated = stored.gated();
   variant.rope = stored.position() <= schema::Position::rope_halves;
@@ -59,6 +62,11 @@ void ReadVariant(const schema::Config& stored, Variant* out) {
   variant.attention_output_bias = stored.attention_output_bias();
   variant.feed_forward_bias = stored.feed_forward_bias();
   variant.query_key_norm = stored.query_key_norm();
+  variant.parallel_block = stored.parallel_block();
+  variant.sliding_window = stored.sliding_window();
+  variant.sliding_window_period = stored.sliding_window_period();
+  variant.sliding_window_phase = stored.sliding_window_phase();
+  variant.window_rope = stored.window_rope_turns() != nullptr;
   variant.logit_softcap = stored.logit_softcap();
   variant.attention_softcap = stored.attention_softcap();
   variant.attention_scale = stored.attention_scale();
@@ -74,13 +82,27 @@ Status CheckSwitches(const schema::Config& config) {
   CLLM_RETURN_IF_ERROR(CheckBlock(config));
   CLLM_RETURN_IF_ERROR(CheckPosition(config));
   CLLM_RETURN_IF_ERROR(CheckScales(config));
-  if (config.sliding_window() != 0) return CLLM_UNSUPPORTED_SLIDING_WINDOW;
+  if (!kHasVariants && config.sliding_window() != 0) return CLLM_UNSUPPORTED_SLIDING_WINDOW;
   const bool residues = config.residue_moduli() != nullptr && config.residue_moduli()->size() != 0;
   if (config.embedding_kind() != schema::EmbeddingKind::table || residues) {
     return CLLM_UNSUPPORTED_EMBEDDING_KIND;
   }
   return config.head_kind() == schema::HeadKind::full ? CLLM_OK : CLLM_UNSUPPORTED_HEAD_KIND;
 }
+
+namespace {
+
+// rotary / 2 numbers, where the Verifier has found a vector.
+Status ReadTurns(const flatbuffers::Vector<uint64_t>* turns, uint32_t pairs, const uint8_t* bytes,
+                 const uint64_t** out) {
+  if (turns == nullptr || turns->size() != pairs) return CLLM_FILE_CONFIG_RANGE;
+  // The Verifier aligns a vector's length, not its elements.
+  if ((turns->Data() - bytes) % 8 != 0) return CLLM_FILE_HEAD;
+  *out = reinterpret_cast<const uint64_t*>(turns->Data());
+  return CLLM_OK;
+}
+
+}  // namespace
 
 Status ReadConfig(const schema::Config& stored, const uint8_t* bytes, Config* config) {
   config->vocabulary_size = stored.vocabulary_size();
@@ -101,11 +123,12 @@ Status ReadConfig(const schema::Config& stored, const uint8_t* bytes, Config* co
   const flatbuffers::Vector<uint64_t>* turns = stored.rope_turns();
   if (kHasVariants && pairs == 0)
     return turns == nullptr || turns->size() == 0 ? CLLM_OK : CLLM_FILE_CONFIG_RANGE;
-  if (turns == nullptr || turns->size() != pairs) return CLLM_FILE_CONFIG_RANGE;
-  // The Verifier aligns a vector's length, not its elements.
-  if ((turns->Data() - bytes) % 8 != 0) return CLLM_FILE_HEAD;
-  config->rope_turns = reinterpret_cast<const uint64_t*>(turns->Data());
-  return CLLM_OK;
+#ifndef CLLM_WITHOUT_VARIANTS
+  if (config->variant.window_rope) {
+    CLLM_RETURN_IF_ERROR(ReadTurns(stored.window_rope_turns(), pairs, bytes, &config->window_rope_turns));
+  }
+#endif
+  return ReadTurns(turns, pairs, bytes, &config->rope_turns);
 }
 
 }  // namespace cllm

@@ -41,6 +41,9 @@ static_assert(Same(Dtype::kF32, schema::Dtype::f32) && Same(Dtype::kI8, schema::
 static_assert(Same(Dtype::kBf16, schema::Dtype::bf16) && Same(Dtype::kI4, schema::Dtype::i4));
 static_assert(Same(Norm::kRms, schema::Norm::rms) && Same(Norm::kLayer, schema::Norm::layer));
 static_assert(Same(Norm::kAffine, schema::Norm::affine) && Same(Norm::kBatch, schema::Norm::batch));
+static_assert(Same(NormPlacement::kBefore, schema::NormPlacement::before));
+static_assert(Same(NormPlacement::kBeforeAndAfter, schema::NormPlacement::before_and_after));
+static_assert(Same(NormPlacement::kAfter, schema::NormPlacement::after));
 static_assert(Same(Activation::kSilu, schema::Activation::silu));
 static_assert(Same(Activation::kGeluTanh, schema::Activation::gelu_tanh));
 static_assert(Same(Activation::kGeluErf, schema::Activation::gelu_erf));

@@ -71,7 +71,10 @@ struct Config {
   Variant variant;
   Dtype weights;               // of the matrices, the narrowest; all are floats or all integers
   const uint64_t* rope_turns;  // [rotary / 2], in the file; little endian, 8-byte aligned
-  uint32_t adapter_rank;       // the largest of the applied delta's adapters; 0: there is none
+#ifndef CLLM_WITHOUT_VARIANTS
+  const uint64_t* window_rope_turns;  // likewise, of layers with a window; or nullptr
+#endif
+  uint32_t adapter_rank;  // the largest of the applied delta's adapters; 0: there is none
 };
 
 // A matrix in panels (base/layout.h) or `rows` vectors of PaddedRow(columns) floats each.

@@ -17,11 +17,12 @@ constexpr uint32_t kMatrices = Bit(Role::kTokenEmbedding) | Bit(Role::kPositionE
 
 // A bit for each role that the configuration has.
 uint32_t RolesOf(const Config& config) {
-  uint32_t roles = Bit(Role::kTokenEmbedding) | Bit(Role::kAttentionNorm) | Bit(Role::kQueryKeyValue) |
-                   Bit(Role::kAttentionOutput) | Bit(Role::kFeedForwardNorm) | Bit(Role::kGateUp) |
-                   Bit(Role::kDown) | Bit(Role::kFinalNorm);
+  uint32_t roles = Bit(Role::kTokenEmbedding) | Bit(Role::kQueryKeyValue) | Bit(Role::kAttentionOutput) |
+                   Bit(Role::kGateUp) | Bit(Role::kDown) | Bit(Role::kFinalNorm);
   if (!config.tied_head) roles |= Bit(Role::kHead);
   const Variant& variant = config.variant;
+  if (variant.norms_before()) roles |= Bit(Role::kAttentionNorm) | Bit(Role::kFeedForwardNorm);
+  if (variant.norms_after()) roles |= Bit(Role::kAttentionPostNorm) | Bit(Role::kFeedForwardPostNorm);
   if (variant.learned_positions) roles |= Bit(Role::kPositionEmbedding);
   if (variant.query_key_value_bias) roles |= Bit(Role::kQueryKeyValueBias);
   if (variant.query_key_norm) roles |= Bit(Role::kQueryNorm) | Bit(Role::kKeyNorm);
@@ -45,7 +46,11 @@ bool IsCap(float value) { return value == 0.0f || IsPositiveNormal(value); }
 bool InRange(const Variant& variant, uint32_t head_size) {
   const bool rotary = variant.rotary_size % 2 == 0 && variant.rotary_size < head_size &&
                       (variant.rope || variant.rotary_size == 0);
-  return rotary && IsCap(variant.logit_softcap) && IsCap(variant.attention_softcap) &&
+  const bool window = InRange(variant.sliding_window_period, kMaxLayers) &&
+                      variant.sliding_window_phase < variant.sliding_window_period &&
+                      variant.sliding_window <= kMaxContext &&
+                      (!variant.window_rope || (variant.rope && variant.sliding_window != 0));
+  return rotary && window && IsCap(variant.logit_softcap) && IsCap(variant.attention_softcap) &&
          IsCap(variant.attention_scale) && IsPositiveNormal(variant.embedding_scale) &&
          IsPositiveNormal(variant.residual_scale) && IsPositiveNormal(variant.logit_scale);
 }

@@ -66,11 +66,14 @@ Status PlanSession(const Config& config, const cllm_limits* given, SessionPlan* 
   plan->value_scales = room.Take(int8_cache ? positions * sizeof(uint16_t) : 0);
   plan->head_scales = room.Take(int8_cache ? batch * row_heads * kRowScaleBytes : 0);
   plan->angles = room.TakeFloats(batch * config.head_size);
+  plan->window_angles = room.TakeFloats(config.variant.window_rope ? batch * config.head_size : 0);
   plan->residual = room.TakeFloats(batch * width);
   // A stream's last row must outlive the batches in which the other streams end.
   const bool every_row = plan->limits.logits_rows > 1;
   plan->finals = streams > 1 && !every_row ? room.TakeFloats(streams * width) : plan->residual;
   plan->normed = room.TakeFloats(batch * width);
+  const bool aside = config.variant.norms_after() || config.variant.parallel_block;
+  plan->added = room.TakeFloats(aside ? batch * width : 0);
   // A row's heads as int8 take the place of its inputs to the matrices.
   const uint64_t head_bytes = int8_cache ? row_heads * PaddedRow(config.head_size) : 0;
   plan->quantized_stride = RoundUp(Max(Max(Max(width, query_width), hidden), head_bytes), kAlignment);

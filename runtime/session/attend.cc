@@ -72,7 +72,7 @@ void AttendRow(const LayerShape& shape, const AttentionBuffers& buffers, const P
        shape.heads / shape.kv_heads, begin, end, shape.head_size, part.position() + t, shape.attention_scale,
        shape.arithmetic, buffers.attended + row * shape.query_stride,
        buffers.log_sum_exp != nullptr ? buffers.log_sum_exp + part.first * shape.heads + t : nullptr,
-       part.length, int8 ? &in_int8 : nullptr, shape.variant.attention_softcap});
+       part.length, int8 ? &in_int8 : nullptr, shape.variant.attention_softcap, buffers.window});
 }
 
 // Items [begin, end) of a part of several rows: (head, t), t fastest.
@@ -90,7 +90,7 @@ void AttendRow(const LayerShape& shape, const AttentionBuffers& buffers, const P
             part.position() + t, rows, shape.attention_scale, shape.arithmetic,
             buffers.attended + row * shape.query_stride + head * shape.head_size, shape.query_stride,
             log_sum_exp != nullptr ? log_sum_exp + part.first * shape.heads + item : nullptr,
-            int8 ? &in_int8 : nullptr, shape.variant.attention_softcap});
+            int8 ? &in_int8 : nullptr, shape.variant.attention_softcap, buffers.window});
     item += rows;
   }
 }

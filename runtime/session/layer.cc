@@ -34,7 +34,9 @@ void NormRange(const float* norm, const LayerShape& shape, const NormBuffers& bu
   const bool kept = buffers.inverse != nullptr;
   float* mean = kept ? buffers.mean + begin : nullptr;
   float* inverse = kept ? buffers.inverse + begin : nullptr;
-  if (IsRms(shape.variant)) {
+  if (kHasVariants && norm == nullptr) {
+    CopyRows(buffers.x + at, buffers.normed + at, rows * shape.width_stride);
+  } else if (IsRms(shape.variant)) {
     RmsNorm(buffers.x + at, norm, shape.norm_epsilon, rows, shape.width, buffers.normed + at, inverse);
   } else if (shape.variant.norm == Norm::kLayer) {
     LayerNorm(buffers.x + at, norm, shape.norm_epsilon, rows, shape.width, buffers.normed + at, mean,
@@ -48,7 +50,7 @@ void NormRange(const float* norm, const LayerShape& shape, const NormBuffers& bu
 void NormFor(const Tensor& weights, const float* norm, const LayerShape& shape, const NormBuffers& buffers,
              const Prepared& prepared, size_t begin, size_t end) {
   const size_t rows = end - begin, at = begin * shape.width_stride;
-  const bool fused = IsInteger(weights.dtype) && IsRms(shape.variant);
+  const bool fused = IsInteger(weights.dtype) && IsRms(shape.variant) && (!kHasVariants || norm != nullptr);
   if (!fused) NormRange(norm, shape, buffers, begin, end);
   if (IsInteger(weights.dtype)) {
     const QuantizedRows to = RowsFor(weights, prepared.quantized, begin);
@@ -88,9 +90,38 @@ void ProjectHeads(const LayerWeights& weights, const LayerShape& shape, const Ro
   RotateAndStore(weights, shape, rows, buffers, 0, rows.count(), heads);
 }
 
+bool IsAside(const Variant& variant) { return variant.norms_after() || variant.parallel_block; }
+
+// x_out += residual scale times the norm of `added`, or without a norm `added` itself.
+void AddNormed(const LayerShape& shape, size_t rows, const HalfBuffers& half, Crew& crew) {
+  const size_t stride = shape.width_stride;
+  crew.Step(rows, stride * 4, [&](size_t begin, size_t end) {
+    const size_t floats = (end - begin) * stride;
+    float* added = half.added + begin * stride;
+    if (half.post_norm != nullptr) {
+      NormRange(half.post_norm, shape, {half.added, half.added, nullptr, nullptr}, begin, end);
+    }
+    if (shape.variant.residual_scale != 1.0f) Scale(shape.variant.residual_scale, floats, added);
+    Add(added, floats, half.x_out + begin * stride);
+  });
+}
+
+// `added` = the projection of `attended`; in a block that is not parallel it is added, too.
+void SetAsideAttended(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
+                      const AttentionBuffers& buffers, Crew& crew) {
+  const LinearShape linear = {rows.count(), shape.query_stride, shape.width_stride,
+                              shape.width_stride / kPanel};
+  Linear(weights.attention_output, weights.attention_output_bias, linear, buffers.attended, buffers.added,
+         buffers.prepared, crew);
+  if (shape.variant.parallel_block) return;
+  CopyRows(buffers.norm.x, buffers.x_out, rows.count() * shape.width_stride);
+  AddNormed(shape, rows.count(), buffers, crew);
+}
+
 // x_out = x + the projection of `attended`.
 void AddAttended(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
                  const AttentionBuffers& buffers, Crew& crew) {
+  if (IsAside(shape.variant)) return SetAsideAttended(weights, shape, rows, buffers, crew);
   const float scale = shape.variant.residual_scale;
   const float* attended = buffers.attended;
   if (scale != 1.0f) {
@@ -208,14 +239,48 @@ void AttentionHalf(const LayerWeights& weights, const LayerShape& shape, const R
   AddAttended(weights, shape, rows, buffers, crew);
 }
 
+namespace {
+
+// x_out = x + the product of the hidden units, which with `fused` are still gates and ups.
+void AddHidden(const LayerWeights& weights, const LayerShape& shape, size_t rows,
+               const FeedForwardBuffers& buffers, bool fused, Crew& crew) {
+  const size_t stride = shape.hidden_stride;
+  const LinearShape out = {rows, stride, shape.width_stride, shape.width_stride / kPanel};
+  const auto prepare = [&](size_t begin, size_t end) {
+    if (IsInteger(weights.down.dtype)) {
+      float* hidden = buffers.hidden + begin * stride;
+      const QuantizedRows to = RowsFor(weights.down, buffers.prepared.quantized, begin);
+      if (fused) {
+        SwiGluQuantize(buffers.gate_up + begin * 2 * stride, end - begin, shape.hidden, hidden, to);
+      } else {
+        QuantizeRows(hidden, stride, end - begin, shape.hidden, to);
+      }
+    }
+    PrepareAdapter(weights.down, buffers.hidden, stride, buffers.prepared.adapters, begin, end);
+  };
+  CopyRows(buffers.norm.x, buffers.x_out, rows * shape.width_stride);
+  crew.Step(IsPrepared(weights.down) ? rows : 0, shape.hidden * 16, prepare, out.panels,
+            PanelMacs(weights.down, rows), [&](size_t begin, size_t end) {
+              if (shape.variant.norms_after()) {
+                return MultiplyWithBias(weights.down, weights.down_bias, out, buffers.hidden, buffers.added,
+                                        buffers.prepared, begin, end);
+              }
+              MultiplyAndAdd(weights.down, {weights.down_bias, shape.variant.residual_scale}, out,
+                             buffers.hidden, buffers.x_out, buffers.prepared, begin, end);
+            });
+  if (IsAside(shape.variant)) AddNormed(shape, rows, buffers, crew);
+}
+
+}  // namespace
+
 void FeedForwardHalf(const LayerWeights& weights, const LayerShape& shape, size_t rows,
                      const FeedForwardBuffers& buffers, Crew& crew) {
   const size_t stride = shape.hidden_stride, panels = stride / kPanel, inputs = shape.inputs();
   const LinearShape in = {rows, shape.width_stride, inputs * stride, inputs * panels};
-  const LinearShape out = {rows, stride, shape.width_stride, shape.width_stride / kPanel};
   const size_t macs = inputs * PanelMacs(weights.gate_up, rows);
-  const bool integer = IsInteger(weights.down.dtype);
-  const bool fused = integer && IsPlainSwiGlu(shape.variant) && crew.RangesOf(panels, macs) == 1;
+  const float scale = shape.variant.norms_after() ? 1.0f : shape.variant.residual_scale;
+  const bool fused =
+      IsInteger(weights.down.dtype) && IsPlainSwiGlu(shape.variant) && crew.RangesOf(panels, macs) == 1;
   const auto prepare = [&](size_t begin, size_t end) {
     NormFor(weights.gate_up, weights.feed_forward_norm, shape, buffers.norm, buffers.prepared, begin, end);
   };
@@ -227,29 +292,10 @@ void FeedForwardHalf(const LayerWeights& weights, const LayerShape& shape, size_
     for (size_t r = 0; r < rows && !fused; ++r) {
       const size_t at = r * stride + begin * kPanel, units = (end - begin) * kPanel;
       Activate(shape.variant, buffers.gate_up + inputs * at, 1, units, buffers.hidden + at);
-      if (shape.variant.residual_scale != 1.0f) {
-        Scale(shape.variant.residual_scale, units, buffers.hidden + at);
-      }
+      if (scale != 1.0f) Scale(scale, units, buffers.hidden + at);
     }
   });
-  CopyRows(buffers.norm.x, buffers.x_out, rows * shape.width_stride);
-  const auto prepare_hidden = [&](size_t begin, size_t end) {
-    if (integer) {
-      float* hidden = buffers.hidden + begin * stride;
-      const QuantizedRows to = RowsFor(weights.down, buffers.prepared.quantized, begin);
-      if (fused) {
-        SwiGluQuantize(buffers.gate_up + begin * 2 * stride, end - begin, shape.hidden, hidden, to);
-      } else {
-        QuantizeRows(hidden, stride, end - begin, shape.hidden, to);
-      }
-    }
-    PrepareAdapter(weights.down, buffers.hidden, stride, buffers.prepared.adapters, begin, end);
-  };
-  crew.Step(IsPrepared(weights.down) ? rows : 0, shape.hidden * 16, prepare_hidden, out.panels,
-            PanelMacs(weights.down, rows), [&](size_t begin, size_t end) {
-              MultiplyAndAdd(weights.down, {weights.down_bias, shape.variant.residual_scale}, out,
-                             buffers.hidden, buffers.x_out, buffers.prepared, begin, end);
-            });
+  AddHidden(weights, shape, rows, buffers, fused, crew);
 }
 
 namespace {

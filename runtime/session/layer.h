@@ -17,8 +17,8 @@ namespace cllm {
 
 struct LayerWeights {
   Tensor query_key_value, attention_output, gate_up, down;
-  const float *attention_norm, *feed_forward_norm;  // vectors, padded
-  const float *query_norm, *key_norm;               // or nullptr, as the next ones
+  const float *attention_norm, *feed_forward_norm;  // vectors, padded; or nullptr, as the next ones
+  const float *query_norm, *key_norm;
   const float *query_key_value_bias, *attention_output_bias, *gate_up_bias, *down_bias;
 };
 
@@ -72,8 +72,8 @@ struct QuantizedHeadRows {
   RowScale* scales;
 };
 
-// normed = norm of x, both [rows][width_stride]. A batch norm is the affine norm that its folded parameters
-// give.
+// normed = norm of x, or without a norm x itself, both [rows][width_stride]. A batch norm is the affine norm
+// that its folded parameters give.
 struct NormBuffers {
   const float* x;
   float* normed;
@@ -94,6 +94,10 @@ struct HalfBuffers {
   NormBuffers norm;
   float* x_out;
   Prepared prepared;
+  // [rows][width_stride]: what a half adds, where its sum waits for a norm or for the layer's other half; or
+  // nullptr.
+  float* added;
+  const float* post_norm;  // of what the half adds, or nullptr
 };
 
 struct AttentionBuffers : HalfBuffers {
@@ -105,13 +109,16 @@ struct AttentionBuffers : HalfBuffers {
   const float* angles;  // [][head_size], see Run
   KvCache cache;
   QuantizedHeadRows heads;  // of an int8 cache
+  size_t window;            // positions that a query sees; 0: all
 };
 
 // query_key_value of norm(x), rotated; puts the rows' keys and values into the cache.
 void ProjectAndStore(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
                      const AttentionBuffers& buffers, Crew& crew);
 
-// x_out = x + residual scale times attention of the queries to all that is in the cache.
+// x_out = x + residual scale times attention of the queries to what is in the cache. Where norms are after a
+// half it is the norm of what is added; in a parallel block `added` keeps it for FeedForwardHalf, and x
+// stays.
 void AttendAndAdd(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
                   const AttentionBuffers& buffers, Crew& crew);
 

@@ -88,10 +88,10 @@ void AddBias(const ScaledBias& bias, const LinearShape& shape, size_t begin, siz
   }
 }
 
-void Linear(const Tensor& weights, const LinearShape& shape, const float* x, float* y,
+void Linear(const Tensor& weights, const float* bias, const LinearShape& shape, const float* x, float* y,
             const Prepared& prepared, Crew& crew) {
   StepOf(weights, shape, x, prepared, crew, [&](size_t begin, size_t end) {
-    MultiplyWithBias(weights, nullptr, shape, x, y, prepared, begin, end);
+    MultiplyWithBias(weights, bias, shape, x, y, prepared, begin, end);
   });
 }
 

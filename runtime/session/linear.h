@@ -87,7 +87,7 @@ inline void MultiplyAndAdd(const Tensor& weights, const ScaledBias& bias, const 
 }
 
 // All panels, x as floats; `prepared` is written.
-void Linear(const Tensor& weights, const LinearShape& shape, const float* x, float* y,
+void Linear(const Tensor& weights, const float* bias, const LinearShape& shape, const float* x, float* y,
             const Prepared& prepared, Crew& crew);
 void LinearAdd(const Tensor& weights, const ScaledBias& bias, const LinearShape& shape, const float* x,
                float* y, const Prepared& prepared, Crew& crew);

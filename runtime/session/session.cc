@@ -122,7 +122,7 @@ void Session::ForwardRuns(uint32_t first, uint32_t last, Crew& crew) {
     crew.Step(1, 0, [&](size_t, size_t) { Embed(rows); });
     for (uint32_t i = 0; i < model_.config.layers; ++i) {
       AttentionHalf(layers[i], shape_, rows, AttentionOf(i, rows, space, crew), crew);
-      FeedForwardHalf(layers[i], shape_, rows.count(), FeedForwardOf(rows, space, crew), crew);
+      FeedForwardHalf(layers[i], shape_, rows.count(), FeedForwardOf(i, rows, space, crew), crew);
     }
   }
 }
@@ -135,7 +135,8 @@ void Session::Step(uint32_t step, const Rows& rows) {
     Embed(rows);
   } else {
     AttendAndAdd(layers[step - 1], shape_, rows, AttentionOf(step - 1, rows, space, alone), alone);
-    FeedForwardHalf(layers[step - 1], shape_, rows.count(), FeedForwardOf(rows, space, alone), alone);
+    FeedForwardHalf(layers[step - 1], shape_, rows.count(), FeedForwardOf(step - 1, rows, space, alone),
+                    alone);
   }
   if (step == model_.config.layers) return;
   ProjectAndStore(layers[step], shape_, rows, AttentionOf(step, rows, space, alone), alone);
@@ -151,8 +152,19 @@ void Session::Embed(const Rows& rows) {
                At<float>(plan_.normed) + r * shape_.width_stride);
     RopeAngles(model_.config.rope_turns, shape_.rotary() / 2, position,
                At<float>(plan_.angles) + r * shape_.head_size);
+    EmbedWindowAngles(position, r);
   }
 }
+
+#ifdef CLLM_WITHOUT_VARIANTS
+void Session::EmbedWindowAngles(uint32_t /*position*/, size_t /*row*/) {}
+#else
+void Session::EmbedWindowAngles(uint32_t position, size_t row) {
+  if (!shape_.variant.window_rope) return;
+  RopeAngles(model_.config.window_rope_turns, shape_.rotary() / 2, position,
+             At<float>(plan_.window_angles) + row * shape_.head_size);
+}
+#endif
 
 Prepared Session::PreparedFrom(size_t row) const {
   const QuantizedRows all = {At<int8_t>(plan_.quantized), static_cast<size_t>(plan_.quantized_stride),
@@ -163,12 +175,16 @@ Prepared Session::PreparedFrom(size_t row) const {
           {At<Adapter>(plan_.adapters), At<float>(plan_.low_rank) + row * model_.config.adapter_rank}};
 }
 
-HalfBuffers Session::HalfOf(const Rows& rows, size_t space, const Crew& crew) const {
+HalfBuffers Session::HalfOf(const Rows& rows, size_t space, const Crew& crew, Role post_norm,
+                            uint32_t layer) const {
   const size_t own = space + crew.index() * rows.count();
   float* residual = At<float>(plan_.residual) + rows.begin * shape_.width_stride;
   return {{residual, At<float>(plan_.normed) + own * shape_.width_stride, nullptr, nullptr},
           residual,
-          PreparedFrom(own)};
+          PreparedFrom(own),
+          kHasVariants ? At<float>(plan_.added) + space * shape_.width_stride : nullptr,
+          shape_.variant.norms_after() ? static_cast<const float*>(FindTensor(model_, post_norm, layer).data)
+                                       : nullptr};
 }
 
 // Each row's scratch is its own, so that rows may be in different halves of the layer at the same time.
@@ -176,16 +192,18 @@ AttentionBuffers Session::AttentionOf(uint32_t layer, const Rows& rows, size_t s
                                       const Crew& crew) const {
   float* scratch = ScratchOf(space);
   const auto stride = static_cast<size_t>(plan_.quantized_stride);
-  return {HalfOf(rows, space, crew),
+  const size_t window = shape_.variant.window(layer);
+  return {HalfOf(rows, space, crew, Role::kAttentionPostNorm, layer),
           scratch,
           nullptr,
           scratch + rows.count() * shape_.qkv_stride,
           scratch + rows.count() * shape_.qkv_stride,
           nullptr,
-          At<float>(plan_.angles),
+          At<float>(window != 0 && shape_.variant.window_rope ? plan_.window_angles : plan_.angles),
           CacheOf(layer),
           {At<int8_t>(plan_.quantized) + space * stride, stride,
-           At<RowScale>(plan_.head_scales) + space * (shape_.heads + 2 * shape_.kv_heads)}};
+           At<RowScale>(plan_.head_scales) + space * (shape_.heads + 2 * shape_.kv_heads)},
+          window};
 }
 
 KvCache Session::CacheOf(uint32_t layer) const {
@@ -200,9 +218,10 @@ KvCache Session::CacheOf(uint32_t layer) const {
           context};
 }
 
-FeedForwardBuffers Session::FeedForwardOf(const Rows& rows, size_t space, const Crew& crew) const {
+FeedForwardBuffers Session::FeedForwardOf(uint32_t layer, const Rows& rows, size_t space,
+                                          const Crew& crew) const {
   float* scratch = ScratchOf(space);
-  return {HalfOf(rows, space, crew), scratch,
+  return {HalfOf(rows, space, crew, Role::kFeedForwardPostNorm, layer), scratch,
           scratch + rows.count() * shape_.inputs() * shape_.hidden_stride};
 }
 

@@ -66,13 +66,15 @@ class Session {
   // `layers` ends with the residual.
   void Step(uint32_t step, const Rows& rows);
   void Embed(const Rows& rows);
+  // The angles of layers with a window, where they have their own.
+  void EmbedWindowAngles(uint32_t position, size_t row);
   // The rows' scratch is that of the rows from `space` on, and what a member of a crew has for itself lies in
   // as many rows' for each.
-  HalfBuffers HalfOf(const Rows& rows, size_t space, const Crew& crew) const;
+  HalfBuffers HalfOf(const Rows& rows, size_t space, const Crew& crew, Role post_norm, uint32_t layer) const;
   float* ScratchOf(size_t space) const { return At<float>(plan_.scratch) + space * plan_.scratch_floats; }
   AttentionBuffers AttentionOf(uint32_t layer, const Rows& rows, size_t space, const Crew& crew) const;
   KvCache CacheOf(uint32_t layer) const;
-  FeedForwardBuffers FeedForwardOf(const Rows& rows, size_t space, const Crew& crew) const;
+  FeedForwardBuffers FeedForwardOf(uint32_t layer, const Rows& rows, size_t space, const Crew& crew) const;
   Prepared PreparedFrom(size_t row) const;
   void ComputeLogits(uint32_t rows);
   void TakeState(uint32_t stream, uint32_t position, const uint8_t* from);

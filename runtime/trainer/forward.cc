@@ -13,7 +13,9 @@ HalfBuffers Trainer::HalfOf(size_t half, size_t rows, const Band& band) const {
   return {{Residual(half, rows) + at, Floats(plan_.normed) + at, Mean(half, rows) + row,
            Inverse(half, rows) + row},
           Residual(half + 1, rows) + at,
-          {}};
+          {},
+          nullptr,
+          nullptr};
 }
 
 AttentionBuffers Trainer::AttentionOf(size_t layer, size_t rows, const Band& band) const {
@@ -29,7 +31,8 @@ AttentionBuffers Trainer::AttentionOf(size_t layer, size_t rows, const Band& ban
           {{Floats(plan_.keys) + cache, Floats(plan_.values) + cache},
            {},
            static_cast<size_t>(plan_.head_floats) / shape_.head_size},
-          {}};
+          {},
+          0};
 }
 
 FeedForwardBuffers Trainer::FeedForwardOf(size_t layer, size_t rows, const Band& band) const {
@@ -129,7 +132,8 @@ void Trainer::HeadAndLoss(const uint32_t* targets, size_t rows, bool gradient, f
     const float* normed = Floats(plan_.normed) + begin * stride;
     float* d_normed = Floats(plan_.d_normed) + begin * stride;
     Crew crew(workers());
-    Linear(product_head_, {count, stride, vocabulary, vocabulary / kPanel}, normed, logits, {}, crew);
+    Linear(product_head_, nullptr, {count, stride, vocabulary, vocabulary / kPanel}, normed, logits, {},
+           crew);
     ForShares(count * vocabulary * 16, [&](const Share& share) {
       RowLosses(targets, begin, share.Begin(count), share.End(count), gradient, token_weight);
       if (gradient && begin == 0) Transpose(head_, vocabulary, 0, share);

@@ -40,6 +40,10 @@ uint64_t FactorBytes(const Model& model) {
   return bytes;
 }
 
+bool IsTrainable(const Variant& variant) {
+  return !variant.norms_after() && !variant.parallel_block && variant.sliding_window == 0;
+}
+
 }  // namespace
 
 bool IsFactor(const Config& config, Role role) {
@@ -59,7 +63,8 @@ Status PlanTrainer(const Model& model, const cllm_trainer_limits& limits, Traine
   if (limits.precision > CLLM_BFLOAT16 || (limits.precision != CLLM_FLOAT32 && !kHasBf16)) {
     return CLLM_LIMIT_PRECISION;
   }
-  if (config.weights != Dtype::kF32 || model.delta != nullptr) return CLLM_NOT_TRAINABLE;
+  if (config.weights != Dtype::kF32 || model.delta != nullptr || !IsTrainable(config.variant))
+    return CLLM_NOT_TRAINABLE;
 
   const uint64_t layers = config.layers;
   const uint64_t width = PaddedRow(config.width);

@@ -79,7 +79,7 @@ void Tuner::FeedForwardBackward(size_t layer, size_t rows) {
     const float* normed = Floats(plan_.normed) + at;
     float *gate_up = GateUp(layer, rows, chunk.begin), *d_hidden = Floats(plan_.d_hidden);
     if (plan_.recompute) {
-      Linear(weights.gate_up, {count, width, 2 * hidden, 2 * hidden / kPanel}, normed, gate_up,
+      Linear(weights.gate_up, nullptr, {count, width, 2 * hidden, 2 * hidden / kPanel}, normed, gate_up,
              PreparedRows(), crew);
     }
     Activate(shape_.variant, gate_up, count, hidden, Floats(plan_.hidden));

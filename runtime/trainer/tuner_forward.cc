@@ -20,7 +20,7 @@ Prepared Tuner::PreparedRows() const {
 AttentionBuffers Tuner::AttentionOf(size_t layer, size_t rows, float* x_in, float* x_out) const {
   const size_t slot = Slot(layer);
   float* attended = Floats(plan_.attended) + slot * rows * shape_.query_stride;
-  return {{{x_in, Floats(plan_.normed), nullptr, nullptr}, x_out, PreparedRows()},
+  return {{{x_in, Floats(plan_.normed), nullptr, nullptr}, x_out, PreparedRows(), nullptr, nullptr},
           Floats(plan_.query_key_value) + slot * rows * shape_.qkv_stride,
           nullptr,
           attended,
@@ -30,7 +30,8 @@ AttentionBuffers Tuner::AttentionOf(size_t layer, size_t rows, float* x_in, floa
           {{Floats(plan_.keys), Floats(plan_.values)},
            {},
            static_cast<size_t>(plan_.head_floats) / shape_.head_size},
-          {}};
+          {},
+          0};
 }
 
 void Tuner::AttentionForward(size_t layer, size_t rows, float* x_in, float* x_out) {
@@ -45,7 +46,11 @@ void Tuner::FeedForwardForward(size_t layer, size_t rows, const float* x_in, flo
   ForChunks(rows, [&](const Chunk& chunk) {
     const size_t at = chunk.begin * width;
     FeedForwardHalf(Layer(layer), shape_, chunk.count,
-                    {{{x_in + at, Floats(plan_.normed) + at, nullptr, nullptr}, x_out + at, PreparedRows()},
+                    {{{x_in + at, Floats(plan_.normed) + at, nullptr, nullptr},
+                      x_out + at,
+                      PreparedRows(),
+                      nullptr,
+                      nullptr},
                      GateUp(layer, rows, chunk.begin),
                      Floats(plan_.hidden)},
                     crew);
@@ -79,7 +84,7 @@ void Tuner::HeadChunk(const uint32_t* targets, const Chunk& chunk, const float* 
   const float* normed = Floats(plan_.normed) + chunk.begin * width;
   float* logits = Floats(plan_.logits);
   const LossGradient gradient = {weight != nullptr ? *weight : 0.0f};
-  Linear(head_, {chunk.count, width, stride, stride / kPanel}, normed, logits, PreparedRows(), crew);
+  Linear(head_, nullptr, {chunk.count, width, stride, stride / kPanel}, normed, logits, PreparedRows(), crew);
   ForRanges(workers(), chunk.count, stride * 16, [&](size_t begin, size_t end) {
     for (size_t r = begin; r < end; ++r) {
       const uint32_t target = targets[chunk.begin + r];

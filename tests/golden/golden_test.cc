@@ -198,5 +198,35 @@ TEST_CASE("logits with every switch: int8 and int4 (class A), float (class B), a
   }
 }
 
+// A window in every second layer, and norms after each half, or halves side by side.
+Variant Placement(bool parallel) {
+  Variant variant;
+  variant.norm_placement = parallel ? NormPlacement::kBefore : NormPlacement::kBeforeAndAfter;
+  variant.parallel_block = parallel;
+  variant.sliding_window = parallel ? 70 : 5;
+  variant.sliding_window_period = 2;
+  variant.sliding_window_phase = parallel ? 1 : 0;
+  variant.attention_output_bias = true;
+  return variant;
+}
+
+TEST_CASE("logits with windows, norms after the halves, parallel halves: int8 (class A), float (class B)") {
+  const struct {
+    const char *int8, *floats, *int8_cache;
+  } digests[] = {{"9dbdc1d50804148dddb0848793909d4e8ead14c20c6d1d7a6c0fdbd08c9a7ebf",
+                  "7c34253eb8177e67e8257a74d807f0b0fe9492c7a5c426e4c634bce46412fd9a",
+                  "1dc152b24a0c6228a093e7567089e5a99d20a1e92179ae9b31471e2e3e70d348"},
+                 {"baf163250a17b30d536113a0223afc07cbb9592f83074e981d37367834a40b97",
+                  "46a3644b3f3b4efd2e18e442b5ac730b5d31ebc5b100901b515c93762890b58c",
+                  "fb26ac8aba791dbbcf738fc9093bc212b56614aed52ae3fc3efd4d3fc46708e0"}};
+  for (const bool parallel : {false, true}) {
+    const Checkpoint checkpoint = GoldenCheckpoint(RopePairs::kHalves, Placement(parallel));
+    const auto& expected = digests[parallel ? 1 : 0];
+    CheckOnEveryTarget(MakeModel(checkpoint, Dtype::kI8), expected.int8);
+    CheckOnEveryTarget(MakeModel(checkpoint, Dtype::kF32), expected.floats);
+    CheckOnEveryTarget(MakeModel(checkpoint, Dtype::kI8), expected.int8_cache, CLLM_KV_INT8);
+  }
+}
+
 }  // namespace
 }  // namespace cllm

@@ -67,7 +67,7 @@ struct Int8Heads {
   }
 
   // Attended rows [length][heads][head_size], `at_once` of them a call.
-  Floats Run(size_t at_once) {
+  Floats Run(size_t at_once, size_t window = 0) {
     Store();
     const size_t stride = heads() * head_size;
     Floats out(length * stride, 5.0f);
@@ -89,7 +89,9 @@ struct Int8Heads {
                      &out[t * stride],
                      nullptr,
                      1,
-                     &int8});
+                     &int8,
+                     0.0f,
+                     window});
         continue;
       }
       for (size_t h = 0; h < heads(); ++h) {
@@ -107,7 +109,9 @@ struct Int8Heads {
                 &out[t * stride + h * head_size],
                 stride,
                 nullptr,
-                &int8});
+                &int8,
+                0.0f,
+                window});
       }
     }
     return out;
@@ -131,7 +135,7 @@ RowScale Quantize(const float* x, size_t count, bool stored, int* q) {
 
 // The definition, query by query: blocks of 64 positions, 16 sums of exponentials. The exponential itself is
 // the kernels' own (math_test.cc), so this one is near, not equal.
-std::vector<double> Near(const Int8Heads& in, size_t t, size_t head) {
+std::vector<double> Near(const Int8Heads& in, size_t t, size_t head, size_t window) {
   const size_t size = in.head_size;
   const auto row = [&](size_t position, size_t h) { return &in.rows[(position * in.row_heads + h) * size]; };
   std::vector<int> q(size), k(size);
@@ -139,7 +143,7 @@ std::vector<double> Near(const Int8Heads& in, size_t t, size_t head) {
   const size_t key_head = in.heads() + head / in.group;
   std::vector<double> out(size);
   double sum = 0;
-  for (size_t s = 0; s <= t; ++s) {
+  for (size_t s = window != 0 && t >= window ? t - window + 1 : 0; s <= t; ++s) {
     const RowScale key = Quantize(row(s, key_head), size, true, k.data());
     int dot = 0;
     for (size_t i = 0; i < size; ++i) dot += q[i] * k[i];
@@ -153,29 +157,36 @@ std::vector<double> Near(const Int8Heads& in, size_t t, size_t head) {
   return out;
 }
 
+void CheckHeads(Int8Heads& heads, size_t window) {
+  CAPTURE(window);
+  const size_t head_size = heads.head_size;
+  UseTarget("SCALAR");
+  const Floats expected = heads.Run(1, window);
+  double worst = 0;
+  for (size_t t = 0; t < heads.length; t += 7) {
+    for (size_t h = 0; h < heads.heads(); ++h) {
+      const std::vector<double> near = Near(heads, t, h, window);
+      for (size_t i = 0; i < head_size; ++i) {
+        worst = std::max(worst, std::abs(expected[(t * heads.heads() + h) * head_size + i] - near[i]));
+      }
+    }
+  }
+  CHECK(worst < 1e-5);
+  testing::OnEveryTarget([&](const std::string& /*name*/) {
+    for (const size_t at_once : {1, 3, 4, 16, 50, 140}) {
+      CAPTURE(at_once);
+      const Floats got = heads.Run(at_once, window);
+      CHECK(std::memcmp(got.data(), expected.data(), got.size() * sizeof(float)) == 0);
+    }
+  });
+}
+
 TEST_CASE("int8 attention: near the definition, and the same bits on every target for any number at once") {
   for (const size_t head_size : {2, 6, 8, 16, 18, 32, 48, 64, 128, 258}) {
     CAPTURE(head_size);
     Int8Heads heads(head_size, 140, 2, head_size % 3 + 1, 3 + head_size);
-    UseTarget("SCALAR");
-    const Floats expected = heads.Run(1);
-    double worst = 0;
-    for (size_t t = 0; t < heads.length; t += 7) {
-      for (size_t h = 0; h < heads.heads(); ++h) {
-        const std::vector<double> near = Near(heads, t, h);
-        for (size_t i = 0; i < head_size; ++i) {
-          worst = std::max(worst, std::abs(expected[(t * heads.heads() + h) * head_size + i] - near[i]));
-        }
-      }
-    }
-    CHECK(worst < 1e-5);
-    testing::OnEveryTarget([&](const std::string& /*name*/) {
-      for (const size_t at_once : {1, 3, 4, 16, 50, 140}) {
-        CAPTURE(at_once);
-        const Floats got = heads.Run(at_once);
-        CHECK(std::memcmp(got.data(), expected.data(), got.size() * sizeof(float)) == 0);
-      }
-    });
+    CheckHeads(heads, 0);
+    if (head_size <= 16) CheckHeads(heads, 5 * head_size);
   }
 }
 

@@ -26,6 +26,7 @@ struct Head {
   Floats queries, keys, values;      // rows at t * stride
   Floats key_panels, cached_values;  // the cache
   KvHead cache;
+  size_t window = 0;
 
   Head(size_t size, size_t positions, uint32_t seed)
       : head_size(size),
@@ -71,10 +72,10 @@ Answer Run(const Head& head, Arithmetic arithmetic, size_t at_once) {
     const float* query = head.queries.data() + t * head.stride;
     if (at_once == 1) {
       AttendHeads({query, head.cache, 0, 1, 0, 1, head.head_size, t, head.scale, arithmetic, out,
-                   &answer.log_sum_exp[t]});
+                   &answer.log_sum_exp[t], 1, nullptr, 0.0f, head.window});
     } else {
       Attend({query, head.stride, head.cache, head.head_size, t, rows, head.scale, arithmetic, out,
-              head.head_size, &answer.log_sum_exp[t]});
+              head.head_size, &answer.log_sum_exp[t], nullptr, 0.0f, head.window});
     }
   }
   return answer;
@@ -84,12 +85,12 @@ Answer Run(const Head& head, Arithmetic arithmetic, size_t at_once) {
 template <class T>
 void Reference(const std::vector<T>& queries, const std::vector<T>& keys, const std::vector<T>& values,
                size_t head_size, size_t stride, size_t length, double scale, std::vector<T>& out,
-               std::vector<T>& log_sum_exp) {
+               std::vector<T>& log_sum_exp, size_t window = 0) {
   out.assign(length * head_size, T(0));
   log_sum_exp.assign(length, T(0));
   for (size_t t = 0; t < length; ++t) {
     T sum(0);
-    for (size_t s = 0; s <= t; ++s) {
+    for (size_t s = window != 0 && t >= window ? t - window + 1 : 0; s <= t; ++s) {
       T score(0);
       for (size_t i = 0; i < head_size; ++i) score += queries[t * stride + i] * keys[s * stride + i];
       const T weight = std::exp(score * scale);
@@ -155,6 +156,34 @@ TEST_CASE("attention: near the definition in double") {
       }
       CHECK(worst < 5e-6);
       CHECK(worst_log < 1e-5);
+    }
+  }
+}
+
+TEST_CASE("attention: with a window every target gives the same bits, near the definition in double") {
+  for (const size_t head_size : {2, 16, 40}) {
+    for (const size_t window : {1, 5, 63, 64, 70, 200, 201, 500}) {
+      CAPTURE(head_size);
+      CAPTURE(window);
+      Head head(head_size, 201, 5 + head_size);
+      head.window = window;
+      std::vector<double> out, log_sum_exp;
+      Reference(Convert<double>(head.queries), Convert<double>(head.keys), Convert<double>(head.values),
+                head_size, head.stride, head.length, head.scale, out, log_sum_exp, window);
+      UseTarget("SCALAR");
+      const Answer expected = Run(head, Arithmetic::kFused, 1);
+      double worst = 0;
+      for (size_t i = 0; i < out.size(); ++i) worst = std::max(worst, std::abs(expected.out[i] - out[i]));
+      for (size_t t = 0; t < head.length; ++t) {
+        worst = std::max(worst, std::abs(expected.log_sum_exp[t] - log_sum_exp[t]));
+      }
+      CHECK(worst < 1e-5);
+      ForEachTarget([&] {
+        for (const size_t at_once : {1, 7, 64, 201}) {
+          CAPTURE(at_once);
+          CHECK(Run(head, Arithmetic::kFused, at_once) == expected);
+        }
+      });
     }
   }
 }

@@ -32,14 +32,16 @@ TEST_CASE("each switch that the runtime cannot run is refused by its own status"
   const std::vector<std::pair<Status, Edit>> refusals = {
       {CLLM_UNSUPPORTED_NORM, [](ConfigT& c) { c.norm = static_cast<schema::Norm>(77); }},
       {CLLM_UNSUPPORTED_NORM_PLACEMENT,
-       [](ConfigT& c) { c.norm_placement = schema::NormPlacement::before_and_after; }},
-      {CLLM_UNSUPPORTED_NORM_PLACEMENT, [](ConfigT& c) { c.norm_placement = schema::NormPlacement::after; }},
+       [](ConfigT& c) { c.norm_placement = static_cast<schema::NormPlacement>(3); }},
+      {CLLM_UNSUPPORTED_NORM_PLACEMENT,
+       [](ConfigT& c) {
+         c.norm_placement = schema::NormPlacement::before_and_after;
+         c.parallel_block = true;
+       }},
       {CLLM_UNSUPPORTED_ACTIVATION, [](ConfigT& c) { c.activation = static_cast<schema::Activation>(5); }},
       {CLLM_UNSUPPORTED_POSITION, [](ConfigT& c) { c.position = static_cast<schema::Position>(4); }},
       {CLLM_UNSUPPORTED_POSITION, [](ConfigT& c) { c.rope_magnitude = 1.5f; }},
       {CLLM_UNSUPPORTED_POSITION, [](ConfigT& c) { c.rope_magnitude = kNan; }},
-      {CLLM_UNSUPPORTED_PARALLEL_BLOCK, [](ConfigT& c) { c.parallel_block = true; }},
-      {CLLM_UNSUPPORTED_SLIDING_WINDOW, [](ConfigT& c) { c.sliding_window = 8; }},
       {CLLM_UNSUPPORTED_EMBEDDING_KIND,
        [](ConfigT& c) { c.embedding_kind = schema::EmbeddingKind::residues; }},
       {CLLM_UNSUPPORTED_EMBEDDING_KIND,
@@ -91,6 +93,15 @@ TEST_CASE("numbers of the configuration out of range") {
       [](ConfigT& c) { c.embedding_scale = 0; },
       [](ConfigT& c) { c.residual_scale = kInfinity; },
       [](ConfigT& c) { c.logit_scale = kNan; },
+      [](ConfigT& c) { c.sliding_window = (1u << 24) + 1; },
+      [](ConfigT& c) { c.sliding_window_period = 0; },
+      [](ConfigT& c) { c.sliding_window_period = 1025; },
+      [](ConfigT& c) { c.sliding_window_phase = 1; },
+      [](ConfigT& c) { c.window_rope_turns = c.rope_turns; },  // and no window
+      [](ConfigT& c) {
+        c.sliding_window = 3;
+        c.window_rope_turns.assign(c.rope_turns.size() + 1, 7);
+      },
       [](ConfigT& c) { c.rope_turns.clear(); },
       [](ConfigT& c) { c.rope_turns.pop_back(); },
       [](ConfigT& c) { c.rope_turns.push_back(1); },

@@ -63,8 +63,8 @@ inline Architecture TinyArchitecture() {
   return a;
 }
 
-// Such an architecture with every switch at random.
-inline Architecture RandomVariant(std::mt19937& random) {
+// Such an architecture with every switch that the trainer knows at random.
+inline Architecture RandomTrainable(std::mt19937& random) {
   Architecture a = RandomArchitecture(random);
   a.variant.norm = static_cast<Norm>(random() % 3);
   a.variant.activation = static_cast<Activation>(random() % 5);
@@ -83,6 +83,20 @@ inline Architecture RandomVariant(std::mt19937& random) {
   if (random() % 4 == 0) a.variant.embedding_scale = 3.5f;
   if (random() % 4 == 0) a.variant.residual_scale = 0.3f;
   if (random() % 4 == 0) a.variant.logit_scale = 0.6f;
+  return a;
+}
+
+// And the others.
+inline Architecture RandomVariant(std::mt19937& random) {
+  Architecture a = RandomTrainable(random);
+  a.variant.norm_placement = static_cast<NormPlacement>(random() % 3);
+  a.variant.parallel_block = !a.variant.norms_after() && random() % 2;
+  if (random() % 2) return a;
+  a.variant.sliding_window = 1 + random() % a.context;
+  a.variant.sliding_window_period = 1 + random() % 3;
+  a.variant.sliding_window_phase = random() % a.variant.sliding_window_period;
+  a.variant.window_rope = a.variant.rope && random() % 2;
+  if (a.variant.window_rope) a.window_rope_turns = RopeTurns(50.0, a.variant.rotary(a.head_size));
   return a;
 }
 

@@ -105,13 +105,21 @@ Table<T> Norm(const Architecture& a, const Matrix<T>& parameters, Table<T> x) {
   return x;
 }
 
+// Positions that a query sees; 0: all.
+inline size_t WindowOf(const Variant& variant, size_t layer) {
+  const size_t period = variant.sliding_window_period;
+  if (period > 1 && (layer + 1 + variant.sliding_window_phase) % period == 0) return 0;
+  return variant.sliding_window;
+}
+
 template <class T>
-void Rotate(T* head, const Architecture& a, size_t position) {
+void Rotate(T* head, const Architecture& a, uint32_t layer, size_t position) {
   const uint32_t rotary = a.variant.rope ? (a.variant.rotary_size ? a.variant.rotary_size : a.head_size) : 0;
   for (uint32_t i = 0; i < rotary / 2; ++i) {
-    const double frequency = a.rope_turns.empty()
-                                 ? std::pow(a.rope_theta, -2.0 * i / rotary)
-                                 : std::ldexp(static_cast<double>(a.rope_turns[i]), -64) * 2 * M_PI;
+    const bool local = a.variant.window_rope && WindowOf(a.variant, layer) != 0;
+    const std::vector<uint64_t>& turns = local ? a.window_rope_turns : a.rope_turns;
+    const double frequency = turns.empty() ? std::pow(a.rope_theta, -2.0 * i / rotary)
+                                           : std::ldexp(static_cast<double>(turns[i]), -64) * 2 * M_PI;
     const double angle = static_cast<double>(position) * frequency;
     const bool halves = a.rope_pairs == RopePairs::kHalves;
     T& first = head[halves ? i : 2 * i];
@@ -172,13 +180,16 @@ Table<T> AttentionOf(const Architecture& a, const Weights<T>& w, uint32_t layer,
         const std::vector<T> x(head, head + a.head_size), y = RmsNorm(weight, x, a.norm_epsilon);
         std::copy(y.begin(), y.end(), head);
       }
-      Rotate(head, a, keys.size());
+      Rotate(head, a, layer, keys.size());
     }
     keys.emplace_back(qkv.begin() + query_width, qkv.begin() + query_width + kv_width);
     values.emplace_back(qkv.begin() + query_width + kv_width, qkv.end());
+    const size_t window = WindowOf(a.variant, layer);
+    const long passed = window != 0 && keys.size() > window ? static_cast<long>(keys.size() - window) : 0;
+    const Table<T> seen(keys.begin() + passed, keys.end()), mixed(values.begin() + passed, values.end());
     std::vector<T> attended(query_width);
     for (size_t h = 0; h < a.heads; ++h) {
-      Attend(a.variant, &qkv[h * a.head_size], keys, values, h / (a.heads / a.kv_heads) * a.head_size,
+      Attend(a.variant, &qkv[h * a.head_size], seen, mixed, h / (a.heads / a.kv_heads) * a.head_size,
              a.head_size, &attended[h * a.head_size]);
     }
     added.push_back(Biased(w, {Role::kAttentionOutputBias, layer},
@@ -219,28 +230,39 @@ Table<T> BatchLogits(const Architecture& a, const Weights<T>& w, const Table<uin
       }
     }
   }
-  const auto add = [&](size_t place, size_t row, size_t position, const std::vector<T>& added) {
-    for (size_t i = 0; i < a.width; ++i) {
-      x[row][i] += added[i] * static_cast<double>(a.variant.residual_scale) * keep(place, position, i);
-    }
-  };
-  for (uint32_t layer = 0; layer < a.layers; ++layer) {
-    Table<T> normed = Norm(a, w.at({Role::kAttentionNorm, layer}), x);
-    size_t first = 0;
+  // What half `half` adds, after its norm, if it has one.
+  const auto add = [&](size_t half, Role post_norm, Table<T> added) {
+    const auto norm = w.find({post_norm, static_cast<uint32_t>(half / 2)});
+    if (norm != w.end()) added = Norm(a, norm->second, added);
+    size_t row = 0;
     for (const std::vector<uint32_t>& tokens : sequences) {
-      const auto begin = normed.begin() + static_cast<long>(first);
-      const Table<T> added =
-          AttentionOf(a, w, layer, Table<T>(begin, begin + static_cast<long>(tokens.size())));
-      for (size_t t = 0; t < tokens.size(); ++t) add(2 * layer + 1, first + t, t, added[t]);
-      first += tokens.size();
-    }
-    normed = Norm(a, w.at({Role::kFeedForwardNorm, layer}), x);
-    first = 0;
-    for (const std::vector<uint32_t>& tokens : sequences) {
-      for (size_t t = 0; t < tokens.size(); ++t, ++first) {
-        add(2 * layer + 2, first, t, FeedForward(a, w, layer, normed[first]));
+      for (size_t t = 0; t < tokens.size(); ++t, ++row) {
+        for (size_t i = 0; i < a.width; ++i) {
+          x[row][i] += added[row][i] * static_cast<double>(a.variant.residual_scale) * keep(half + 1, t, i);
+        }
       }
     }
+  };
+  const auto normed = [&](Role role, uint32_t layer, const Table<T>& rows) {
+    const auto norm = w.find({role, layer});
+    return norm != w.end() ? Norm(a, norm->second, rows) : rows;
+  };
+  for (uint32_t layer = 0; layer < a.layers; ++layer) {
+    const Table<T> before = x, read = normed(Role::kAttentionNorm, layer, x);
+    Table<T> attended, fed;
+    auto begin = read.begin();
+    for (const std::vector<uint32_t>& tokens : sequences) {
+      const auto end = begin + static_cast<long>(tokens.size());
+      for (const std::vector<T>& row : AttentionOf(a, w, layer, Table<T>(begin, end)))
+        attended.push_back(row);
+      begin = end;
+    }
+    add(2 * layer, Role::kAttentionPostNorm, attended);
+    for (const std::vector<T>& row :
+         normed(Role::kFeedForwardNorm, layer, a.variant.parallel_block ? before : x)) {
+      fed.push_back(FeedForward(a, w, layer, row));
+    }
+    add(2 * layer + 1, Role::kFeedForwardPostNorm, fed);
   }
   Table<T> logits;
   for (const std::vector<T>& row : Norm(a, w.at({Role::kFinalNorm, 0}), x)) {

@@ -11,7 +11,7 @@ namespace {
 TEST_CASE("trainer plan: measured is used, a byte less is refused, guards survive") {
   std::mt19937 random(3);
   for (int i = 0; i < 60; ++i) {
-    const Architecture architecture = i % 2 ? RandomVariant(random) : RandomArchitecture(random);
+    const Architecture architecture = i % 2 ? RandomTrainable(random) : RandomArchitecture(random);
     const ModelFile file = MakeModel(RandomCheckpoint(architecture, i), Dtype::kF32);
     const uint32_t sequences = 1 + random() % 3, length = 1 + random() % architecture.context;
     const cllm_trainer_limits limits = {sizeof(limits), sequences, length, static_cast<uint32_t>(i % 3),

@@ -73,7 +73,7 @@ TEST_CASE("trainer: other architectures, 1, 2, 3 and 5 workers give the same bit
   for (uint32_t trial = 0; trial < 8; ++trial) {
     CAPTURE(trial);
     Architecture a = Medium();
-    a.variant = RandomVariant(random).variant;
+    a.variant = RandomTrainable(random).variant;
     a.variant.rotary_size = 0;
     if (trial % 4 == 3) a.variant.norm = Norm::kBatch;
     if (trial % 2 == 1) {  // a worker takes some heads from their products through attention
