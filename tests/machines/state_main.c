@@ -1,11 +1,12 @@
-/* On WebAssembly what `cllm generate MODEL --state STATE --tokens N --temperature 0` is on the host:
+/* On machines without the program `cllm` what `cllm generate MODEL --state STATE --tokens N --temperature 0`
+ * prints on the host:
  *   state MODEL STATE N */
 #include "machines/state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "wasm/files.h"
+#include "machines/files.h"
 
 static void Write(const char* text, uint32_t bytes) { fwrite(text, 1, bytes, stdout); }
 

@@ -1,6 +1,6 @@
-/* Files and memory for the programs of tests/wasm, which end at the first mistake. */
-#ifndef CLLM_TESTS_WASM_FILES_H_
-#define CLLM_TESTS_WASM_FILES_H_
+/* Files and memory for programs that end at the first mistake. */
+#ifndef CLLM_TESTS_MACHINES_FILES_H_
+#define CLLM_TESTS_MACHINES_FILES_H_
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,8 +8,8 @@
 #include "cllm/cllm.h"
 
 static inline uint8_t* Aligned(uint64_t bytes) {
-  uint8_t* block = aligned_alloc(CLLM_ALIGNMENT, ((size_t)bytes / CLLM_ALIGNMENT + 1) * CLLM_ALIGNMENT);
-  if (block == NULL) exit(1);
+  void* block = NULL;
+  if (posix_memalign(&block, CLLM_ALIGNMENT, (size_t)bytes) != 0) exit(1);
   return block;
 }
 
@@ -33,4 +33,4 @@ static inline uint8_t* ReadFile(const char* path, uint64_t* size) {
   return bytes;
 }
 
-#endif /* CLLM_TESTS_WASM_FILES_H_ */
+#endif /* CLLM_TESTS_MACHINES_FILES_H_ */

@@ -1,10 +1,11 @@
-/* On WebAssembly what `cllm digest MODEL --tokens N` is on the host:  digest MODEL N */
+/* On machines without the program `cllm` what `cllm digest MODEL --tokens N` prints on the host:
+ *   digest MODEL N */
 #include "machines/digest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "wasm/files.h"
+#include "machines/files.h"
 
 int main(int argc, char** argv) {
   if (argc != 3) return 2;
