@@ -12,8 +12,8 @@
 #include "converter/commands/commands.h"
 #include "converter/commands/files.h"
 #include "converter/commands/options.h"
+#include "converter/commands/sampling_options.h"
 #include "converter/export/output_file.h"
-#include "converter/import/mapped_file.h"
 #include "converter/import/model_file.h"
 #include "converter/run/conversation.h"
 #include "posix/thread_pool.h"
@@ -24,9 +24,7 @@ namespace {
 struct Options {
   std::string model, delta, system, turn = "{}", state, save_state;
   uint32_t tokens = 256;
-  double temperature = 0.8, top_p = 0.95, min_p = 0, repetition_penalty = 1;
-  uint32_t top_k = 0;
-  uint64_t seed = 1;
+  SamplingOptions sampling;
   uint32_t threads = 1;
   cllm_kv_format kv = CLLM_KV_F32;
 };
@@ -48,13 +46,6 @@ class InterruptsCaught {
  private:
   struct sigaction before_ {};
 };
-
-absl::Status WriteOut(std::string_view text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-    return absl::DataLossError("cannot write the answer to stdout; is the disk full?");
-  }
-  return absl::OkStatus();
-}
 
 // Lines of stdin, read as they come. A person at a terminal sees "> " and may interrupt a line.
 class Lines {
@@ -142,27 +133,18 @@ absl::Status Run(const Options& options) {
   if (!options.save_state.empty()) {
     if (absl::Status status = CheckOutputPath(options.save_state); !status.ok()) return status;
   }
-  MappedFile state;
-  if (!options.state.empty()) {
-    absl::StatusOr<MappedFile> opened = MappedFile::Open(options.state, "a file that --save-state wrote");
-    if (!opened.ok()) return opened.status();
-    state = *std::move(opened);
-  }
+  absl::StatusOr<MappedFile> state = OpenState(options.state);
+  if (!state.ok()) return state.status();
   absl::StatusOr<ModelFile> file = ModelFile::Open(options.model, options.delta);
   if (!file.ok()) return file.status();
   ThreadPool pool(options.threads);
   ConversationOptions begin;
   begin.system = options.system;
-  begin.state = state.bytes();
+  begin.state = state->bytes();
   begin.answer_tokens = options.tokens;
   begin.kv_format = options.kv;
   begin.workers = pool.workers();
-  begin.sampling.temperature = static_cast<float>(options.temperature);
-  begin.sampling.top_k = options.top_k;
-  begin.sampling.top_p = static_cast<float>(options.top_p);
-  begin.sampling.min_p = static_cast<float>(options.min_p);
-  begin.sampling.repetition_penalty = static_cast<float>(options.repetition_penalty);
-  begin.sampling.seed = options.seed;
+  begin.sampling = ToSampling(options.sampling);
   absl::StatusOr<Conversation> conversation = Conversation::Begin(*file->handle(), begin);
   if (!conversation.ok()) return conversation.status();
   const InterruptsCaught caught;
@@ -192,16 +174,8 @@ Command AddChat(CLI::App& program) {
         return turn.find("{}") == std::string::npos ? "there must be {} in it, for the line" : "";
       });
   AddCount(app, "--tokens", &options->tokens, 1, 1u << 30, "most tokens of an answer");
-  AddNumber(app, "--temperature", &options->temperature, {0, 100},
-            "0: always the likeliest token; 1: as the model says; more: wilder");
-  AddCount(app, "--top-k", &options->top_k, 0, 1u << 30, "only the k likeliest tokens; 0: all");
-  AddNumber(app, "--top-p", &options->top_p, {0, 1},
-            "only the likeliest tokens whose probabilities reach p; 0 or 1: all");
-  AddNumber(app, "--min-p", &options->min_p, {0, 1},
-            "no token below p times the likeliest one's probability; 0: all");
-  AddNumber(app, "--repetition-penalty", &options->repetition_penalty, {0, 100},
-            "over 1: tokens that came already become less likely; 0 or 1: off");
-  AddSeed(app, &options->seed, "of the random draws: the same seed and lines give the same answers");
+  AddSamplingOptions(app, &options->sampling,
+                     "of the random draws: the same seed and lines give the same answers");
   app->add_option(
          "--state", options->state,
          "begins with the state in FILE, of this model with this delta and --kv; it is not forgotten")

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 
@@ -78,6 +79,18 @@ uint64_t FileBytes(const std::string& path) {
   std::error_code error;
   const uintmax_t bytes = std::filesystem::file_size(path, error);
   return error ? 0 : bytes;
+}
+
+absl::Status WriteOut(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    return absl::DataLossError("cannot write the text to stdout; is the disk full?");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<MappedFile> OpenState(const std::string& path) {
+  if (path.empty()) return MappedFile();
+  return MappedFile::Open(path, "a file that --save-state wrote");
 }
 
 SignalsHeld::SignalsHeld() {

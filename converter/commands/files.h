@@ -6,10 +6,12 @@
 #include <atomic>
 #include <csignal>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "converter/data/documents.h"
+#include "converter/import/mapped_file.h"
 
 namespace cllm {
 
@@ -29,6 +31,12 @@ std::string Grouped(uint64_t number);
 
 // Bytes of the file at `path`; 0 if there is none.
 uint64_t FileBytes(const std::string& path);
+
+// Text to stdout, at once.
+absl::Status WriteOut(std::string_view text);
+
+// The state that --save-state wrote; no bytes for an empty path.
+absl::StatusOr<MappedFile> OpenState(const std::string& path);
 
 // Holds back SIGINT and SIGTERM while it lives, so that they cannot leave a temporary file behind.
 class SignalsHeld {

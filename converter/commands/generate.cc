@@ -8,8 +8,8 @@
 #include "converter/commands/commands.h"
 #include "converter/commands/files.h"
 #include "converter/commands/options.h"
+#include "converter/commands/sampling_options.h"
 #include "converter/export/output_file.h"
-#include "converter/import/mapped_file.h"
 #include "converter/import/model_file.h"
 #include "kernels/targets.h"
 #include "posix/thread_pool.h"
@@ -20,19 +20,10 @@ namespace {
 struct Options {
   std::string model, delta, prompt, state, save_state;
   uint32_t tokens = 256;
-  double temperature = 0.8, top_p = 0.95, min_p = 0, repetition_penalty = 1;
-  uint32_t top_k = 0;
-  uint64_t seed = 1;
+  SamplingOptions sampling;
   uint32_t threads = 1;
   cllm_kv_format kv = CLLM_KV_F32;
 };
-
-absl::Status WriteOut(std::string_view text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-    return absl::DataLossError("cannot write the text to stdout; is the disk full?");
-  }
-  return absl::OkStatus();
-}
 
 double Rate(uint32_t tokens, double seconds) { return seconds > 0 ? tokens / seconds : 0; }
 
@@ -62,12 +53,8 @@ absl::Status Run(const Options& options) {
   if (!options.save_state.empty()) {
     if (absl::Status status = CheckOutputPath(options.save_state); !status.ok()) return status;
   }
-  MappedFile state;
-  if (!options.state.empty()) {
-    absl::StatusOr<MappedFile> opened = MappedFile::Open(options.state, "a file that --save-state wrote");
-    if (!opened.ok()) return opened.status();
-    state = *std::move(opened);
-  }
+  absl::StatusOr<MappedFile> state = OpenState(options.state);
+  if (!state.ok()) return state.status();
   absl::StatusOr<ModelFile> file = ModelFile::Open(options.model, options.delta);
   if (!file.ok()) return file.status();
   ThreadPool pool(options.threads);
@@ -75,14 +62,9 @@ absl::Status Run(const Options& options) {
   generate.prompt = options.prompt;
   generate.text_tokens = options.tokens;
   generate.kv_format = options.kv;
-  generate.state = state.bytes();
+  generate.state = state->bytes();
   generate.workers = pool.workers();
-  generate.sampling.temperature = static_cast<float>(options.temperature);
-  generate.sampling.top_k = options.top_k;
-  generate.sampling.top_p = static_cast<float>(options.top_p);
-  generate.sampling.min_p = static_cast<float>(options.min_p);
-  generate.sampling.repetition_penalty = static_cast<float>(options.repetition_penalty);
-  generate.sampling.seed = options.seed;
+  generate.sampling = ToSampling(options.sampling);
   if (!options.save_state.empty()) return SaveState(*file->handle(), generate, options.save_state);
   absl::StatusOr<GenerateResult> result = Generate(*file->handle(), generate, WriteOut);
   if (!result.ok()) return result.status();
@@ -106,16 +88,8 @@ Command AddGenerate(CLI::App& program) {
   AddCount(app, "--tokens", &options->tokens, 1, 1u << 30,
            "length of the whole text in tokens, the prompt's included and a begin token not; at most what\n"
            "the context holds. The model may end the text sooner");
-  AddNumber(app, "--temperature", &options->temperature, {0, 100},
-            "0: always the likeliest token; 1: as the model says; more: wilder");
-  AddCount(app, "--top-k", &options->top_k, 0, 1u << 30, "only the k likeliest tokens; 0: all");
-  AddNumber(app, "--top-p", &options->top_p, {0, 1},
-            "only the likeliest tokens whose probabilities reach p; 0 or 1: all");
-  AddNumber(app, "--min-p", &options->min_p, {0, 1},
-            "no token below p times the likeliest one's probability; 0: all");
-  AddNumber(app, "--repetition-penalty", &options->repetition_penalty, {0, 100},
-            "over 1: tokens that came already become less likely; 0 or 1: off");
-  AddSeed(app, &options->seed, "of the random draws: the same seed gives the same text on every machine");
+  AddSamplingOptions(app, &options->sampling,
+                     "of the random draws: the same seed gives the same text on every machine");
   app->add_option("--save-state", options->save_state,
                   "feeds the prompt and writes what the session then holds to FILE; no text")
       ->type_name("FILE");

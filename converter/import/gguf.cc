@@ -10,14 +10,10 @@
 #include "converter/import/gguf_families.h"
 #include "converter/import/llama_tensors.h"
 #include "converter/import/mapped_file.h"
+#include "converter/import/wrong.h"
 
 namespace cllm {
 namespace {
-
-template <typename... Parts>
-absl::Status Wrong(const Parts&... parts) {
-  return absl::InvalidArgumentError(absl::StrCat(parts...));
-}
 
 // "llama." and the key. `fallback` where it is absent, an error if there is none.
 absl::Status TakeCount(const GgufContents& contents, const char* key, const uint32_t* fallback,

@@ -8,17 +8,13 @@
 #include "converter/import/hugging_face_families.h"
 #include "converter/import/hugging_face_json.h"
 #include "converter/import/hugging_face_rope.h"
+#include "converter/import/wrong.h"
 #include "model/tensors.h"
 
 namespace cllm {
 namespace {
 
 using Json = nlohmann::json;
-
-template <typename... Parts>
-absl::Status Wrong(const Parts&... parts) {
-  return absl::InvalidArgumentError(absl::StrCat(parts...));
-}
 
 // llama.cpp's name, and model_type.
 constexpr std::pair<const char*, const char*> kFamilies[] = {

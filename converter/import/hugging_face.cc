@@ -13,16 +13,12 @@
 #include "converter/import/llama_tensors.h"
 #include "converter/import/mapped_file.h"
 #include "converter/import/safetensors.h"
+#include "converter/import/wrong.h"
 
 namespace cllm {
 namespace {
 
 using Json = nlohmann::json;
-
-template <typename... Parts>
-absl::Status Wrong(const Parts&... parts) {
-  return absl::InvalidArgumentError(absl::StrCat(parts...));
-}
 
 absl::StatusOr<Json> ReadJson(const std::string& path) {
   const absl::StatusOr<MappedFile> file = MappedFile::Open(path, "a JSON file");

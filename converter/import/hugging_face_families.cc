@@ -12,16 +12,12 @@
 #include "converter/import/hugging_face_gpt.h"
 #include "converter/import/hugging_face_json.h"
 #include "converter/import/hugging_face_window.h"
+#include "converter/import/wrong.h"
 
 namespace cllm {
 namespace {
 
 using Json = nlohmann::json;
-
-template <typename... Parts>
-absl::Status Wrong(const Parts&... parts) {
-  return absl::InvalidArgumentError(absl::StrCat(parts...));
-}
 
 constexpr const char* kLlamaLike[] = {"llama", "mistral", "qwen2",       "qwen3",  "phi3",
                                       "gemma", "gemma2",  "gemma3_text", "smollm3"};

@@ -6,16 +6,12 @@
 #include "absl/strings/str_cat.h"
 #include "converter/import/hugging_face_json.h"
 #include "converter/import/hugging_face_window.h"
+#include "converter/import/wrong.h"
 
 namespace cllm {
 namespace {
 
 using Json = nlohmann::json;
-
-template <typename... Parts>
-absl::Status Wrong(const Parts&... parts) {
-  return absl::InvalidArgumentError(absl::StrCat(parts...));
-}
 
 // Layer norms, blocks without a gate, biases; heads that divide the width.
 absl::Status TakeCommon(const Json& config, const char* epsilon, const char* activation, Activation usual,

@@ -5,16 +5,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "converter/import/hugging_face_json.h"
+#include "converter/import/wrong.h"
 
 namespace cllm {
 namespace {
 
 using Json = nlohmann::json;
-
-template <typename... Parts>
-absl::Status Wrong(const Parts&... parts) {
-  return absl::InvalidArgumentError(absl::StrCat(parts...));
-}
 
 // What a scaling does: by how much each pair turns more slowly, and a factor of queries and of keys.
 struct Scaling {

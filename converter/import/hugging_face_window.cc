@@ -5,16 +5,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "converter/import/hugging_face_json.h"
+#include "converter/import/wrong.h"
 
 namespace cllm {
 namespace {
 
 using Json = nlohmann::json;
-
-template <typename... Parts>
-absl::Status Wrong(const Parts&... parts) {
-  return absl::InvalidArgumentError(absl::StrCat(parts...));
-}
 
 // Gemma 2: every second layer sees all; Gemma 3: every sixth; Qwen: those from max_window_layers on do not.
 bool IsLocalByHabit(const Json& config, uint32_t layer) {
