@@ -68,12 +68,6 @@ DeltaEntry EntryAt(const schema::Delta& root, uint32_t index) {
 // Sorts entries.
 uint64_t KeyOf(Role role, uint32_t layer) { return uint64_t{static_cast<uint8_t>(role)} << 32 | layer; }
 
-bool IsTensorOf(const Config& config, Role role, uint32_t layer) {
-  if (layer >= config.layers) return false;
-  const TensorPlace place = PlaceOf(config, IndexOf(config, role, layer));
-  return place.role == role && place.layer == layer;
-}
-
 Status CheckShape(const Config& config, const DeltaEntry& entry) {
   const bool adapter = entry.kind == DeltaKind::kAdapter;
   if (adapter && !MayHaveAdapter(entry.role)) return CLLM_DELTA_ENTRY_UNKNOWN;
@@ -91,7 +85,7 @@ Status CheckEntries(const schema::Delta& root, uint64_t head_bytes, uint64_t siz
     const uint64_t key = KeyOf(entry.role, entry.layer);
     if (i > 0 && key <= last_key) return CLLM_DELTA_ENTRY_UNKNOWN;
     last_key = key;
-    if (!IsTensorOf(*config, entry.role, entry.layer)) return CLLM_DELTA_ENTRY_UNKNOWN;
+    if (entry.layer >= TensorCount(*config, entry.role)) return CLLM_DELTA_ENTRY_UNKNOWN;
     CLLM_RETURN_IF_ERROR(CheckShape(*config, entry));
     if (entry.offset % kAlignment != 0) return CLLM_DELTA_SEGMENT_ALIGNMENT;
     if (entry.offset < head_bytes || entry.offset > size || entry.bytes > size - entry.offset) {

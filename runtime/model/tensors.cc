@@ -70,6 +70,11 @@ Status CheckConfig(const Config& config) {
   return IsPositiveNormal(config.norm_epsilon) ? CLLM_OK : CLLM_FILE_CONFIG_RANGE;
 }
 
+uint32_t TensorCount(const Config& config, Role role) {
+  const auto number = static_cast<uint32_t>(role);
+  return number < kRoles ? CountOf(config, RolesOf(config), number) : 0;
+}
+
 bool HasRole(const Config& config, Role role) { return (RolesOf(config) & Bit(role)) != 0; }
 
 uint32_t TensorCount(const Config& config) {

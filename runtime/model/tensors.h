@@ -31,6 +31,9 @@ Status CheckConfig(const Config& config);
 // Number of tensors, for a configuration in range.
 uint32_t TensorCount(const Config& config);
 
+// How many of them have this role, which may be any number: none, one, or one a layer.
+uint32_t TensorCount(const Config& config, Role role);
+
 // Place of tensor `index` < TensorCount, sorted by (role, layer).
 TensorPlace PlaceOf(const Config& config, uint32_t index);
 
