@@ -169,8 +169,9 @@ TEST_CASE("Log: within 0.85 units in the last place, the same bits on every targ
 TEST_CASE("Tanh within 2 units in the last place, the normal distribution within 3e-7; on every target") {
   std::vector<float> x = Sweep(1e-10f, 100.0f, 1009), negative = Sweep(-1e-10f, -100.0f, 1009);
   x.insert(x.end(), negative.begin(), negative.end());
+  // No subnormal numbers: 32-bit NEON takes them for zeros.
   const std::vector<float> special = {0.0f,   1000.0f,  -1000.0f, INFINITY, -INFINITY, 0.625f, -0.625f, 1e30f,
-                                      -1e30f, 0.62499f, 1.0e-40f, 60.0f,    -60.0f,    0.5f,   2.0f,    9.0f};
+                                      -1e30f, 0.62499f, 1.2e-38f, 60.0f,    -60.0f,    0.5f,   2.0f,    9.0f};
   x.insert(x.end(), special.begin(), special.end());
   std::vector<float> first;
   OnEveryTarget([&](const std::string&) {
