@@ -78,8 +78,9 @@ uint32_t TensorCount(const Config& config, Role role) {
 bool HasRole(const Config& config, Role role) { return (RolesOf(config) & Bit(role)) != 0; }
 
 uint32_t TensorCount(const Config& config) {
+  const uint32_t roles = RolesOf(config);
   uint32_t count = 0;
-  for (uint32_t role = 0; role < kRoles; ++role) count += CountOf(config, RolesOf(config), role);
+  for (uint32_t role = 0; role < kRoles; ++role) count += CountOf(config, roles, role);
   return count;
 }
 
