@@ -68,12 +68,7 @@ absl::Status TakeLayers(const Json& config, Architecture* a) {
 }
 
 absl::Status TakeLlamaLike(const Json& config, Architecture* a) {
-  absl::Status status = TakeCounts(config, {{"vocab_size", &a->vocabulary_size},
-                                            {"max_position_embeddings", &a->context},
-                                            {"hidden_size", &a->width},
-                                            {"num_hidden_layers", &a->layers},
-                                            {"num_attention_heads", &a->heads},
-                                            {"intermediate_size", &a->hidden}});
+  absl::Status status = TakeSizes(config, a);
   if (!status.ok()) return status;
   if (a->heads == 0) return Wrong("num_attention_heads is 0");
   const bool gemma = IsGemma(config), qwen2 = IsFamily(config, "qwen2");

@@ -80,12 +80,7 @@ absl::Status TakeGptNeo(const Json& config, Architecture* a) {
 }
 
 absl::Status TakeGptNeoX(const Json& config, Architecture* a) {
-  absl::Status status = TakeCounts(config, {{"vocab_size", &a->vocabulary_size},
-                                            {"max_position_embeddings", &a->context},
-                                            {"hidden_size", &a->width},
-                                            {"num_hidden_layers", &a->layers},
-                                            {"num_attention_heads", &a->heads},
-                                            {"intermediate_size", &a->hidden}});
+  absl::Status status = TakeSizes(config, a);
   if (!status.ok()) return status;
   status = TakeCommon(config, "layer_norm_eps", "hidden_act", Activation::kGeluErf, a);
   if (!status.ok()) return status;

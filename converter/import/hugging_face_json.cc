@@ -43,6 +43,16 @@ absl::Status TakeCounts(const Json& config, std::initializer_list<NamedCount> co
 }
 
 // Gemma's older files say "gelu" and mean the approximation.
+absl::Status TakeSizes(const Json& config, Architecture* architecture) {
+  Architecture& a = *architecture;
+  return TakeCounts(config, {{"vocab_size", &a.vocabulary_size},
+                             {"max_position_embeddings", &a.context},
+                             {"hidden_size", &a.width},
+                             {"num_hidden_layers", &a.layers},
+                             {"num_attention_heads", &a.heads},
+                             {"intermediate_size", &a.hidden}});
+}
+
 absl::Status TakeActivation(const Json& config, const char* key, Activation fallback, Variant* variant) {
   const Json& name = JsonAt(config, key);
   variant->activation = fallback;

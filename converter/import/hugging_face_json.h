@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "base/variant.h"
+#include "converter/checkpoint/checkpoint.h"
 #include "nlohmann/json.hpp"
 
 namespace cllm {
@@ -28,6 +29,9 @@ struct NamedCount {
   uint32_t* out;
 };
 absl::Status TakeCounts(const nlohmann::json& config, std::initializer_list<NamedCount> counts);
+
+// Vocabulary, context, width, layers, heads and hidden units by the names that most families give them.
+absl::Status TakeSizes(const nlohmann::json& config, Architecture* architecture);
 
 // The activation by its name there.
 absl::Status TakeActivation(const nlohmann::json& config, const char* key, Activation fallback,
