@@ -5,33 +5,21 @@
 #include <string>
 
 #include "store/nor_flash.h"
+#include "store/small_model.h"
 #include "trainer/fixture.h"
 
 namespace cllm {
 namespace {
 
-using testing::MakeModel;
 using testing::NorFlash;
 using testing::Optimizer;
-using testing::RandomCheckpoint;
 using testing::RandomTokens;
+using testing::SmallModel;
 using testing::TestTrainer;
 
 constexpr uint32_t kSteps = 6, kLength = 5;
 constexpr cllm_trainer_part kParts[] = {CLLM_TRAINER_WEIGHT, CLLM_TRAINER_FIRST_MOMENT,
                                         CLLM_TRAINER_SECOND_MOMENT};
-
-ModelFile SmallModel() {
-  Architecture a;
-  a.vocabulary_size = 11;
-  a.context = 8;
-  a.width = 6;
-  a.layers = 1;
-  a.heads = a.kv_heads = 1;
-  a.head_size = 4;
-  a.hidden = 5;
-  return MakeModel(RandomCheckpoint(a, 3), Dtype::kF32);
-}
 
 void Step(cllm_trainer* trainer, uint32_t step) {
   const std::vector<uint32_t> text = RandomTokens(11, kLength + 1, step);
@@ -115,7 +103,7 @@ bool TrainUntilCut(const ModelFile& file, NorFlash* flash, std::vector<std::vect
 }
 
 TEST_CASE("training with the power cut within any operation of the store") {
-  const ModelFile file = SmallModel();
+  const ModelFile file = SmallModel(Dtype::kF32);
   std::vector<std::vector<float>> whole, resumed;
   NorFlash uncut(4, 2048, 12);
   REQUIRE(TrainUntilCut(file, &uncut, &whole));

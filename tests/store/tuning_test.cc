@@ -5,32 +5,20 @@
 #include <string>
 
 #include "store/nor_flash.h"
+#include "store/small_model.h"
 #include "tests/trainer/tuner_fixture.h"
 
 namespace cllm {
 namespace {
 
-using testing::MakeModel;
 using testing::NorFlash;
 using testing::Optimizer;
-using testing::RandomCheckpoint;
 using testing::RandomTokens;
+using testing::SmallModel;
 using testing::TestTuner;
 
 // Two sequences an update. A save comes after each of them, also between the two, when there is a gradient.
 constexpr uint32_t kSequences = 8, kLength = 5;
-
-ModelFile SmallModel() {
-  Architecture a;
-  a.vocabulary_size = 11;
-  a.context = 8;
-  a.width = 6;
-  a.layers = 1;
-  a.heads = a.kv_heads = 1;
-  a.head_size = 4;
-  a.hidden = 5;
-  return MakeModel(RandomCheckpoint(a, 3), Dtype::kI8);
-}
 
 void Learn(TestTuner* tuner, uint32_t sequence) {
   const std::vector<uint32_t> text = RandomTokens(11, kLength + 1, sequence);
@@ -90,7 +78,7 @@ struct Device {
 };
 
 TEST_CASE("fine-tuning with the power cut within any operation of the store") {
-  const ModelFile file = SmallModel();
+  const ModelFile file = SmallModel(Dtype::kI8);
   for (const cllm_method method : {CLLM_ADAMW, CLLM_ADAMW8}) {
     for (const uint32_t every : {1u, 3u}) {
       CAPTURE(method);
