@@ -8,7 +8,7 @@
 #include "converter/export/sha256.h"
 #include "converter/train/train.h"
 #include "kernels/targets.h"
-#include "tests/converter/small_training.h"
+#include "tests/train/small_training.h"
 
 namespace cllm {
 namespace {

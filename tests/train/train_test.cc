@@ -12,7 +12,7 @@
 #include "converter/train/configurations.h"
 #include "converter/train/schedule.h"
 #include "doctest/doctest.h"
-#include "tests/converter/small_training.h"
+#include "tests/train/small_training.h"
 #include "tests/support/reference_model.h"
 
 namespace cllm {

@@ -10,7 +10,7 @@
 #include "converter/train/configurations.h"
 #include "converter/train/train.h"
 #include "doctest/doctest.h"
-#include "tests/converter/small_training.h"
+#include "tests/train/small_training.h"
 #include "tests/support/thread_ranks.h"
 
 namespace cllm {

@@ -1,6 +1,6 @@
 // A training run of a fraction of a second, for the tests of training.
-#ifndef CLLM_TESTS_CONVERTER_SMALL_TRAINING_H_
-#define CLLM_TESTS_CONVERTER_SMALL_TRAINING_H_
+#ifndef CLLM_TESTS_TRAIN_SMALL_TRAINING_H_
+#define CLLM_TESTS_TRAIN_SMALL_TRAINING_H_
 
 #include <cstdint>
 #include <vector>
@@ -46,4 +46,4 @@ inline TrainOptions Options() {
 
 }  // namespace cllm::testing
 
-#endif  // CLLM_TESTS_CONVERTER_SMALL_TRAINING_H_
+#endif  // CLLM_TESTS_TRAIN_SMALL_TRAINING_H_

@@ -10,7 +10,7 @@
 
 #include "converter/train/train.h"
 #include "support/file_tools.h"
-#include "tests/converter/small_training.h"
+#include "tests/train/small_training.h"
 
 namespace cllm {
 namespace {
