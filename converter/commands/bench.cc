@@ -11,6 +11,7 @@
 #include "converter/commands/options.h"
 #include "converter/export/weight_formats.h"
 #include "converter/import/model_file.h"
+#include "converter/json/json_text.h"
 #include "converter/run/hosted_session.h"
 #include "converter/run/speed.h"
 #include "converter/train/configurations.h"
@@ -123,7 +124,7 @@ void PrintJson(const Measured& measured, uint32_t threads) {
     json["first_token_seconds"] = measured.first_token->seconds;
     json["first_token_resident_bytes"] = measured.first_token->resident_bytes;
   }
-  std::puts(json.dump(2).c_str());
+  std::puts(JsonText(json, 2).c_str());
 }
 
 void PrintText(const Measured& measured, uint32_t threads) {

@@ -15,6 +15,7 @@
 #include "converter/export/output_file.h"
 #include "converter/export/weight_formats.h"
 #include "converter/import/model_file.h"
+#include "converter/json/json_text.h"
 #include "converter/run/evaluate.h"
 #include "converter/run/quality_plot.h"
 #include "nlohmann/json.hpp"
@@ -39,7 +40,7 @@ void PrintJson(const EvaluateResult& result) {
                                        {"bytes", result.bytes},
                                        {"windows", result.windows},
                                        {"context", result.context}};
-  std::puts(json.dump(2).c_str());
+  std::puts(JsonText(json, 2).c_str());
 }
 
 void PrintText(const EvaluateResult& result) {
@@ -108,7 +109,7 @@ void PrintComparisonJson(const std::vector<std::string>& models, const std::vect
                     {"nats_per_token", all[i].result.NatsPerToken()},
                     {"bits_per_byte", all[i].result.BitsPerByte()}});
   }
-  std::puts(json.dump(2).c_str());
+  std::puts(JsonText(json, 2).c_str());
 }
 
 absl::Status WritePlot(const std::string& path, const std::vector<std::string>& models,

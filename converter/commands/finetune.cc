@@ -16,6 +16,7 @@
 #include "converter/data/document_reader.h"
 #include "converter/export/output_file.h"
 #include "converter/import/model_file.h"
+#include "converter/json/json_text.h"
 #include "converter/run/hosted_session.h"
 #include "nlohmann/json.hpp"
 #include "posix/thread_pool.h"
@@ -69,7 +70,7 @@ std::string RunLine(const Options& options, size_t sequences) {
   const nlohmann::ordered_json json = {{"steps", options.steps}, {"batch", options.batch},
                                        {"rate", options.rate},   {"weight_decay", options.decay},
                                        {"seed", options.seed},   {"sequences", sequences}};
-  return json.dump();
+  return JsonText(json);
 }
 
 absl::StatusOr<std::string> ReadState(const Options& options, const std::string& line) {

@@ -14,6 +14,7 @@
 #include "converter/commands/options.h"
 #include "converter/commands/tokenizer_kinds.h"
 #include "converter/export/output_file.h"
+#include "converter/json/json_text.h"
 #include "converter/tokenizer/encode_text.h"
 #include "converter/tokenizer/segments.h"
 #include "converter/tokenizer/tokenizer_file.h"
@@ -87,9 +88,7 @@ absl::StatusOr<PackedTokenizer> ReadPacked(const std::string& path) {
 }
 
 // Bytes that are no UTF-8 become replacement characters.
-std::string JsonLine(const nlohmann::ordered_json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-}
+std::string JsonLine(const nlohmann::ordered_json& json) { return JsonText(json) + "\n"; }
 
 std::string Shown(const std::vector<uint32_t>& tokens, std::string_view text, const TokenizerTables& tables,
                   bool json) {
@@ -125,13 +124,13 @@ absl::StatusOr<std::vector<uint32_t>> ParseTokens(std::string_view line) {
   std::vector<uint32_t> tokens;
   if (const size_t first = line.find_first_not_of(" \t");
       first != line.npos && (line[first] == '{' || line[first] == '[')) {
-    const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
+    const nlohmann::json json = ParseJson(line);
     const nlohmann::json& array = json.is_object() && json.contains("tokens") ? json["tokens"] : json;
     if (!array.is_array())
       return absl::InvalidArgumentError("a line has neither an array nor one named \"tokens\"");
     for (const nlohmann::json& token : array) {
       if (!token.is_number_unsigned() || token.get<uint64_t>() > UINT32_MAX) {
-        return absl::InvalidArgumentError(absl::StrCat(token.dump(), " is no token id"));
+        return absl::InvalidArgumentError(absl::StrCat(JsonText(token), " is no token id"));
       }
       tokens.push_back(token);
     }

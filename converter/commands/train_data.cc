@@ -11,6 +11,7 @@
 #include "converter/commands/tokenizer_kinds.h"
 #include "converter/data/corpus.h"
 #include "converter/export/sha256.h"
+#include "converter/json/json_text.h"
 #include "converter/tokenizer/tokenizer_file.h"
 #include "converter/tokenizer/train.h"
 #include "nlohmann/json.hpp"
@@ -106,7 +107,7 @@ absl::StatusOr<std::string> CacheKey(const TrainCommandOptions& options, uint32_
     if (!tables.ok()) return tables.status();
     all["known"] = TokenizerToJson(*tables);
   }
-  return Hexadecimal(Sha256(all.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
+  return Hexadecimal(Sha256(JsonText(all)));
 }
 
 }  // namespace

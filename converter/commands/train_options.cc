@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "converter/commands/tokenizer_kinds.h"
+#include "converter/json/json_text.h"
 #include "converter/train/configurations.h"
 #include "nlohmann/json.hpp"
 
@@ -53,13 +54,13 @@ std::string RunDescription(const TrainCommandOptions& options, const std::vector
                                       {"report", Absolute(options.report)},
                                       {"cache", Absolute(options.cache)},
                                       {"order", options.order}};
-  return run.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return JsonText(run);
 }
 
 absl::Status ReadRunDescription(absl::string_view json, TrainCommandOptions* options,
                                 std::vector<DataFile>* files) {
   try {
-    const nlohmann::json run = nlohmann::json::parse(json.begin(), json.end());
+    const nlohmann::json run = ParseJson(json);
     run.at("data").get_to(options->data);
     const nlohmann::json& paths = run.at("files");
     for (size_t i = 0; i < paths.size(); ++i) files->push_back({paths[i], run.at("digests").at(i)});
@@ -127,7 +128,7 @@ Provenance MakeProvenance(const TrainCommandOptions& options, uint32_t steps, co
                     std::filesystem::path(options.init).filename().string(),
                     before.source.empty() ? "" : " (" + before.source + ")");
   }
-  provenance.recipe = recipe.dump();
+  provenance.recipe = JsonText(recipe);
   return provenance;
 }
 

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "absl/strings/str_format.h"
+#include "converter/json/json_text.h"
 #include "nlohmann/json.hpp"
 
 namespace cllm {
@@ -40,7 +41,7 @@ void ProgressLog::operator()(const TrainProgress& progress) {
                                  {"seconds", progress.seconds}};
   if (progress.evaluated) line["validation_loss"] = progress.validation_loss;
   if (progress.went_back) line["went_back"] = true;
-  file_ << line.dump() << std::endl;
+  file_ << JsonText(line) << std::endl;
 }
 
 }  // namespace cllm

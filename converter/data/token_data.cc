@@ -9,6 +9,7 @@
 #include "converter/export/output_file.h"
 #include "converter/export/sha256.h"
 #include "converter/import/model_file.h"
+#include "converter/json/json_text.h"
 #include "converter/tokenizer/segments.h"
 #include "converter/tokenizer/text_encoder.h"
 #include "converter/tokenizer/tokenizer_file.h"
@@ -123,11 +124,11 @@ std::string TokenData::Head(const std::string& key) const {
                                        {"validation", validation_},
                                        {"width", width_},
                                        {"tokenizer", TokenizerToJson(tokenizer_)}};
-  return head.dump();
+  return JsonText(head);
 }
 
 absl::Status TokenData::ReadHead(std::string_view text, const std::string& key) {
-  const nlohmann::json head = nlohmann::json::parse(text, nullptr, false);
+  const nlohmann::json head = ParseJson(text);
   if (!head.is_object() || head.value("key", "") != key) {
     return absl::DataLossError("was made of other text, or by another version of cllm");
   }

@@ -9,6 +9,7 @@
 #include "converter/import/hugging_face_json.h"
 #include "converter/import/hugging_face_rope.h"
 #include "converter/import/wrong.h"
+#include "converter/json/json_text.h"
 #include "model/tensors.h"
 
 namespace cllm {
@@ -88,14 +89,15 @@ absl::Status TakeHeads(const GgufContents& contents, const std::string& prefix, 
   if (rotating.is_number() && size > 0) {
     const double share = rotating.get<double>() / size;
     if (share != 1 && !IsFamily(*config, "phi3") && !IsFamily(*config, "gpt_neox"))
-      return Wrong(prefix, "rope.dimension_count is ", rotating.dump(), " of ", size,
+      return Wrong(prefix, "rope.dimension_count is ", JsonText(rotating), " of ", size,
                    ", which is not supported");
     // So that no rounding takes an element away when it is multiplied again.
     (*config)["partial_rotary_factor"] = share == 1 ? 1 : std::nextafter(share, 2.0);
   }
   const Json values = ValueAt(contents, prefix + "attention.value_length");
   if (values.is_number() && values.get<double>() != size)
-    return Wrong("values have ", values.dump(), " elements a head, keys ", size, "; they must be one number");
+    return Wrong("values have ", JsonText(values), " elements a head, keys ", size,
+                 "; they must be one number");
   const double layers = JsonNumberOr(*config, "num_hidden_layers", 0);
   const bool largest =
       (IsFamily(*config, "gemma2") && layers == 46) || (IsFamily(*config, "gemma3_text") && layers == 62);

@@ -14,6 +14,7 @@
 #include "converter/import/mapped_file.h"
 #include "converter/import/safetensors.h"
 #include "converter/import/wrong.h"
+#include "converter/json/json_text.h"
 
 namespace cllm {
 namespace {
@@ -23,7 +24,7 @@ using Json = nlohmann::json;
 absl::StatusOr<Json> ReadJson(const std::string& path) {
   const absl::StatusOr<MappedFile> file = MappedFile::Open(path, "a JSON file");
   if (!file.ok()) return file.status();
-  Json json = Json::parse(file->bytes(), nullptr, false);
+  Json json = ParseJson(file->bytes());
   if (!json.is_object()) return Wrong(path, " is no JSON object");
   return json;
 }

@@ -13,6 +13,7 @@
 #include "converter/import/hugging_face_json.h"
 #include "converter/import/hugging_face_window.h"
 #include "converter/import/wrong.h"
+#include "converter/json/json_text.h"
 
 namespace cllm {
 namespace {
@@ -162,8 +163,8 @@ absl::Status TakeHuggingFaceSizes(const Json& config, Architecture* a) {
   for (const char* type : kLlamaLike) {
     if (IsFamily(config, type)) return TakeLlamaLike(config, a);
   }
-  return Wrong("model_type is ", JsonAt(config, "model_type").dump(), "; ", absl::StrJoin(kLlamaLike, ", "),
-               ", gemma3, gpt2, gpt_neo and gpt_neox are supported so far");
+  return Wrong("model_type is ", JsonText(JsonAt(config, "model_type")), "; ",
+               absl::StrJoin(kLlamaLike, ", "), ", gemma3, gpt2, gpt_neo and gpt_neox are supported so far");
 }
 
 bool IsHuggingFaceHeadTied(const Json& config) {

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "converter/json/json_text.h"
 
 namespace cllm {
 
@@ -69,7 +70,7 @@ absl::Status TakeActivation(const Json& config, const char* key, Activation fall
   } else if (name == "relu2") {
     variant->activation = Activation::kReluSquared;
   } else {
-    return absl::InvalidArgumentError(absl::StrCat(key, " is ", name.dump(), ", which is not supported"));
+    return absl::InvalidArgumentError(absl::StrCat(key, " is ", JsonText(name), ", which is not supported"));
   }
   return absl::OkStatus();
 }

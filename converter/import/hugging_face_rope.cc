@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "converter/import/hugging_face_json.h"
 #include "converter/import/wrong.h"
+#include "converter/json/json_text.h"
 
 namespace cllm {
 namespace {
@@ -92,7 +93,7 @@ absl::Status TakeScaling(const Json& config, const Json& scaling, Architecture* 
     absl::Status status = LongRopeScaling(config, scaling, a, out);
     if (!status.ok()) return status;
   } else {
-    return Wrong("the RoPE is scaled by ", kind.dump(),
+    return Wrong("the RoPE is scaled by ", JsonText(kind),
                  "; linear, llama3, yarn and longrope are supported so far");
   }
   out->magnitude = JsonNumberOr(scaling, "attention_factor", out->magnitude);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "converter/import/hugging_face.h"
+#include "converter/json/json_text.h"
 #include "converter/tokenizer/sentencepiece.h"
 
 namespace cllm {
@@ -40,7 +41,7 @@ absl::Status TakeId(const Json& token, uint32_t vocabulary_size,
   if (!text.is_string()) return absl::OkStatus();
   const auto found = ids.find(text.get<std::string>());
   if (found == ids.end() || found->second >= vocabulary_size)
-    return Wrong(absl::StrCat("the special token ", text.dump(), " is not in the vocabulary"));
+    return Wrong(absl::StrCat("the special token ", JsonText(text), " is not in the vocabulary"));
   *id = found->second;
   return absl::OkStatus();
 }
@@ -107,7 +108,7 @@ class Reader {
   absl::Status Piece(const std::string& piece, const Json& id) {
     if (!id.is_number_unsigned() || id.get<uint64_t>() >= size_)
       return Wrong(
-          absl::StrCat("'", piece, "' has the id ", id.dump(), "; the model's vocabulary is ", size_));
+          absl::StrCat("'", piece, "' has the id ", JsonText(id), "; the model's vocabulary is ", size_));
     const auto number = id.get<uint32_t>();
     if (const auto [at, is_new] = ids_.emplace(piece, number); !is_new && at->second != number)
       return Wrong(absl::StrCat("'", piece, "' has two ids"));

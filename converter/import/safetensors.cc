@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "converter/json/json_text.h"
 #include "nlohmann/json.hpp"
 
 namespace cllm {
@@ -67,7 +68,7 @@ absl::StatusOr<std::map<std::string, StoredTensor>> ParseSafetensors(
   if (bytes.size() >= sizeof(length)) std::memcpy(&length, bytes.data(), sizeof(length));
   if (length == 0 || length > kMaxHeader || length > bytes.size() - sizeof(length))
     return absl::InvalidArgumentError(absl::StrCat(path, " is no safetensors file, or cut short"));
-  const Json header = Json::parse(bytes.substr(sizeof(length), length), nullptr, false);
+  const Json header = ParseJson(bytes.substr(sizeof(length), length));
   if (!header.is_object())
     return absl::InvalidArgumentError(absl::StrCat(path, ": its header is no JSON object"));
   const std::string_view data = bytes.substr(sizeof(length) + length);

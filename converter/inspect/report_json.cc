@@ -2,6 +2,7 @@
 #include "converter/export/weight_formats.h"
 #include "converter/inspect/device.h"
 #include "converter/inspect/inspect.h"
+#include "converter/json/json_text.h"
 #include "nlohmann/json.hpp"
 
 namespace cllm {
@@ -112,7 +113,7 @@ std::string ReportJson(const ModelReport& report, const DeviceReport* device) {
                {"tensors", TensorsJson(report)}};
   if (device != nullptr) json["device"] = DeviceJson(*device);
   // Bytes that are no UTF-8, which a path or a recipe may hold, become U+FFFD.
-  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+  return JsonText(json, 2);
 }
 
 }  // namespace cllm

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "converter/import/mapped_file.h"
 #include "converter/import/model_file.h"
+#include "converter/json/json_text.h"
 #include "converter/tokenizer/segments.h"
 #include "converter/tokenizer/utf8.h"
 #include "nlohmann/json.hpp"
@@ -46,7 +47,7 @@ std::string PieceFromJson(const Json& piece) {
 // Negative numbers and fractions would be converted silently.
 uint32_t Id(const Json& json) {
   if (!json.is_number_unsigned() || json.get<uint64_t>() >= CLLM_NO_TOKEN) {
-    throw std::invalid_argument(json.dump() + " is no token id");
+    throw std::invalid_argument(JsonText(json) + " is no token id");
   }
   return json.get<uint32_t>();
 }
@@ -107,12 +108,12 @@ std::string TokenizerToJson(const TokenizerTables& tables) {
     if (tables.*special.id != CLLM_NO_TOKEN) json[special.name] = tables.*special.id;
   }
   // One entry a line.
-  std::string text = json.dump(1);
+  std::string text = JsonText(json, 1);
   text.resize(text.rfind('\n'));
   const auto append = [&text](const char* name, size_t count, const auto& entry) {
     if (count == 0) return;
     absl::StrAppend(&text, ",\n \"", name, "\": [");
-    for (size_t i = 0; i < count; ++i) absl::StrAppend(&text, i == 0 ? "\n  " : ",\n  ", entry(i).dump());
+    for (size_t i = 0; i < count; ++i) absl::StrAppend(&text, i == 0 ? "\n  " : ",\n  ", JsonText(entry(i)));
     absl::StrAppend(&text, "\n ]");
   };
   append("pieces", tables.pieces.size(), [&](size_t i) { return PieceToJson(tables.pieces[i]); });

@@ -11,6 +11,7 @@
 #include "converter/export/output_file.h"
 #include "converter/export/sha256.h"
 #include "converter/import/mapped_file.h"
+#include "converter/json/json_text.h"
 #include "nlohmann/json.hpp"
 
 namespace cllm {
@@ -71,7 +72,7 @@ std::string StateToBytes(const TrainingState& state) {
                                {"second_floats", state.second_moments.size()},
                                {"average_floats", state.average_weights.size()},
                                {"best_floats", state.best_weights.size()}};
-  const std::string text = head.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  const std::string text = JsonText(head);
   const uint64_t length = text.size();
   std::string bytes(kMagic);
   bytes.append(reinterpret_cast<const char*>(&length), sizeof(length));
@@ -98,7 +99,7 @@ absl::StatusOr<TrainingState> StateFromBytes(std::string_view bytes) {
   // From here on the bytes are those that were written.
   std::memcpy(&length, bytes.data() + kMagic.size(), sizeof(length));
   if (length > bytes.size() - head_at) return Damaged("its head is cut off");
-  const nlohmann::json head = nlohmann::json::parse(bytes.substr(head_at, length), nullptr, false);
+  const nlohmann::json head = ParseJson(bytes.substr(head_at, length));
   if (!head.is_object()) return Damaged("its head is no JSON");
   bytes.remove_prefix(head_at + length);
   TrainingState state;

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "support/random_model.h"
+#include "tests/support/rounds.h"
 
 namespace cllm {
 namespace {
@@ -76,7 +77,7 @@ TEST_CASE("any byte of the head changed: refused, or runs within bounds") {
 
 TEST_CASE("wild weights run within bounds") {
   std::mt19937 random(9);
-  for (int trial = 0; trial < 200; ++trial) {
+  for (int trial = 0; trial < testing::Rounds(200); ++trial) {
     std::string file = SmallFile(kFormats[trial % 4]);
     uint32_t head = 0;
     std::memcpy(&head, file.data(), sizeof(head));

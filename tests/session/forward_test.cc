@@ -9,6 +9,7 @@
 #include "posix/thread_pool.h"
 #include "support/random_model.h"
 #include "support/reference_model.h"
+#include "tests/support/rounds.h"
 
 namespace cllm {
 namespace {
@@ -47,8 +48,8 @@ double LargestError(const Rows& rows, const std::vector<std::vector<double>>& ex
 
 TEST_CASE("float logits agree with the reference model") {
   std::mt19937 random(1);
-  for (uint32_t trial = 0; trial < 120; ++trial) {
-    const Architecture a = trial < 40 ? RandomArchitecture(random) : RandomVariant(random);
+  for (int trial = 0; trial < testing::Rounds(120); ++trial) {
+    const Architecture a = trial % 3 == 0 ? RandomArchitecture(random) : RandomVariant(random);
     const Checkpoint checkpoint = RandomCheckpoint(a, trial);
     const std::vector<uint32_t> tokens = RandomTokens(a.vocabulary_size, a.context, trial);
     const Rows rows = OneByOne(MakeModel(checkpoint, Dtype::kF32), tokens);

@@ -6,6 +6,7 @@
 #include "base/layout.h"
 #include "plan/session_plan.h"
 #include "support/random_model.h"
+#include "tests/support/rounds.h"
 #include "tokens/sampler.h"
 
 namespace cllm {
@@ -53,7 +54,7 @@ void FillStreams(cllm_session* session, const cllm_limits& limits, uint32_t voca
 
 TEST_CASE("1,000 random configurations: one byte short is refused, and a run stays inside the room") {
   std::mt19937 random(1);
-  for (uint32_t trial = 0; trial < 1000; ++trial) {
+  for (int trial = 0; trial < testing::Rounds(1000); ++trial) {
     CAPTURE(trial);
     const Architecture a = trial % 2 ? RandomVariant(random) : RandomArchitecture(random);
     const ModelFile file = MakeModel(RandomCheckpoint(a, trial), trial % 3 == 0   ? Dtype::kF32

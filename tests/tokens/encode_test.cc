@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "converter/tokenizer/segments.h"
+#include "tests/support/rounds.h"
 #include "tests/tokens/plain_tokenizer.h"
 #include "tokens/decode.h"
 #include "tokens/index.h"
@@ -57,7 +58,7 @@ std::vector<std::string> Texts(std::mt19937& random) {
 
 TEST_CASE("scored merges equal the plain encoder on random vocabularies") {
   std::mt19937 random(1);
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < testing::Rounds(60); ++round) {
     const Packed packed(plain::RandomScoredTables(random, 20 + random() % 150));
     for (const std::string& text : Texts(random)) {
       const auto [status, tokens] = RunEncode(packed.view(), text);
@@ -113,7 +114,7 @@ TEST_CASE("scored merges equal the recorded tokens of llama2.c") {
 
 TEST_CASE("byte-level BPE equals the plain encoder, and decoding undoes it for any bytes") {
   std::mt19937 random(3);
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < testing::Rounds(60); ++round) {
     const Packed packed(plain::RandomBpeTables(random, 1 + random() % 150));
     for (const std::string& text : Texts(random)) {
       const auto [status, tokens] = RunEncode(packed.view(), text);
@@ -140,7 +141,7 @@ TEST_CASE("characters") {
 
 TEST_CASE("word pieces and words equal the plain encoders on random vocabularies") {
   std::mt19937 random(6);
-  for (int round = 0; round < 200; ++round) {
+  for (int round = 0; round < testing::Rounds(200); ++round) {
     const bool pieces = round % 2 == 0;
     const Packed packed(plain::RandomWordTables(
         random, pieces ? TokenizerKind::kWordPiece : TokenizerKind::kWords, 20 + random() % 150));
@@ -263,7 +264,7 @@ TokenizerView NonsenseView(std::mt19937& random, std::vector<uint32_t> (&tables)
 
 TEST_CASE("tables that are verified but nonsense lead nowhere outside of them") {
   std::mt19937 random(5);
-  for (int round = 0; round < 2000; ++round) {
+  for (int round = 0; round < testing::Rounds(2000); ++round) {
     std::vector<uint32_t> tables[4];
     std::vector<float> scores;
     const TokenizerView view = NonsenseView(random, tables, scores);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/layout.h"
+#include "tests/support/rounds.h"
 
 namespace cllm {
 namespace {
@@ -95,7 +96,7 @@ std::vector<float> RandomLogits(std::mt19937& random, size_t count, float spread
 
 TEST_CASE("filters keep what plain ones keep") {
   std::mt19937 random(1);
-  for (int round = 0; round < 2000; ++round) {
+  for (int round = 0; round < testing::Rounds(2000); ++round) {
     const size_t count = 1 + random() % (round % 10 == 0 ? 3000 : 60);
     const std::vector<float> logits =
         RandomLogits(random, count, 0.1f + static_cast<float>(random() % 50) / 10);
