@@ -60,7 +60,7 @@ std::string RunDescription(const TrainCommandOptions& options, const std::vector
 absl::Status ReadRunDescription(absl::string_view json, TrainCommandOptions* options,
                                 std::vector<DataFile>* files) {
   try {
-    const nlohmann::json run = ParseJson(json);
+    const nlohmann::json run = ParseJson(std::string_view(json.data(), json.size()));
     run.at("data").get_to(options->data);
     const nlohmann::json& paths = run.at("files");
     for (size_t i = 0; i < paths.size(); ++i) files->push_back({paths[i], run.at("digests").at(i)});
