@@ -10,8 +10,8 @@
 #include "converter/train/configurations.h"
 #include "converter/train/train.h"
 #include "doctest/doctest.h"
-#include "tests/train/small_training.h"
 #include "tests/support/thread_ranks.h"
+#include "tests/train/small_training.h"
 
 namespace cllm {
 namespace {

@@ -12,8 +12,8 @@
 #include "converter/train/configurations.h"
 #include "converter/train/schedule.h"
 #include "doctest/doctest.h"
-#include "tests/train/small_training.h"
 #include "tests/support/reference_model.h"
+#include "tests/train/small_training.h"
 
 namespace cllm {
 namespace {
