@@ -83,6 +83,13 @@ std::string SwitchWords(const Variant& variant) {
   return absl::StrJoin(words, ", ");
 }
 
+std::string VariantWords(const Variant& variant) {
+  std::vector<std::string> words = {NormWords(variant.norm), FeedForwardWords(variant)};
+  const std::string switches = SwitchWords(variant);
+  if (!switches.empty()) words.push_back(switches);
+  return absl::StrJoin(words, ", ");
+}
+
 absl::Status CheckIsLlama(const Architecture& architecture, const std::string& format) {
   const Variant& variant = architecture.variant;
   if (variant == Variant()) return absl::OkStatus();

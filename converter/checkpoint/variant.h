@@ -26,6 +26,9 @@ std::string FeedForwardWords(const Variant& variant);
 // capped at 15", or "".
 std::string SwitchWords(const Variant& variant);
 
+// All of that and the norm: "layer norm, GELU, learned positions".
+std::string VariantWords(const Variant& variant);
+
 // OK if the architecture is Llama's. The error names the first switch that is not, and says that `format`
 // cannot express it.
 absl::Status CheckIsLlama(const Architecture& architecture, const std::string& format);

@@ -1,13 +1,20 @@
 // `cllm export`: models for others' engines.
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "converter/commands/commands.h"
 #include "converter/commands/files.h"
 #include "converter/commands/options.h"
 #include "converter/export/gguf.h"
 #include "converter/export/gguf_tokenizer.h"
+#include "converter/export/hugging_face.h"
+#include "converter/export/hugging_face_tokenizer.h"
+#include "converter/export/output_folder.h"
 #include "converter/import/read_model.h"
 #include "converter/train/configurations.h"
 
@@ -15,38 +22,113 @@ namespace cllm {
 namespace {
 
 constexpr uint64_t kWeightSeed = 1;
+constexpr char kFolderFormat[] = "hf";
 
 struct Options {
   std::string model, shape, format, out;
 };
 
+// What is exported: a model's floats.
+struct Source {
+  Checkpoint checkpoint;
+  WeightFormats stored = Dtype::kF32;
+};
+
+absl::StatusOr<Source> ReadSource(const Options& options) {
+  if (!options.shape.empty())
+    return Source{InitialCheckpoint(FindConfiguration(options.shape)->architecture, kWeightSeed)};
+  const absl::StatusOr<ModelFile> file = ModelFile::Open(options.model);
+  if (!file.ok()) return file.status();
+  return Source{ToCheckpoint(*file), StoredFormats(*file)};
+}
+
+// Each writes the output and returns what else there is to say of it.
+using Exported = absl::StatusOr<std::string>;
+
 const char* TokenizerNote(const TokenizerTables& tokenizer) {
   if (!HasGgufTokenizer(tokenizer)) return "; no tokenizer, for GGUF has none like it";
-  if (tokenizer.kind == TokenizerKind::kScoredMerges) return "";
+  if (tokenizer.kind != TokenizerKind::kByteBpe) return "";
   return "; words are split as GPT-2 does it, so that rare texts give other tokens";
 }
 
-absl::Status Run(const Options& options) {
+const char* FormatNote(const Source& source) {
+  const bool halves = source.stored.Narrowest(ToConfig(source.checkpoint.architecture)) == Dtype::kBf16;
+  return halves ? "bfloat16" : "float32";
+}
+
+Exported ToGguf(Source source, const Options& options) {
+  absl::Status status = ExportGguf(source.checkpoint, source.stored, options.out);
+  if (!status.ok()) return status;
+  const TokenizerTables& tokenizer = source.checkpoint.tokenizer;
+  return absl::StrCat(FormatNote(source), TokenizerNote(tokenizer));
+}
+
+Exported ToHuggingFace(Source source, const Options& options) {
+  const bool has_tokenizer = HasHuggingFaceTokenizer(source.checkpoint.tokenizer);
+  const char* format = FormatNote(source);
+  absl::StatusOr<std::string> family =
+      ExportHuggingFace(std::move(source.checkpoint), source.stored, options.out);
+  if (!family.ok()) return family;
+  return absl::StrCat(format, ", model_type ", *family,
+                      has_tokenizer ? "" : "; no tokenizer, for transformers has none like it");
+}
+
+struct Format {
+  const char* name;
+  Exported (*write)(Source source, const Options& options);
+};
+constexpr Format kFormats[] = {{"gguf", ToGguf}, {kFolderFormat, ToHuggingFace}};
+
+Exported Write(const Options& options) {
+  const auto* format = std::find_if(std::begin(kFormats), std::end(kFormats),
+                                    [&](const Format& each) { return options.format == each.name; });
+  absl::StatusOr<Source> source = ReadSource(options);
+  if (!source.ok()) return source.status();
+  const SignalsHeld held;
+  return format->write(*std::move(source), options);
+}
+
+void CheckUsage(const Options& options) {
   if (options.model.empty() == options.shape.empty()) {
     throw CLI::ValidationError("MODEL, --shape", "give one of them, a file or the name of a shape");
   }
-  if (absl::Status status = CheckOutputPath(options.out); !status.ok()) return status;
-  Checkpoint checkpoint;
-  if (options.shape.empty()) {
-    absl::StatusOr<Checkpoint> read = ReadModel(options.model);
-    if (!read.ok()) return read.status();
-    checkpoint = *std::move(read);
-  } else {
-    checkpoint = InitialCheckpoint(FindConfiguration(options.shape)->architecture, kWeightSeed);
-  }
-  {
-    const SignalsHeld held;
-    if (absl::Status status = ExportGguf(checkpoint, options.out); !status.ok()) return status;
-  }
-  absl::FPrintF(stderr, "%s: %s bytes, float32%s\n", options.out, Grouped(FileBytes(options.out)),
-                TokenizerNote(checkpoint.tokenizer));
+}
+
+// Of a file, or of all files in a folder.
+uint64_t BytesAt(const std::string& path) {
+  if (!std::filesystem::is_directory(path)) return FileBytes(path);
+  uint64_t bytes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(path)) bytes += FileBytes(entry.path());
+  return bytes;
+}
+
+absl::Status Run(const Options& options) {
+  CheckUsage(options);
+  absl::Status status =
+      options.format == kFolderFormat ? CheckOutputFolder(options.out) : CheckOutputPath(options.out);
+  if (!status.ok()) return status;
+  const Exported note = Write(options);
+  if (!note.ok()) return note.status();
+  absl::FPrintF(stderr, "%s: %s bytes, %s\n", options.out, Grouped(BytesAt(options.out)), *note);
   return absl::OkStatus();
 }
+
+constexpr char kFooter[] =
+    "Formats:\n"
+    "  gguf         a file for llama.cpp: Llama's own architecture\n"
+    "  hf           a folder for transformers: config.json, model.safetensors, tokenizer.json and what goes\n"
+    "               with them, of the first family that the architecture fits: llama, mistral, qwen2,\n"
+    "               qwen3, phi3, gemma, gemma2, gemma3_text, smollm3, gpt2, gpt_neo, gpt_neox\n"
+    "\n"
+    "Weights become float32, quantised ones the numbers that they stand for; gguf and hf keep bfloat16.\n"
+    "Memory: 4 bytes a weight, and twice the largest tensor.\n"
+    "An output appears whole or not at all, and a folder must be new. The size is printed on\n"
+    "stderr, nothing on stdout.\n"
+    "\n"
+    "Examples:\n"
+    "  cllm export stories.cllm --to gguf -o stories.gguf\n"
+    "  cllm export stories.cllm --to hf -o stories        # AutoModelForCausalLM.from_pretrained('stories')\n"
+    "  cllm export --shape 15m --to gguf -o random.gguf   # what llama-bench compares";
 
 }  // namespace
 
@@ -57,14 +139,9 @@ Command AddExport(CLI::App& program) {
   std::vector<std::string> shapes;
   for (const Configuration& configuration : Configurations()) shapes.push_back(configuration.name);
   AddChoice(app, "--shape", &options->shape, shapes, "random weights of this shape instead of a file");
-  AddChoice(app, "--to", &options->format, {"gguf"}, "gguf, for llama.cpp")->required();
+  AddChoice(app, "--to", &options->format, {"gguf", kFolderFormat}, "the format, see below")->required();
   AddOutput(app, &options->out);
-  app->footer(
-      "Weights become float32, quantised ones the numbers that they stand for; llama-quantize of llama.cpp\n"
-      "makes its own formats of them. The size is printed on stderr, nothing on stdout.\n\n"
-      "Examples:\n"
-      "  cllm export stories.cllm --to gguf -o stories.gguf\n"
-      "  cllm export --shape 15m --to gguf -o random.gguf     # what llama-bench compares");
+  app->footer(kFooter);
   return {app, [options] { return Run(*options); }};
 }
 

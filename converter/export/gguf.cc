@@ -1,35 +1,30 @@
 #include "converter/export/gguf.h"
 
-#include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "converter/checkpoint/variant.h"
+#include "converter/export/float_bytes.h"
 #include "converter/export/gguf_file.h"
 #include "converter/export/gguf_tokenizer.h"
+#include "converter/export/turns.h"
 
 namespace cllm {
 namespace {
 
-// Turns a position of pair i, as a number.
-double TurnsOf(const std::vector<uint64_t>& turns, size_t i) {
-  return std::ldexp(static_cast<double>(turns[i]), -64);
+// The base of the frequencies if they are those of an unscaled RoPE, else 10000.
+double UnscaledBase(const std::vector<uint64_t>& turns, uint32_t head_size) {
+  const double base = RopeBase(turns).value_or(10000.0);
+  return RopeTurns(base, head_size) == turns ? base : 10000.0;
 }
 
-// The base of the frequencies if they are those of an unscaled RoPE, else 10000: the nearest whole number,
-// and only if its turns are these.
-double RopeBase(const std::vector<uint64_t>& turns, uint32_t head_size) {
-  if (turns.size() < 2) return 10000.0;
-  const double base = std::round(std::pow(TurnsOf(turns, 0) / TurnsOf(turns, 1), head_size / 2.0));
-  return base >= 1.0 && base < 1e12 && RopeTurns(base, head_size) == turns ? base : 10000.0;
-}
+// The format's numbers of what most of a file is.
+constexpr uint32_t kAllFloat32 = 0, kMostlyBfloat16 = 32;
 
 void SetArchitecture(const Architecture& a, double rope_base, GgufFile* file) {
   file->Set("general.architecture", "llama");
-  file->Set("general.file_type", uint32_t{0});  // all float32
   file->Set("llama.vocab_size", a.vocabulary_size);
   file->Set("llama.context_length", a.context);
   file->Set("llama.embedding_length", a.width);
@@ -56,7 +51,8 @@ void AddRopeFactors(const std::vector<uint64_t>& turns, uint32_t head_size, doub
 
 class TensorAdder {
  public:
-  TensorAdder(const Checkpoint& checkpoint, GgufFile* file) : checkpoint_(checkpoint), file_(file) {}
+  TensorAdder(const Checkpoint& checkpoint, const WeightFormats& stored, GgufFile* file)
+      : checkpoint_(checkpoint), stored_(stored), file_(file) {}
 
   void Vector(const std::string& name, const TensorKey& key) {
     file_->Add(name, checkpoint_.tensors.at(key).values);
@@ -81,7 +77,7 @@ class TensorAdder {
   template <typename RowOf>
   void Add(const std::string& name, const TensorKey& key, uint32_t first, uint32_t rows, RowOf row_of) {
     const FloatTensor& tensor = checkpoint_.tensors.at(key);
-    file_->Add(name, rows, tensor.columns, [&tensor, first, rows, row_of] {
+    file_->Add(name, rows, tensor.columns, FloatFormat(stored_.Of(key)), [&tensor, first, rows, row_of] {
       std::vector<float> values;
       values.reserve(uint64_t{rows} * tensor.columns);
       for (uint32_t row = 0; row < rows; ++row) {
@@ -93,13 +89,14 @@ class TensorAdder {
   }
 
   const Checkpoint& checkpoint_;
+  const WeightFormats& stored_;
   GgufFile* file_;
 };
 
-void AddTensors(const Checkpoint& checkpoint, GgufFile* file) {
+void AddTensors(const Checkpoint& checkpoint, const WeightFormats& stored, GgufFile* file) {
   const Architecture& a = checkpoint.architecture;
   const uint32_t queries = a.heads * a.head_size, keys = a.kv_heads * a.head_size;
-  TensorAdder add(checkpoint, file);
+  TensorAdder add(checkpoint, stored, file);
   add.Matrix("token_embd.weight", {Role::kTokenEmbedding, 0}, 0, a.vocabulary_size);
   for (uint32_t layer = 0; layer < a.layers; ++layer) {
     const auto name = [layer](const char* tensor) {
@@ -122,20 +119,21 @@ void AddTensors(const Checkpoint& checkpoint, GgufFile* file) {
 
 }  // namespace
 
-absl::Status ExportGguf(const Checkpoint& checkpoint, const std::string& path) {
+absl::Status ExportGguf(const Checkpoint& checkpoint, const WeightFormats& stored, const std::string& path) {
   if (absl::Status status = CheckCheckpoint(checkpoint); !status.ok()) return status;
   const Architecture& a = checkpoint.architecture;
   if (absl::Status status = CheckIsLlama(a, "GGUF"); !status.ok()) return status;
-  const std::vector<uint64_t> turns =
-      a.rope_turns.empty() ? RopeTurns(a.rope_theta, a.head_size) : a.rope_turns;
-  const double base = a.rope_turns.empty() ? a.rope_theta : RopeBase(turns, a.head_size);
+  const std::vector<uint64_t> turns = TurnsOf(a);
+  const double base = a.rope_turns.empty() ? a.rope_theta : UnscaledBase(turns, a.head_size);
   GgufFile file;
   SetArchitecture(a, base, &file);
+  const bool halves = stored.Narrowest(ToConfig(a)) == Dtype::kBf16;
+  file.Set("general.file_type", halves ? kMostlyBfloat16 : kAllFloat32);
   if (!checkpoint.provenance.source.empty()) file.Set("general.name", checkpoint.provenance.source);
   if (!checkpoint.provenance.licence.empty()) file.Set("general.license", checkpoint.provenance.licence);
   SetGgufTokenizer(checkpoint.tokenizer, &file);
   AddRopeFactors(turns, a.head_size, base, &file);
-  AddTensors(checkpoint, &file);
+  AddTensors(checkpoint, stored, &file);
   return file.Write(path);
 }
 

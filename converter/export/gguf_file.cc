@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "base/layout.h"
+#include "converter/export/float_bytes.h"
 #include "converter/export/output_file.h"
 
 namespace cllm {
@@ -13,7 +14,7 @@ namespace {
 
 // The format's numbers of types.
 constexpr uint32_t kUint32 = 4, kInt32 = 5, kFloat32 = 6, kBool = 7, kString = 8, kArray = 9;
-constexpr uint32_t kTensorFloat32 = 0;
+constexpr uint32_t kTensorFloat32 = 0, kTensorBfloat16 = 30;
 constexpr uint32_t kVersion = 3;
 constexpr uint64_t kTensorAlignment = 32;
 
@@ -77,14 +78,14 @@ void GgufFile::Set(const std::string& key, const std::vector<int32_t>& values) {
   for (const int32_t value : values) Append(value, &values_);
 }
 
-void GgufFile::Add(const std::string& name, uint64_t rows, uint64_t columns,
+void GgufFile::Add(const std::string& name, uint64_t rows, uint64_t columns, Dtype format,
                    std::function<std::vector<float>()> values) {
-  tensors_.push_back({name, {columns, rows}, rows * columns, std::move(values)});
+  tensors_.push_back({name, {columns, rows}, rows * columns, format, std::move(values)});
 }
 
 void GgufFile::Add(const std::string& name, std::vector<float> values) {
   const uint64_t count = values.size();
-  tensors_.push_back({name, {count}, count, [values = std::move(values)] { return values; }});
+  tensors_.push_back({name, {count}, count, Dtype::kF32, [values = std::move(values)] { return values; }});
 }
 
 absl::Status GgufFile::Write(const std::string& path) const {
@@ -98,9 +99,9 @@ absl::Status GgufFile::Write(const std::string& path) const {
     AppendText(tensor.name, &head);
     Append(static_cast<uint32_t>(tensor.shape.size()), &head);
     for (const uint64_t size : tensor.shape) Append(size, &head);
-    Append(kTensorFloat32, &head);
+    Append(tensor.format == Dtype::kBf16 ? kTensorBfloat16 : kTensorFloat32, &head);
     Append(offset, &head);
-    offset = RoundUp(offset + tensor.count * sizeof(float), kTensorAlignment);
+    offset = RoundUp(offset + tensor.count * FloatFormatBytes(tensor.format), kTensorAlignment);
   }
   head.resize(RoundUp(head.size(), kTensorAlignment));
 
@@ -115,7 +116,7 @@ absl::Status GgufFile::Write(const std::string& path) const {
           absl::StrCat(tensor.name, " has ", values.size(), " values, not ", tensor.count));
     }
     // The padding after a tensor belongs to the file, after the last one too.
-    std::string bytes(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+    std::string bytes = FloatBytes(values, tensor.format);
     bytes.resize(RoundUp(bytes.size(), kTensorAlignment));
     if (absl::Status status = file->WriteAt(at, bytes); !status.ok()) return status;
     at += bytes.size();

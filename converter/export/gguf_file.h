@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "model/model.h"
 
 namespace cllm {
 
@@ -26,9 +27,9 @@ class GgufFile {
   void Set(const std::string& key, const std::vector<float>& values);
   void Set(const std::string& key, const std::vector<int32_t>& values);
 
-  // float32 [rows][columns]; `values` is called once, during Write, so that one tensor at a time is in
-  // memory.
-  void Add(const std::string& name, uint64_t rows, uint64_t columns,
+  // float32 or bfloat16 [rows][columns]; `values` is called once, during Write, so that one tensor at a time
+  // is in memory.
+  void Add(const std::string& name, uint64_t rows, uint64_t columns, Dtype format,
            std::function<std::vector<float>()> values);
   // float32 [count]
   void Add(const std::string& name, std::vector<float> values);
@@ -41,6 +42,7 @@ class GgufFile {
     std::string name;
     std::vector<uint64_t> shape;  // fastest first, as the format has it
     uint64_t count;
+    Dtype format;
     std::function<std::vector<float>()> values;
   };
   void Begin(const std::string& key, uint32_t type);

@@ -112,7 +112,8 @@ absl::StatusOr<Checkpoint> ImportHuggingFace(const std::string& folder) {
   if (status = TakeTokenizer(folder, &checkpoint); !status.ok()) return status;
   checkpoint.provenance.source = absl::StrCat(
       "Hugging Face folder ", std::filesystem::absolute(folder).lexically_normal().filename().string());
-  checkpoint.provenance.recipe = R"({"import": "hugging_face"})";
+  checkpoint.provenance.recipe =
+      JsonText(Json({{"import", "hugging_face"}, {"model_type", JsonAt(config, "model_type")}}));
   return checkpoint;
 }
 

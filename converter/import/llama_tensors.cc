@@ -54,33 +54,64 @@ uint64_t SourceOf(const LlamaPart& part, uint64_t row, uint64_t rows) {
   return (in_kind / size * 3 + kind) * size + in_kind % size;
 }
 
+// The part as the checkpoint has it, [rows][columns], and as the format has it.
+struct PartShape {
+  uint64_t rows, columns;  // here
+  uint64_t all_columns;    // of the tensor here
+  uint64_t named_rows, named_columns;
+};
+
+PartShape ShapeOfPart(const LlamaPart& part, const Architecture& architecture) {
+  const uint64_t all_columns = ShapeOf(ToConfig(architecture), part.key.first).columns;
+  const uint64_t rows = part.rows, columns = part.columns != 0 ? part.columns : all_columns;
+  return part.transposed ? PartShape{rows, columns, all_columns, columns, rows}
+                         : PartShape{rows, columns, all_columns, rows, columns};
+}
+
+// Calls both(index of the value here, index of it there) for each value of the part.
+template <typename Both>
+void ForEachValue(const LlamaPart& part, const PartShape& shape, Both both) {
+  const bool vector = shape.rows == 1;
+  for (uint64_t row = 0; row < shape.rows; ++row) {
+    const uint64_t here = (part.first + row) * shape.all_columns + part.first_column;
+    for (uint64_t k = 0; k < shape.columns; ++k) {
+      const uint64_t r = vector ? row : SourceOf(part, row, shape.rows);
+      const uint64_t c = vector ? SourceOf(part, k, shape.columns) : k;
+      both(here + k, part.transposed ? c * shape.rows + r : r * shape.columns + c);
+    }
+  }
+}
+
 }  // namespace
 
 absl::Status PlaceTensor(const std::string& name, const LlamaPart& part, uint64_t rows, uint64_t columns,
                          const std::vector<float>& values, Checkpoint* checkpoint) {
-  const auto [all_rows, all_columns] = ShapeOf(ToConfig(checkpoint->architecture), part.key.first);
-  const uint64_t part_columns = part.columns != 0 ? part.columns : all_columns;
-  const uint64_t wanted_rows = part.transposed ? part_columns : part.rows;
-  const uint64_t wanted_columns = part.transposed ? part.rows : part_columns;
-  if (rows != wanted_rows || columns != wanted_columns) {
+  const PartShape shape = ShapeOfPart(part, checkpoint->architecture);
+  if (rows != shape.named_rows || columns != shape.named_columns) {
     return absl::InvalidArgumentError(absl::StrCat("tensor ", name, " is ", rows, " x ", columns,
-                                                   "; its configuration calls for ", wanted_rows, " x ",
-                                                   wanted_columns));
+                                                   "; its configuration calls for ", shape.named_rows, " x ",
+                                                   shape.named_columns));
   }
   FloatTensor& to = checkpoint->tensors[part.key];
-  to.rows = all_rows;
-  to.columns = all_columns;
-  to.values.resize(uint64_t{all_rows} * all_columns);
-  for (uint64_t row = 0; row < part.rows; ++row) {
-    float* out = &to.values[(part.first + row) * all_columns + part.first_column];
-    for (uint64_t k = 0; k < part_columns; ++k) {
-      const bool vector = part.rows == 1;
-      const uint64_t r = vector ? row : SourceOf(part, row, part.rows);
-      const uint64_t c = vector ? SourceOf(part, k, part_columns) : k;
-      out[k] = values[part.transposed ? c * part.rows + r : r * part_columns + c] + part.added;
-    }
-  }
+  const TensorShape all = ShapeOf(ToConfig(checkpoint->architecture), part.key.first);
+  to.rows = all.rows;
+  to.columns = all.columns;
+  to.values.resize(uint64_t{to.rows} * to.columns);
+  // Nothing is added to most: -0 + 0 would be 0.
+  ForEachValue(part, shape, [&](uint64_t here, uint64_t there) {
+    to.values[here] = part.added != 0 ? values[there] + part.added : values[there];
+  });
   return absl::OkStatus();
+}
+
+NamedValues TakeTensor(const LlamaPart& part, const Checkpoint& checkpoint) {
+  const PartShape shape = ShapeOfPart(part, checkpoint.architecture);
+  const FloatTensor& from = checkpoint.tensors.at(part.key);
+  NamedValues taken = {shape.named_rows, shape.named_columns, {}};
+  taken.values.resize(shape.rows * shape.columns);
+  ForEachValue(part, shape,
+               [&](uint64_t here, uint64_t there) { taken.values[there] = from.values[here] - part.added; });
+  return taken;
 }
 
 }  // namespace cllm

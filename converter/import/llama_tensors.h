@@ -40,6 +40,13 @@ std::map<std::string, LlamaPart> LlamaParts(const Architecture& architecture, co
 absl::Status PlaceTensor(const std::string& name, const LlamaPart& part, uint64_t rows, uint64_t columns,
                          const std::vector<float>& values, Checkpoint* checkpoint);
 
+// The inverse: shape and values as they are there. A value that had something added is exact from 0.5 on.
+struct NamedValues {
+  uint64_t rows, columns;
+  std::vector<float> values;
+};
+NamedValues TakeTensor(const LlamaPart& part, const Checkpoint& checkpoint);
+
 }  // namespace cllm
 
 #endif  // CLLM_CONVERTER_IMPORT_LLAMA_TENSORS_H_

@@ -44,6 +44,15 @@ Checkpoint ToCheckpoint(const ModelFile& file) {
   return checkpoint;
 }
 
+WeightFormats StoredFormats(const ModelFile& file) {
+  WeightFormats formats = Dtype::kF32;
+  for (uint32_t i = 0; i < file.model().tensor_count; ++i) {
+    const TableEntry entry = TensorAt(file.model(), i);
+    formats.Set({entry.role, entry.layer}, entry.tensor.dtype);
+  }
+  return formats;
+}
+
 absl::StatusOr<Checkpoint> ReadModel(const std::string& path) {
   absl::StatusOr<ModelFile> file = ModelFile::Open(path);
   if (!file.ok()) return file.status();

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "converter/checkpoint/checkpoint.h"
+#include "converter/export/weight_formats.h"
 #include "converter/import/model_file.h"
 
 namespace cllm {
@@ -14,6 +15,9 @@ absl::StatusOr<Checkpoint> ReadModel(const std::string& path);
 
 // Copies everything: the checkpoint does not refer to the file.
 Checkpoint ToCheckpoint(const ModelFile& file);
+
+// The formats that its matrices are in.
+WeightFormats StoredFormats(const ModelFile& file);
 
 }  // namespace cllm
 

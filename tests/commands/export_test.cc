@@ -43,5 +43,33 @@ TEST_CASE("export takes a file or a shape, and writes nothing where it fails") {
   CHECK(Listing(folder.path()) == "out.gguf ");
 }
 
+TEST_CASE("export to a folder of transformers, which import takes back; a folder with files stays") {
+  const TemporaryDirectory folder;
+  const std::string model = WriteLetterModel(folder.path(), Dtype::kBf16);
+  const std::string out = folder.path() + "/letters/", again = folder.path() + "/again.cllm";
+  const Finished exported = RunProgram({"export", model, "--to", "hf", "-o", out});
+  CHECK_MESSAGE(exported.exit_code == 0, exported.err);
+  CHECK(Contains(exported.err, "bfloat16, model_type llama"));
+  CHECK(Listing(out) ==
+        "config.json generation_config.json model.safetensors tokenizer.json tokenizer_config.json ");
+  CHECK(RunProgram({"import", out, "-o", again}).exit_code == 0);
+  const Finished refused = RunProgram({"export", model, "--to", "hf", "-o", out});
+  CHECK(refused.exit_code == 1);
+  CHECK(Contains(refused.err, "files in it"));
+  CHECK(Listing(folder.path()) == "again.cllm letters letters16.cllm ");
+}
+
+TEST_CASE("a bfloat16 model becomes a GGUF file of bfloat16, with the same bits") {
+  const TemporaryDirectory folder;
+  const std::string model = WriteLetterModel(folder.path(), Dtype::kBf16);
+  const std::string gguf = folder.path() + "/letters.gguf", again = folder.path() + "/again.cllm";
+  const Finished exported = RunProgram({"export", model, "--to", "gguf", "-o", gguf});
+  CHECK(exported.exit_code == 0);
+  CHECK(Contains(exported.err, "bfloat16"));
+  CHECK(RunProgram({"import", gguf, "-o", again}).exit_code == 0);
+  CHECK(RunProgram({"digest", model, "--tokens", "16"}).out ==
+        RunProgram({"digest", again, "--tokens", "16"}).out);
+}
+
 }  // namespace
 }  // namespace cllm::testing

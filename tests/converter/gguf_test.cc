@@ -22,7 +22,7 @@ using testing::TemporaryDirectory;
 std::string Exported(const Checkpoint& checkpoint) {
   const TemporaryDirectory folder;
   const std::string path = folder.path() + "/model.gguf";
-  const absl::Status status = ExportGguf(checkpoint, path);
+  const absl::Status status = ExportGguf(checkpoint, Dtype::kF32, path);
   REQUIRE_MESSAGE(status.ok(), status.message());
   return ReadBytes(path);
 }

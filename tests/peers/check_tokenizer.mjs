@@ -1,0 +1,20 @@
+// node check_tokenizer.mjs PACKAGE FOLDER TEXTS: ids and text of each line of TEXTS, JSON with text and tokens.
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+
+const [, , packageFolder, folder, texts] = process.argv;
+const { Tokenizer } = await import(`${packageFolder}/dist/tokenizers.mjs`);
+const json = (name) => JSON.parse(readFileSync(`${folder}/${name}`, "utf8"));
+const tokenizer = new Tokenizer(json("tokenizer.json"), json("tokenizer_config.json"));
+const lines = readFileSync(texts, "utf8").trimEnd().split("\n").map((line) => JSON.parse(line));
+const begin = json("config.json").bos_token_id;
+for (const { text, tokens } of lines) {
+  const { ids } = tokenizer.encode(text);
+  const expected = begin === null ? tokens : [begin, ...tokens];
+  const back = tokenizer.decode(ids, { skip_special_tokens: true });
+  if (JSON.stringify(ids) !== JSON.stringify(expected) || back !== text) {
+    console.log(`${basename(folder)}: ${JSON.stringify(text)}\ncllm:   ${expected}\ntheirs: ${ids}\nback: ${JSON.stringify(back)}`);
+    process.exit(1);
+  }
+}
+console.log(`${basename(folder)}: ${lines.length} texts, the same ids and the same text back`);
