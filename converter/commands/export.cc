@@ -15,6 +15,7 @@
 #include "converter/export/hugging_face.h"
 #include "converter/export/hugging_face_tokenizer.h"
 #include "converter/export/output_folder.h"
+#include "converter/export/source_file.h"
 #include "converter/import/read_model.h"
 #include "converter/train/configurations.h"
 
@@ -79,9 +80,23 @@ struct Format {
 };
 constexpr Format kFormats[] = {{"gguf", ToGguf}, {kFolderFormat, ToHuggingFace}};
 
+// The file itself, as source text.
+Exported ToSourceText(const Options& options) {
+  const absl::StatusOr<ModelFile> file = ModelFile::Open(options.model);
+  if (!file.ok()) return file.status();
+  absl::Status status =
+      options.format == "c" ? ExportCArray(*file, options.out) : ExportAssembler(*file, options.out);
+  if (!status.ok()) return status;
+  return absl::StrCat("for a model of ", Grouped(file->size()));
+}
+
 Exported Write(const Options& options) {
   const auto* format = std::find_if(std::begin(kFormats), std::end(kFormats),
                                     [&](const Format& each) { return options.format == each.name; });
+  if (format == std::end(kFormats)) {
+    const SignalsHeld held;
+    return ToSourceText(options);
+  }
   absl::StatusOr<Source> source = ReadSource(options);
   if (!source.ok()) return source.status();
   const SignalsHeld held;
@@ -89,9 +104,12 @@ Exported Write(const Options& options) {
 }
 
 void CheckUsage(const Options& options) {
+  const bool is_source_text = options.format == "c" || options.format == "asm";
   if (options.model.empty() == options.shape.empty()) {
     throw CLI::ValidationError("MODEL, --shape", "give one of them, a file or the name of a shape");
   }
+  if (is_source_text && options.model.empty())
+    throw CLI::ValidationError("--shape", "has no file, whose bytes these formats are; give MODEL");
 }
 
 // Of a file, or of all files in a folder.
@@ -119,15 +137,18 @@ constexpr char kFooter[] =
     "  hf           a folder for transformers: config.json, model.safetensors, tokenizer.json and what goes\n"
     "               with them, of the first family that the architecture fits: llama, mistral, qwen2,\n"
     "               qwen3, phi3, gemma, gemma2, gemma3_text, smollm3, gpt2, gpt_neo, gpt_neox\n"
+    "  c            NAME.c and NAME.h: the .cllm file itself as an array NAME of NAME_bytes, aligned to 64\n"
+    "  asm          NAME.S, NAME.h and NAME.cllm, a copy that NAME.S includes: the same for larger ones\n"
     "\n"
     "Weights become float32, quantised ones the numbers that they stand for; gguf and hf keep bfloat16.\n"
-    "Memory: 4 bytes a weight, and twice the largest tensor.\n"
-    "An output appears whole or not at all, and a folder must be new. The size is printed on\n"
+    "Memory: 4 bytes a weight, and twice the largest tensor; c and asm, which take the file as it is, need\n"
+    "next to none. An output appears whole or not at all, and a folder must be new. The size is printed on\n"
     "stderr, nothing on stdout.\n"
     "\n"
     "Examples:\n"
     "  cllm export stories.cllm --to gguf -o stories.gguf\n"
     "  cllm export stories.cllm --to hf -o stories        # AutoModelForCausalLM.from_pretrained('stories')\n"
+    "  cllm export stories8.cllm --to c -o model_file.c   # examples/firmware/run takes it\n"
     "  cllm export --shape 15m --to gguf -o random.gguf   # what llama-bench compares";
 
 }  // namespace
@@ -139,7 +160,8 @@ Command AddExport(CLI::App& program) {
   std::vector<std::string> shapes;
   for (const Configuration& configuration : Configurations()) shapes.push_back(configuration.name);
   AddChoice(app, "--shape", &options->shape, shapes, "random weights of this shape instead of a file");
-  AddChoice(app, "--to", &options->format, {"gguf", kFolderFormat}, "the format, see below")->required();
+  AddChoice(app, "--to", &options->format, {"gguf", kFolderFormat, "c", "asm"}, "the format, see below")
+      ->required();
   AddOutput(app, &options->out);
   app->footer(kFooter);
   return {app, [options] { return Run(*options); }};

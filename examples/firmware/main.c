@@ -10,9 +10,11 @@
 #define MODEL_BYTES ((const uint8_t*)(CLLM_MODEL_ADDRESS + CLLM_ALIGNMENT))
 #define MODEL_SIZE (*(const volatile uint32_t*)CLLM_MODEL_ADDRESS)
 #else
-extern const uint8_t model_start[], model_end[];
-#define MODEL_BYTES model_start
-#define MODEL_SIZE ((uint32_t)(model_end - model_start))
+/* Of model.S, or of what `cllm export --to c` or `--to asm` writes as model_file. */
+extern const uint8_t model_file[];
+extern const uint32_t model_file_bytes;
+#define MODEL_BYTES model_file
+#define MODEL_SIZE model_file_bytes
 #endif
 
 enum { CONTEXT = 128, BATCH = 8, PROMPT_TOKENS = 64 };

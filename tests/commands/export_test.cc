@@ -71,5 +71,23 @@ TEST_CASE("a bfloat16 model becomes a GGUF file of bfloat16, with the same bits"
         RunProgram({"digest", again, "--tokens", "16"}).out);
 }
 
+TEST_CASE("export as source text writes a header beside it, and names that C has") {
+  const TemporaryDirectory folder;
+  const std::string model = WriteLetterModel(folder.path(), Dtype::kI8);
+  const auto exported = [&](const char* format, const std::string& name) {
+    return RunProgram({"export", model, "--to", format, "-o", folder.path() + "/" + name});
+  };
+  CHECK(exported("c", "letters_c.c").exit_code == 0);
+  CHECK(exported("asm", "letters_asm.S").exit_code == 0);
+  CHECK(Listing(folder.path()) ==
+        "letters8.cllm letters_asm.S letters_asm.cllm letters_asm.h letters_c.c letters_c.h ");
+  CHECK(ReadBytes(folder.path() + "/letters_asm.cllm") == ReadBytes(model));
+  CHECK(exported("asm", "letters8.S").exit_code == 0);  // the model lies there already
+  CHECK(Contains(exported("c", "letters.h").err, ".c"));
+  CHECK(Contains(exported("c", "8letters.c").err, "8letters"));
+  CHECK(exported("c", "a-b.c").exit_code == 1);
+  CHECK(RunProgram({"export", "--shape", "82k", "--to", "c", "-o", folder.path() + "/m.c"}).exit_code == 2);
+}
+
 }  // namespace
 }  // namespace cllm::testing
