@@ -14,6 +14,7 @@
 #include "converter/export/gguf_tokenizer.h"
 #include "converter/export/hugging_face.h"
 #include "converter/export/hugging_face_tokenizer.h"
+#include "converter/export/onnx.h"
 #include "converter/export/output_folder.h"
 #include "converter/export/source_file.h"
 #include "converter/import/read_model.h"
@@ -27,6 +28,7 @@ constexpr char kFolderFormat[] = "hf";
 
 struct Options {
   std::string model, shape, format, out;
+  bool with_past = false, external_data = false;
 };
 
 // What is exported: a model's floats.
@@ -74,11 +76,21 @@ Exported ToHuggingFace(Source source, const Options& options) {
                       has_tokenizer ? "" : "; no tokenizer, for transformers has none like it");
 }
 
+Exported ToOnnx(Source source, const Options& options) {
+  OnnxOptions onnx;
+  onnx.with_past = options.with_past;
+  if (options.external_data) onnx.inline_bytes = 0;
+  absl::Status status = ExportOnnx(std::move(source.checkpoint), onnx, options.out);
+  if (!status.ok()) return status;
+  const std::string data = options.out + ".data";
+  return absl::StrCat("float32", !std::filesystem::exists(data) ? "" : "; weights lie in " + data);
+}
+
 struct Format {
   const char* name;
   Exported (*write)(Source source, const Options& options);
 };
-constexpr Format kFormats[] = {{"gguf", ToGguf}, {kFolderFormat, ToHuggingFace}};
+constexpr Format kFormats[] = {{"gguf", ToGguf}, {kFolderFormat, ToHuggingFace}, {"onnx", ToOnnx}};
 
 // The file itself, as source text.
 Exported ToSourceText(const Options& options) {
@@ -110,6 +122,8 @@ void CheckUsage(const Options& options) {
   }
   if (is_source_text && options.model.empty())
     throw CLI::ValidationError("--shape", "has no file, whose bytes these formats are; give MODEL");
+  if (options.format != "onnx" && (options.with_past || options.external_data))
+    throw CLI::ValidationError("--with-past, --external-data", "go with --to onnx");
 }
 
 // Of a file, or of all files in a folder.
@@ -137,6 +151,11 @@ constexpr char kFooter[] =
     "  hf           a folder for transformers: config.json, model.safetensors, tokenizer.json and what goes\n"
     "               with them, of the first family that the architecture fits: llama, mistral, qwen2,\n"
     "               qwen3, phi3, gemma, gemma2, gemma3_text, smollm3, gpt2, gpt_neo, gpt_neox\n"
+    "  onnx         a file for ONNX Runtime (operator set 18), every architecture: input_ids,\n"
+    "               attention_mask, position_ids to logits, any batch and length; with --with-past also\n"
+    "               past_key_values.N.key, .value to present.N.key, .value. Over 1.9 GB the weights lie\n"
+    "               beside it, in OUT.data\n"
+    "logits\n"
     "  c            NAME.c and NAME.h: the .cllm file itself as an array NAME of NAME_bytes, aligned to 64\n"
     "  asm          NAME.S, NAME.h and NAME.cllm, a copy that NAME.S includes: the same for larger ones\n"
     "\n"
@@ -148,6 +167,7 @@ constexpr char kFooter[] =
     "Examples:\n"
     "  cllm export stories.cllm --to gguf -o stories.gguf\n"
     "  cllm export stories.cllm --to hf -o stories        # AutoModelForCausalLM.from_pretrained('stories')\n"
+    "  cllm export stories.cllm --to onnx --with-past -o stories.onnx\n"
     "  cllm export stories8.cllm --to c -o model_file.c   # examples/firmware/run takes it\n"
     "  cllm export --shape 15m --to gguf -o random.gguf   # what llama-bench compares";
 
@@ -160,8 +180,13 @@ Command AddExport(CLI::App& program) {
   std::vector<std::string> shapes;
   for (const Configuration& configuration : Configurations()) shapes.push_back(configuration.name);
   AddChoice(app, "--shape", &options->shape, shapes, "random weights of this shape instead of a file");
-  AddChoice(app, "--to", &options->format, {"gguf", kFolderFormat, "c", "asm"}, "the format, see below")
+  AddChoice(app, "--to", &options->format, {"gguf", kFolderFormat, "onnx", "c", "asm"},
+            "the format, see below")
       ->required();
+  app->add_flag("--with-past", options->with_past,
+                "onnx: with keys and values of earlier positions as inputs and outputs");
+  app->add_flag("--external-data", options->external_data,
+                "onnx: weights in a file of their own, however small");
   AddOutput(app, &options->out);
   app->footer(kFooter);
   return {app, [options] { return Run(*options); }};
