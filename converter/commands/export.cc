@@ -17,6 +17,7 @@
 #include "converter/export/onnx.h"
 #include "converter/export/output_folder.h"
 #include "converter/export/source_file.h"
+#include "converter/export/torchscript.h"
 #include "converter/import/read_model.h"
 #include "converter/train/configurations.h"
 
@@ -86,11 +87,18 @@ Exported ToOnnx(Source source, const Options& options) {
   return absl::StrCat("float32", !std::filesystem::exists(data) ? "" : "; weights lie in " + data);
 }
 
+Exported ToTorchScript(Source source, const Options& options) {
+  absl::Status status = ExportTorchScript(std::move(source.checkpoint), options.out);
+  if (!status.ok()) return status;
+  return "float32";
+}
+
 struct Format {
   const char* name;
   Exported (*write)(Source source, const Options& options);
 };
-constexpr Format kFormats[] = {{"gguf", ToGguf}, {kFolderFormat, ToHuggingFace}, {"onnx", ToOnnx}};
+constexpr Format kFormats[] = {
+    {"gguf", ToGguf}, {kFolderFormat, ToHuggingFace}, {"onnx", ToOnnx}, {"torchscript", ToTorchScript}};
 
 // The file itself, as source text.
 Exported ToSourceText(const Options& options) {
@@ -155,6 +163,7 @@ constexpr char kFooter[] =
     "               attention_mask, position_ids to logits, any batch and length; with --with-past also\n"
     "               past_key_values.N.key, .value to present.N.key, .value. Over 1.9 GB the weights lie\n"
     "               beside it, in OUT.data\n"
+    "  torchscript  a file for torch.jit.load, every architecture, up to 4 GB: forward(input_ids) gives "
     "logits\n"
     "  c            NAME.c and NAME.h: the .cllm file itself as an array NAME of NAME_bytes, aligned to 64\n"
     "  asm          NAME.S, NAME.h and NAME.cllm, a copy that NAME.S includes: the same for larger ones\n"
@@ -168,6 +177,7 @@ constexpr char kFooter[] =
     "  cllm export stories.cllm --to gguf -o stories.gguf\n"
     "  cllm export stories.cllm --to hf -o stories        # AutoModelForCausalLM.from_pretrained('stories')\n"
     "  cllm export stories.cllm --to onnx --with-past -o stories.onnx\n"
+    "  cllm export stories.cllm --to torchscript -o stories.pt\n"
     "  cllm export stories8.cllm --to c -o model_file.c   # examples/firmware/run takes it\n"
     "  cllm export --shape 15m --to gguf -o random.gguf   # what llama-bench compares";
 
@@ -180,7 +190,7 @@ Command AddExport(CLI::App& program) {
   std::vector<std::string> shapes;
   for (const Configuration& configuration : Configurations()) shapes.push_back(configuration.name);
   AddChoice(app, "--shape", &options->shape, shapes, "random weights of this shape instead of a file");
-  AddChoice(app, "--to", &options->format, {"gguf", kFolderFormat, "onnx", "c", "asm"},
+  AddChoice(app, "--to", &options->format, {"gguf", kFolderFormat, "onnx", "torchscript", "c", "asm"},
             "the format, see below")
       ->required();
   app->add_flag("--with-past", options->with_past,

@@ -89,15 +89,16 @@ TEST_CASE("export as source text writes a header beside it, and names that C has
   CHECK(RunProgram({"export", "--shape", "82k", "--to", "c", "-o", folder.path() + "/m.c"}).exit_code == 2);
 }
 
-TEST_CASE("export to ONNX: one file, or two where weights lie apart") {
+TEST_CASE("export to ONNX and TorchScript: one file each, or two where weights lie apart") {
   const TemporaryDirectory folder;
   const std::string model = WriteLetterModel(folder.path(), Dtype::kI8), out = folder.path() + "/letters";
-  CHECK(RunProgram({"export", model, "--to", "gguf", "--with-past", "-o", out}).exit_code == 2);
+  CHECK(RunProgram({"export", model, "--to", "torchscript", "-o", out + ".pt"}).exit_code == 0);
+  CHECK(RunProgram({"export", model, "--to", "torchscript", "--with-past", "-o", out}).exit_code == 2);
   const Finished onnx = RunProgram({"export", model, "--to", "onnx", "--external-data", "-o", out + ".onnx"});
 #ifdef CLLM_HAS_PROTOBUF
   CHECK(onnx.exit_code == 0);
   CHECK(Contains(onnx.err, "weights lie in"));
-  CHECK(Listing(folder.path()) == "letters.onnx letters.onnx.data letters8.cllm ");
+  CHECK(Listing(folder.path()) == "letters.onnx letters.onnx.data letters.pt letters8.cllm ");
 #else
   CHECK(Contains(onnx.err, "protobuf"));
 #endif
