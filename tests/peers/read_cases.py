@@ -35,6 +35,7 @@ class Case:
 def read_cases():
     folder = tempfile.mkdtemp()
     with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as archive:
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # from Python 3.12 on
         archive.extractall(folder)
     names = sorted(name[: -len(".tokens")] for name in os.listdir(folder) if name.endswith(".tokens"))
     return [Case(folder, name) for name in names]
