@@ -17,10 +17,14 @@ extern const uint32_t model_file_bytes;
 #define MODEL_SIZE model_file_bytes
 #endif
 
-enum { CONTEXT = 128, BATCH = 8, PROMPT_TOKENS = 64 };
+enum { CONTEXT = 128, BATCH = 8, PROMPT_TOKENS = 32 };
+
+#ifndef CLLM_ROOM_BYTES
+#define CLLM_ROOM_BYTES (256 * 1024)
+#endif
 
 static cllm_model model;
-static uint8_t room[256 * 1024] __attribute__((aligned(CLLM_ALIGNMENT)));
+static uint8_t room[CLLM_ROOM_BYTES] __attribute__((aligned(CLLM_ALIGNMENT)));
 static uint32_t tokens[PROMPT_TOKENS];
 
 static void check(cllm_status status) {
@@ -43,13 +47,34 @@ static uint32_t encode_prompt(const cllm_model_info* info) {
   return begin + (uint32_t)count;
 }
 
+/* The longest context that the room has space for, with keys and values in float32 or, if that is too much,
+ * in a byte each. */
+static cllm_limits fitting_limits(uint32_t model_context) {
+  cllm_limits limits = {.struct_size = sizeof(limits), .batch = BATCH};
+  uint64_t bytes = 0;
+  for (limits.context = model_context < CONTEXT ? model_context : CONTEXT; limits.context >= PROMPT_TOKENS;
+       limits.context /= 2) {
+    for (limits.kv_format = CLLM_KV_F32; limits.kv_format <= CLLM_KV_INT8; ++limits.kv_format) {
+      const cllm_status status = cllm_session_measure(&model, &limits, &bytes);
+      if (status == CLLM_LIMIT_KV_FORMAT) break; /* built without such a cache */
+      check(status);
+      if (bytes <= sizeof(room)) return limits;
+    }
+  }
+  cortex_m_print("this model needs a room of ");
+  cortex_m_print_number(bytes);
+  cortex_m_print(" bytes at least: enlarge CLLM_ROOM_BYTES, or take a smaller model\n");
+  check(CLLM_ROOM_TOO_SMALL);
+  return limits;
+}
+
 int main(void) {
   cllm_model_info info = {.struct_size = sizeof(info)};
   cllm_session* session;
-  const cllm_limits limits = {.struct_size = sizeof(limits), .context = CONTEXT, .batch = BATCH};
 
   check(cllm_model_open(MODEL_BYTES, MODEL_SIZE, &model));
   check(cllm_model_describe(&model, &info));
+  const cllm_limits limits = fitting_limits(info.context);
   const uint32_t count = encode_prompt(&info);
   uint32_t length = info.begin_token != CLLM_NO_TOKEN ? count - 1 : count;
   check(cllm_session_create(&model, &limits, NULL, room, sizeof(room), &session));
@@ -63,7 +88,7 @@ int main(void) {
     if (token == info.end_token || token == info.begin_token) break;
     check(cllm_tokens_decode(&model, previous, token, &text, &bytes));
     cortex_m_write(text, bytes);
-    if (++length == CLLM_TOKENS || cllm_session_position(session) == CONTEXT) break;
+    if (++length == CLLM_TOKENS || cllm_session_position(session) == limits.context) break;
     check(cllm_session_feed(session, &token, 1));
     previous = token;
   }
