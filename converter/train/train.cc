@@ -16,6 +16,7 @@
 #include "converter/export/panels.h"
 #include "converter/export/sha256.h"
 #include "converter/export/write_model.h"
+#include "converter/train/sequences_at_once.h"
 #include "converter/train/training_run.h"
 
 namespace cllm {
@@ -47,22 +48,12 @@ cllm_trainer_limits TrainingRun::Limits(uint32_t sequences) const {
           static_cast<uint32_t>(recipe.precision)};
 }
 
-// How many sequences go through the model at once, and the room for that. Their activations may take a third
-// of what weights, gradients and moments take, but kRowsAtOnce tokens go together in any case. Larger parts
-// are no faster: their activations leave the cache.
 absl::Status TrainingRun::PlanRoom() {
-  const auto measure = [this](uint32_t sequences) {
-    const cllm_trainer_limits limits = Limits(sequences);
-    return ExplainStatus(cllm_trainer_measure(file_.handle(), &limits, &room_bytes_), "the training recipe");
-  };
-  if (absl::Status status = measure(1); !status.ok()) return status;
-  const uint64_t one = room_bytes_, most = CallSequences();
-  if (absl::Status status = measure(static_cast<uint32_t>(most)); !status.ok()) return status;
-  if (room_bytes_ == one) return absl::OkStatus();
-  const uint64_t each = (room_bytes_ - one) / (most - 1), fixed = one > each ? one - each : 0;
-  const uint64_t fast = (kRowsAtOnce + options_.recipe.length - 1) / options_.recipe.length;
-  at_once_ = static_cast<uint32_t>(std::min(most, std::max(fast, fixed / (3 * each))));
-  return measure(CallSequences());
+  const absl::StatusOr<uint32_t> at_once = SequencesAtOnce(file_.handle(), Limits(CallSequences()));
+  if (!at_once.ok()) return at_once.status();
+  at_once_ = *at_once;
+  const cllm_trainer_limits limits = Limits(CallSequences());
+  return ExplainStatus(cllm_trainer_measure(file_.handle(), &limits, &room_bytes_), "the training recipe");
 }
 
 absl::Status TrainingRun::Start(TokenSpan tokens) {

@@ -21,9 +21,6 @@
 
 namespace cllm {
 
-// Tokens in a product of matrices: fewer are slower.
-inline constexpr uint64_t kRowsAtOnce = 128;
-
 class TrainingRun {
  public:
   TrainingRun(const TrainOptions& options, ModelFile file)

@@ -3,6 +3,7 @@
 // mathematics needs: six operations a weight of a matrix and a token, and the causal half of attention.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "converter/import/model_file.h"
 #include "converter/train/configurations.h"
 #include "converter/train/schedule.h"
+#include "converter/train/sequences_at_once.h"
 #include "posix/thread_pool.h"
 
 namespace cllm {
@@ -44,7 +46,8 @@ void Bench(benchmark::State& state, const Workload& workload, uint32_t threads, 
   const auto file =
       ModelFile::FromBytes(*WriteModelToString(InitialCheckpoint(architecture, 1), Dtype::kF32), "");
   ThreadPool pool(threads);
-  const cllm_trainer_limits limits = {sizeof(limits), workload.sequences, workload.length, method, precision};
+  cllm_trainer_limits limits = {sizeof(limits), workload.sequences, workload.length, method, precision};
+  limits.sequences = *SequencesAtOnce(file->handle(), limits);
   uint64_t bytes = 0;
   cllm_trainer_measure(file->handle(), &limits, &bytes);
   std::vector<uint8_t> storage(bytes + CLLM_ALIGNMENT);
@@ -59,8 +62,12 @@ void Bench(benchmark::State& state, const Workload& workload, uint32_t threads, 
   const cllm_optimizer optimizer = OptimizerAt(recipe, 1e-3f);
   for (auto _ : state) {
     float loss = 0, norm = 0;
-    cllm_trainer_accumulate(trainer, inputs.data(), targets.data(), workload.sequences, workload.length, 1,
-                            &loss);
+    for (uint32_t at = 0; at < workload.sequences; at += limits.sequences) {
+      const uint32_t sequences = std::min(limits.sequences, workload.sequences - at);
+      cllm_trainer_accumulate(trainer, &inputs[size_t{at} * workload.length],
+                              &targets[size_t{at} * workload.length], sequences, workload.length,
+                              float(sequences) / float(workload.sequences), &loss);
+    }
     cllm_trainer_update(trainer, &optimizer, &norm);
     benchmark::DoNotOptimize(norm);
   }
