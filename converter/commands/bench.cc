@@ -48,7 +48,7 @@ void CheckUsage(const Options& options) {
     throw CLI::ValidationError("--format", "goes with --shape; a MODEL has the format of its file");
   }
   if (!options.shape.empty() && options.format.empty()) {
-    throw CLI::ValidationError("--shape", "needs --format f32, bf16, int8 or int4 beside it");
+    throw CLI::ValidationError("--shape", "needs --format beside it");
   }
 }
 
@@ -171,7 +171,8 @@ Command AddBench(CLI::App& program) {
   std::vector<std::string> shapes;
   for (const Configuration& configuration : Configurations()) shapes.push_back(configuration.name);
   AddChoice(app, "--shape", &options->shape, shapes, "random weights of this shape instead of a file");
-  AddChoice(app, "--format", &options->format, {"f32", "bf16", "int8", "int4"}, "their format");
+  AddChoice(app, "--format", &options->format,
+            {"f32", "bf16", "int8", "int4", "lattice2", "lattice3", "lattice4"}, "their format");
   AddKv(app, &options->kv);
   AddThreads(app, &options->threads);
   app->add_flag("--json", options->json, "print one JSON object");

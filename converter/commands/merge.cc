@@ -50,7 +50,8 @@ Command AddMerge(CLI::App& program) {
       ->required()
       ->type_name("");
   AddChoice(
-      app, "--format", &options->format, {"f32", "same", "bf16", "int8", "int4"},
+      app, "--format", &options->format,
+      {"f32", "same", "bf16", "int8", "int4", "lattice2", "lattice3", "lattice4"},
       "of the matrices: float32, which keeps all that was learned; the model's own; or another. Integers\n"
       "are rounded anew");
   AddOutput(app, &options->out);

@@ -46,12 +46,14 @@ Command AddQuantize(CLI::App& program) {
   auto options = std::make_shared<Options>();
   CLI::App* app = program.add_subcommand("quantize", "makes a model about two, four or seven times smaller");
   app->add_option("IN", options->in, "a .cllm file with float weights")->required()->type_name("");
-  AddChoice(app, "--format", &options->format, {"bf16", "int8", "int4"},
+  AddChoice(app, "--format", &options->format, {"bf16", "int8", "int4", "lattice2", "lattice3", "lattice4"},
             "bf16: bfloat16, the upper half of each float32, rounded to nearest; int8: 8-bit integers with a "
             "scale for each matrix row; int4: 4-bit integers with a scale and a "
-            "zero for each 32 of a row, 4.3 bits a weight in all; norms stay float32")
+            "zero for each 32 of a row, 4.3 bits a weight in all; lattice2, lattice3, lattice4: points of "
+            "the lattice "
+            "E8, about 2.1, 3.1 and 4.1 bits a weight; norms stay float32")
       ->required();
-  AddChoice(app, "--embedding", &options->embedding, {"int8", "int4"},
+  AddChoice(app, "--embedding", &options->embedding, {"int8", "int4", "lattice2", "lattice3", "lattice4"},
             "format of the embedding and of the output head, which may deserve more bits than the layers",
             "as --format");
   AddOutput(app, &options->out);

@@ -7,7 +7,10 @@
 
 #include "base/bf16.h"
 #include "base/layout.h"
+#include "converter/lattice/nearest_plane.h"
 #include "converter/quantize/int4.h"
+#include "kernels/lattice.h"
+#include "kernels/lattice_code.h"
 #include "model/tensors.h"
 
 namespace cllm {
@@ -117,6 +120,53 @@ std::string PackI4(const Config& config, Role role, const FloatTensor& tensor) {
   return panels.append(reinterpret_cast<const char*>(scales.data()), scales.size() * sizeof(uint16_t));
 }
 
+// The code of eight integers that are in it.
+LatticeGroup LatticeCode(const int8_t* n, int fine_bits) {
+  LatticeGroup code = {0, 0, {0, 0}};
+  uint8_t m[kLatticeGroup];
+  for (size_t i = 0; i < kLatticeGroup; ++i) {
+    const int coarse = n[i] >> fine_bits, fine = n[i] - coarse * (1 << fine_bits);
+    m[i] = static_cast<uint8_t>(coarse < 0 ? -1 - coarse : coarse);
+    code.signs = static_cast<uint8_t>(code.signs | (coarse < 0 ? 1 : 0) << i);
+    for (int j = 0; j < fine_bits; ++j) {
+      code.fine[j] = static_cast<uint8_t>(code.fine[j] | (fine >> j & 1) << i);
+    }
+  }
+  const auto& patterns = kLatticePatternTable.m;
+  const auto same = [&](const auto& pattern) { return std::equal(m, m + kLatticeGroup, pattern); };
+  code.pattern =
+      static_cast<uint8_t>(std::find_if(std::begin(patterns), std::end(patterns), same) - patterns);
+  return code;
+}
+
+// A row's groups and multipliers.
+void PackRoundedRow(const RoundedRow& rounded, int fine_bits, uint64_t row, uint64_t columns, char* blocks,
+                    char* multipliers) {
+  const uint64_t count = LatticeBlocks(columns);
+  for (uint64_t block = 0; block < count; ++block) {
+    char* to = blocks + (row / kPanel * count + block) * LatticeBlockBytes(fine_bits);
+    for (size_t group = 0; group < kLatticeBlock / kLatticeGroup; ++group) {
+      const int8_t* n = &rounded.n[block * kLatticeBlock + group * kLatticeGroup];
+      PackLatticeGroup(LatticeCode(n, fine_bits), fine_bits, row % kPanel, group,
+                       reinterpret_cast<uint8_t*>(to));
+    }
+    char& indices =
+        multipliers[(row / kPanel * LatticeMultiplierBytes(columns) + block / 4) * kPanel + row % kPanel];
+    indices = static_cast<char>(indices | rounded.multipliers[block] << block % 4 * 2);
+  }
+}
+
+// Each matrix for itself, as if its inputs were independent.
+std::string PackLattice(const Config& config, Role role, const FloatTensor& tensor, int fine_bits) {
+  RoundingOptions options;
+  options.fine_bits = fine_bits;
+  options.sweeps = 0;
+  return PackRoundedRows(
+      config, role,
+      RoundRows(tensor.values.data(), tensor.rows, tensor.columns, PlainBasis(tensor.columns), options),
+      tensor.columns, fine_bits);
+}
+
 // Column k of row `row` of an integer matrix, in units of the row's scale.
 int StoredInteger(const Tensor& stored, uint64_t stored_rows, uint64_t row, uint64_t k) {
   const auto* bytes = static_cast<const uint8_t*>(stored.data);
@@ -126,6 +176,16 @@ int StoredInteger(const Tensor& stored, uint64_t stored_rows, uint64_t row, uint
   return Int4Value(half, bytes[I4PanelBytes(stored_rows, columns) + I4GroupPlace(row, k, columns)]);
 }
 
+void UnpackLatticeRow(const Tensor& stored, uint64_t stored_rows, uint64_t row, float* values) {
+  const auto* bytes = static_cast<const uint8_t*>(stored.data);
+  const int fine_bits = FineBits(stored.dtype);
+  std::vector<float> padded(PaddedRow(stored.columns));
+  DequantizeLatticeRow({fine_bits, bytes, bytes + LatticePanelBytes(stored_rows, stored.columns, fine_bits),
+                        stored.scales, stored.columns},
+                       row, padded.data());
+  std::copy_n(padded.begin(), stored.columns, values);
+}
+
 }  // namespace
 
 uint16_t WeightScale(float max_absolute) {
@@ -133,6 +193,22 @@ uint16_t WeightScale(float max_absolute) {
   float scale = static_cast<float>(wanted);
   if (scale < wanted) scale = std::nextafter(scale, INFINITY);
   return Bf16RoundUp(scale);
+}
+
+std::string PackRoundedRows(const Config& config, Role role, const std::vector<RoundedRow>& rows,
+                            uint32_t columns, int fine_bits) {
+  const uint64_t stored_rows = StoredRows(config, role);
+  std::string bytes(LatticePanelBytes(stored_rows, columns, fine_bits), '\0');
+  std::string multipliers(stored_rows * LatticeMultiplierBytes(columns), '\0');
+  std::vector<uint16_t> scales(stored_rows);
+  for (uint64_t row = 0; row < stored_rows; ++row) {
+    const uint32_t source = SourceRow(config, role, row);
+    if (source == kNoRow) continue;
+    PackRoundedRow(rows[source], fine_bits, row, columns, bytes.data(), multipliers.data());
+    scales[row] = rows[source].scale;
+  }
+  bytes.append(multipliers);
+  return bytes.append(reinterpret_cast<const char*>(scales.data()), scales.size() * sizeof(uint16_t));
 }
 
 std::string PackTensor(const Config& config, Role role, const FloatTensor& tensor, Dtype format) {
@@ -149,6 +225,9 @@ std::string PackTensor(const Config& config, Role role, const FloatTensor& tenso
     case Dtype::kBf16: return PackFloats<uint16_t>(config, role, tensor, Bf16Nearest);
     case Dtype::kI8: return PackI8(config, role, tensor);
     case Dtype::kI4: return PackI4(config, role, tensor);
+    case Dtype::kLattice2:
+    case Dtype::kLattice3:
+    case Dtype::kLattice4: return PackLattice(config, role, tensor, FineBits(format));
     default: return PackFloats<float>(config, role, tensor, [](float value) { return value; });
   }
 }
@@ -194,7 +273,8 @@ FloatTensor UnpackTensor(const Config& config, Role role, const Tensor& stored, 
     const uint32_t source = SourceRow(config, role, row);
     if (source == kNoRow) continue;
     float* values = &tensor.values[uint64_t{source} * stored.columns];
-    for (uint32_t k = 0; k < stored.columns; ++k) {
+    if (IsLattice(stored.dtype)) UnpackLatticeRow(stored, stored_rows, row, values);
+    for (uint32_t k = 0; k < stored.columns && !IsLattice(stored.dtype); ++k) {
       if (stored.dtype == Dtype::kF32) {
         values[k] = floats[FloatPlace(row, k, stored.columns)];
       } else if (stored.dtype == Dtype::kBf16) {

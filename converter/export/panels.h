@@ -4,14 +4,20 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "converter/checkpoint/checkpoint.h"
+#include "converter/lattice/nearest_plane.h"
 #include "model/model.h"
 
 namespace cllm {
 
 // The segment's bytes, StoredBytes(config, role, format) of them; vectors are float32 in any format.
 std::string PackTensor(const Config& config, Role role, const FloatTensor& tensor, Dtype format);
+
+// The segment's bytes of a matrix on the lattice, from its rounded rows.
+std::string PackRoundedRows(const Config& config, Role role, const std::vector<RoundedRow>& rows,
+                            uint32_t columns, int fine_bits);
 
 // The inverse; integer weights become the floats that they stand for, and an adapter is merged.
 FloatTensor UnpackTensor(const Config& config, Role role, const Tensor& stored, const Adapter& adapter = {});

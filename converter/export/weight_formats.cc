@@ -15,7 +15,10 @@ struct Name {
 constexpr Name kNames[] = {{Dtype::kF32, "f32", "float32"},
                            {Dtype::kBf16, "bf16", "bfloat16"},
                            {Dtype::kI8, "int8", "int8"},
-                           {Dtype::kI4, "int4", "int4"}};
+                           {Dtype::kI4, "int4", "int4"},
+                           {Dtype::kLattice2, "lattice2", "lattice2"},
+                           {Dtype::kLattice3, "lattice3", "lattice3"},
+                           {Dtype::kLattice4, "lattice4", "lattice4"}};
 
 const Name& NameOf(Dtype format) {
   return *std::find_if(std::begin(kNames), std::end(kNames),
@@ -38,7 +41,8 @@ Dtype WeightFormats::Narrowest(const Config& config) const {
   Dtype narrowest = Dtype::kF32;
   for (uint32_t i = 0; i < TensorCount(config); ++i) {
     const TensorPlace place = PlaceOf(config, i);
-    narrowest = std::max(narrowest, Of({place.role, place.layer}));
+    const Dtype format = Of({place.role, place.layer});
+    if (Narrowness(format) > Narrowness(narrowest)) narrowest = format;
   }
   return narrowest;
 }

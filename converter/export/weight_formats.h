@@ -26,9 +26,9 @@ class WeightFormats {
   std::map<TensorKey, Dtype> exceptions_;
 };
 
-// "f32", "bf16", "int8", "int4": in options and JSON.
+// "f32", "bf16", "int8", "int4", "lattice2", "lattice3", "lattice4": in options and JSON.
 const char* FormatName(Dtype format);
-// "float32", "bfloat16", "int8", "int4": in text.
+// "float32", "bfloat16", "int8" and so on: in text.
 const char* FormatWords(Dtype format);
 // The format of one of the names in options.
 Dtype FormatNamed(std::string_view option);

@@ -10,6 +10,8 @@
 #include "kernels/gemm.h"
 #include "kernels/int4.h"
 #include "kernels/int8.h"
+#include "kernels/lattice.h"
+#include "model/model.h"
 
 namespace cllm {
 namespace {
@@ -42,6 +44,14 @@ double WeightBytes(const cllm_model_info& info) {
     case CLLM_FORMAT_BF16: return 2;
     case CLLM_FORMAT_INT8: return 1;
     case CLLM_FORMAT_INT4: return 0.5 + 1.0 / kI4Group;
+    case CLLM_FORMAT_LATTICE2:
+    case CLLM_FORMAT_LATTICE3:
+    case CLLM_FORMAT_LATTICE4: {
+      constexpr double kWeights = kPanel * kLatticeBlock, kMultiplier = 2.0 / 8 / kLatticeBlock;
+      return static_cast<double>(LatticeBlockBytes(FineBits(static_cast<Dtype>(info.weight_format)))) /
+                 kWeights +
+             kMultiplier;
+    }
     default: return 4;
   }
 }
@@ -85,6 +95,7 @@ double ProductSpeed(uint32_t weight_format, const cllm_workers* workers) {
   const std::vector<uint16_t> halves(kOutputs * kDepth);
   const std::vector<uint8_t> integers(kOutputs * kDepth);
   const std::vector<uint16_t> weight_scales(kOutputs);
+  const auto format = static_cast<Dtype>(weight_format);
   std::vector<float> y(count * kRows * kOutputs);
   const auto multiply = [&](uint32_t worker) {
     float* to = y.data() + worker * kRows * kOutputs;
@@ -104,6 +115,19 @@ double ProductSpeed(uint32_t weight_format, const cllm_workers* workers) {
                   0,
                   kOutputs / kPanel,
                   false});
+      } else if (IsLattice(format)) {
+        GemmLattice({{q.data(), kDepth, scales.data(), group_sums.data()},
+                     FineBits(format),
+                     integers.data(),
+                     integers.data(),
+                     weight_scales.data(),
+                     to,
+                     kOutputs,
+                     kRows,
+                     kDepth,
+                     0,
+                     kOutputs / kPanel,
+                     false});
       } else if (weight_format == CLLM_FORMAT_BF16) {
         GemmBf16({x.data(), kDepth, 1, halves.data(), kDepth * kPanel, kPanel, to, kOutputs, kPanel, kRows,
                   kDepth, 0, kOutputs / kPanel, false});

@@ -25,6 +25,13 @@ inline constexpr bool kHasBf16 = false;
 inline constexpr bool kHasBf16 = true;
 #endif
 
+// Likewise matrices on the lattice.
+#ifdef CLLM_WITHOUT_LATTICE
+inline constexpr bool kHasLattice = false;
+#else
+inline constexpr bool kHasLattice = true;
+#endif
+
 // Likewise deltas, what fine-tuning changed of a model: cllm_model_apply then refuses all.
 #ifdef CLLM_WITHOUT_DELTAS
 inline constexpr bool kHasDeltas = false;

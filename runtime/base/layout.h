@@ -5,10 +5,9 @@
 //   int8: [rows/16][columns/4][16][4], then bf16 scales [rows padded]
 //   int4: [rows/16][columns/8][16][4], a byte's low half column 8 u + i, its high half column 8 u + 4 + i;
 //         then a byte a group of 32 columns [rows/16][groups/2][16][2], then bf16 scales [rows padded]
-//   lattice: blocks of 32 columns [rows/16][columns/32][2 + fine bits][16][4]: byte planes, of each the 4
-//   groups
-//         of a row side by side (kernels/lattice_code.h); then, 2 bits a block, the indices of the rows'
-//         multipliers [rows/16][blocks/4][16]; then bf16 scales [rows padded]
+//   lattice: blocks of 32 columns [rows/16][columns/32][2 + fine bits][16][4]: byte planes, of each the
+//         4 groups of a row side by side (kernels/lattice_code.h); then, 2 bits a block, the indices of the
+//         rows' multipliers [rows/16][blocks/4][16]; then bf16 scales [rows padded]
 // Rows pad to 16, int8 columns to 4, int4 columns to 8 and groups to 2, lattice columns to 32 and blocks
 // to 4. A padding element is zero (int8 is stored with an offset of 128; int4's padding has the scale 0;
 // lattice's is bytes 0, and inputs of 0 meet it). Vectors and rows of activations pad to 16 floats with

@@ -9,6 +9,7 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "kernels/gemm_tile-inl.h"
+#include "kernels/row_tiles.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cllm {
@@ -37,35 +38,19 @@ HWY_INLINE void Multiply(const BasicGemm<Weight>& g) {
 
 #else
 
-template <class Weight>
-using TileFunction = void (*)(const TiledGemm<Weight>&, size_t, size_t);
-
-// The tile for each number of rows from 1 to kMaxRows.
 template <class Weight, size_t kCount>
 struct Tiles {
   template <size_t kRows>
-  static constexpr TileFunction<Weight> Get() {
-    if constexpr (kRows <= kMaxRows) {
-      return &Tile<Weight, kRows, kCount>;
-    } else {
-      return nullptr;
-    }
+  static constexpr auto Of() {
+    return &Tile<Weight, kRows, kCount>;
   }
-  static constexpr TileFunction<Weight> kOfRows[12] = {Get<1>(), Get<2>(),  Get<3>(),  Get<4>(),
-                                                       Get<5>(), Get<6>(),  Get<7>(),  Get<8>(),
-                                                       Get<9>(), Get<10>(), Get<11>(), Get<12>()};
 };
 
-// Calls body(row, rows) for as few tiles as cover [begin, end), and those as even as they can be.
-template <class Body>
-HWY_INLINE void ForTiles(size_t begin, size_t end, const Body& body) {
-  const size_t tiles = (end - begin + kMaxRows - 1) / kMaxRows;
-  const size_t small = (end - begin) / tiles, large_count = (end - begin) % tiles;
-  size_t row = begin;
-  for (size_t tile = 0; tile < tiles; ++tile) {
-    const size_t rows = small + (tile < large_count ? 1 : 0);
-    body(row, rows);
-    row += rows;
+template <class Weight, size_t kCount>
+HWY_INLINE void AllRows(const TiledGemm<Weight>& g, size_t row_begin, size_t row_end, size_t panel) {
+  const RowTiles tiles(row_end - row_begin, kMaxRows);
+  for (size_t tile = 0, row = row_begin; tile < tiles.count(); row += tiles.rows(tile++)) {
+    kTiles<Tiles<Weight, kCount>, kMaxRows>.of_rows[tiles.rows(tile)](g, row, panel);
   }
 }
 
@@ -73,14 +58,9 @@ HWY_INLINE void ForTiles(size_t begin, size_t end, const Body& body) {
 template <class Weight>
 HWY_INLINE void RowsByPanels(const TiledGemm<Weight>& g, size_t row_begin, size_t row_end, size_t panel) {
   for (; panel + kPanels <= g.panel_end; panel += kPanels) {
-    ForTiles(row_begin, row_end, [&](size_t row, size_t rows) HWY_ATTR {
-      Tiles<Weight, kPanels>::kOfRows[rows - 1](g, row, panel);
-    });
+    AllRows<Weight, kPanels>(g, row_begin, row_end, panel);
   }
-  for (; panel < g.panel_end; ++panel) {
-    ForTiles(row_begin, row_end,
-             [&](size_t row, size_t rows) HWY_ATTR { Tiles<Weight, 1>::kOfRows[rows - 1](g, row, panel); });
-  }
+  for (; panel < g.panel_end; ++panel) AllRows<Weight, 1>(g, row_begin, row_end, panel);
 }
 
 // Panels in steps of kCount for a product of few rows, while there are as many; returns the next panel.
@@ -143,10 +123,13 @@ HWY_INLINE void PackedTile(const Gemm& g, size_t row, size_t rows, Packed& packe
 HWY_NOINLINE void PackedGemm(const Gemm& g) {
   Packed packed;
   Gemm group = g;
+  const RowTiles tiles(g.rows, kMaxRows);
   for (size_t panel = g.panel_begin; panel < g.panel_end; panel += kPackedPanels) {
     group.panel_begin = panel;
     group.panel_end = g.panel_end - panel < kPackedPanels ? g.panel_end : panel + kPackedPanels;
-    ForTiles(0, g.rows, [&](size_t row, size_t rows) HWY_ATTR { PackedTile(group, row, rows, packed); });
+    for (size_t tile = 0, row = 0; tile < tiles.count(); row += tiles.rows(tile++)) {
+      PackedTile(group, row, tiles.rows(tile), packed);
+    }
   }
 }
 #endif  // CLLM_GEMM_PACKS

@@ -4,6 +4,7 @@
 #include "base/features.h"
 #include "base/layout.h"
 #include "kernels/int4.h"
+#include "kernels/lattice_code.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/input_gradient.cc"
@@ -117,9 +118,35 @@ float WeightAt(const StoredMatrix& m, size_t panel, size_t j, size_t column) {
   }
 }
 
+bool IsLattice(const StoredMatrix& m) { return kHasLattice && m.format >= StoredFormat::kLattice2; }
+
+// 16 columns are half of a block, and of each of its groups.
+void LoadLatticeTile(const StoredMatrix& m, size_t panel, size_t column, WeightTile* tile) {
+  const int fine_bits = static_cast<int>(m.format) - static_cast<int>(StoredFormat::kLattice2);
+  const size_t blocks = static_cast<size_t>(LatticeBlocks(m.columns)), block = column / kLatticeBlock;
+  const auto* from =
+      static_cast<const uint8_t*>(m.weights) + (panel * blocks + block) * LatticeBlockBytes(fine_bits);
+  const uint8_t* indices =
+      m.group_scales + (panel * static_cast<size_t>(LatticeMultiplierBytes(m.columns)) + block / 4) * kPanel;
+  for (size_t j = 0; j < kPanel; ++j) {
+    const int multiplier = kLatticeMultipliers[indices[j] >> block % 4 * 2 & 3];
+    const float scale = Bf16ToFloat(m.scales[panel * kPanel + j]);
+    for (size_t group = 0; group < 4; ++group) {
+      int8_t n[kLatticeGroup], point[kLatticeGroup];
+      LatticeIntegers(UnpackLatticeGroup(from, fine_bits, j, group), fine_bits, n);
+      LatticePoint(n, point);
+      for (size_t k = group; k < kPanel; k += 4) {
+        const int weight = point[(column % kLatticeBlock + k) / 4] * multiplier;
+        tile->at[j][k] = column + k < m.columns ? static_cast<float>(weight) * scale : 0.0f;
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void LoadTile(const StoredMatrix& matrix, size_t panel, size_t column, WeightTile* tile) {
+  if (IsLattice(matrix)) return LoadLatticeTile(matrix, panel, column, tile);
   for (size_t j = 0; j < kPanel; ++j) {
     for (size_t k = 0; k < kPanel; ++k) {
       tile->at[j][k] = column + k < matrix.columns ? WeightAt(matrix, panel, j, column + k) : 0.0f;
@@ -129,8 +156,10 @@ void LoadTile(const StoredMatrix& matrix, size_t panel, size_t column, WeightTil
 
 void ToFloatPanels(const StoredMatrix& matrix, float* panels) {
   for (size_t panel = 0; panel < matrix.stored_rows / kPanel; ++panel) {
+    WeightTile tile;
     for (size_t column = 0; column < matrix.columns; ++column) {
-      for (size_t j = 0; j < kPanel; ++j) *panels++ = WeightAt(matrix, panel, j, column);
+      if (column % kPanel == 0) LoadTile(matrix, panel, column, &tile);
+      for (size_t j = 0; j < kPanel; ++j) *panels++ = tile.at[j][column % kPanel];
     }
   }
 }

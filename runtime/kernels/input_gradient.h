@@ -9,10 +9,18 @@
 namespace cllm {
 
 // As base/layout.h has them; the values of Dtype.
-enum class StoredFormat : uint8_t { kF32 = 0, kBf16 = 1, kI8 = 2, kI4 = 3 };
+enum class StoredFormat : uint8_t {
+  kF32 = 0,
+  kBf16 = 1,
+  kI8 = 2,
+  kI4 = 3,
+  kLattice2 = 4,
+  kLattice3 = 5,
+  kLattice4 = 6,
+};
 
-// A matrix of `stored_rows` rows, a multiple of 16, and `columns` columns. group_scales: of int4; scales: of
-// int8 and int4.
+// A matrix of `stored_rows` rows, a multiple of 16, and `columns` columns. group_scales: of int4, the
+// multipliers of lattices; scales: of integers.
 struct StoredMatrix {
   StoredFormat format;
   const void* weights;

@@ -9,6 +9,7 @@
 #include "hwy/highway.h"
 #include "kernels/int4_sdot.h"
 #include "kernels/int4_tile-inl.h"
+#include "kernels/row_tiles.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cllm {
@@ -22,22 +23,14 @@ void GemmInt4(const Int4Gemm& g) {
 
 #else
 
-using Int4TileFunction = void (*)(const Int4Gemm&, size_t, size_t);
-
-// The tile for each number of rows from 1 to kInt4MaxRows.
-template <size_t kRows>
-constexpr Int4TileFunction Int4TileOf() {
-  if constexpr (kRows <= kInt4MaxRows) {
+struct Int4Tiles {
+  template <size_t kRows>
+  static constexpr auto Of() {
     return &Int4Tile<kRows>;
-  } else {
-    return nullptr;
   }
-}
-constexpr Int4TileFunction kInt4Tiles[12] = {
-    Int4TileOf<1>(), Int4TileOf<2>(), Int4TileOf<3>(), Int4TileOf<4>(),  Int4TileOf<5>(),  Int4TileOf<6>(),
-    Int4TileOf<7>(), Int4TileOf<8>(), Int4TileOf<9>(), Int4TileOf<10>(), Int4TileOf<11>(), Int4TileOf<12>()};
+};
 
-// A panel at a time, all rows of it in as few tiles as there can be, and those as even as they can be.
+// A panel at a time, all rows of it.
 void GemmInt4(const Int4Gemm& g) {
   if (g.rows == 0) return;
 #if CLLM_INT8_SDOT && HWY_TARGET_IS_NEON
@@ -46,14 +39,10 @@ void GemmInt4(const Int4Gemm& g) {
 #if !HWY_HAVE_SCALABLE
   if (g.rows == 1) return Int4Row(g);
 #endif
-  const size_t tiles = (g.rows + kInt4MaxRows - 1) / kInt4MaxRows;
-  const size_t small = g.rows / tiles, large_count = g.rows % tiles;
+  const RowTiles tiles(g.rows, kInt4MaxRows);
   for (size_t panel = g.panel_begin; panel < g.panel_end; ++panel) {
-    size_t row = 0;
-    for (size_t tile = 0; tile < tiles; ++tile) {
-      const size_t rows = small + (tile < large_count ? 1 : 0);
-      kInt4Tiles[rows - 1](g, row, panel);
-      row += rows;
+    for (size_t tile = 0, row = 0; tile < tiles.count(); row += tiles.rows(tile++)) {
+      kTiles<Int4Tiles, kInt4MaxRows>.of_rows[tiles.rows(tile)](g, row, panel);
     }
   }
 }

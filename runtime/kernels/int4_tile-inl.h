@@ -27,15 +27,9 @@ inline constexpr size_t kI4Steps = 4;
 
 #if CLLM_INT8_VECTORS
 
-// y = (y +) (float(sum) * weight_scale) * scale, for Lanes outputs from `column` on.
 HWY_INLINE void StoreScaled(const Int4Gemm& g, size_t row, size_t column, SumVector sum) {
-  const hn::RebindToFloat<SumTag> d;
-  const hn::Rebind<uint16_t, SumTag> d16;
-  const auto bits = hn::PromoteTo(hn::RebindToUnsigned<SumTag>(), hn::LoadU(d16, g.weight_scales + column));
-  const auto scaled = hn::Mul(hn::ConvertTo(d, sum), hn::BitCast(d, hn::ShiftLeft<16>(bits)));
-  const auto value = hn::Mul(scaled, hn::Set(d, g.x.scales[row].scale));
-  float* y = g.y + row * g.y_stride + column;
-  hn::StoreU(g.accumulate ? hn::Add(hn::LoadU(d, y), value) : value, d, y);
+  StoreProducts(sum, g.weight_scales + column, g.x.scales[row].scale, g.accumulate,
+                g.y + row * g.y_stride + column);
 }
 
 #if HWY_HAVE_SCALABLE

@@ -9,6 +9,7 @@
 #include "hwy/highway.h"
 #include "kernels/int8_sdot.h"
 #include "kernels/int8_tile-inl.h"
+#include "kernels/row_tiles.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cllm {
@@ -36,34 +37,20 @@ void GemmInt8(const Int8Gemm& g) {
 
 #else
 
-using Int8TileFunction = void (*)(const Int8Gemm&, size_t, size_t);
-
-// The tile for each number of rows from 1 to kInt8MaxRows.
 template <size_t kCount>
 struct Int8Tiles {
   template <size_t kRows>
-  static constexpr Int8TileFunction Get() {
-    if constexpr (kRows <= kInt8MaxRows) {
-      return &Int8Tile<kRows, kCount>;
-    } else {
-      return nullptr;
-    }
+  static constexpr auto Of() {
+    return &Int8Tile<kRows, kCount>;
   }
-  static constexpr Int8TileFunction kOfRows[12] = {Get<1>(), Get<2>(),  Get<3>(),  Get<4>(),
-                                                   Get<5>(), Get<6>(),  Get<7>(),  Get<8>(),
-                                                   Get<9>(), Get<10>(), Get<11>(), Get<12>()};
 };
 
-// All rows of kCount panels, in as few tiles as there can be, and those as even as they can be.
+// All rows of kCount panels.
 template <size_t kCount>
 HWY_INLINE void AllInt8Rows(const Int8Gemm& g, size_t panel) {
-  const size_t tiles = (g.rows + kInt8MaxRows - 1) / kInt8MaxRows;
-  const size_t small = g.rows / tiles, large_count = g.rows % tiles;
-  size_t row = 0;
-  for (size_t tile = 0; tile < tiles; ++tile) {
-    const size_t rows = small + (tile < large_count ? 1 : 0);
-    Int8Tiles<kCount>::kOfRows[rows - 1](g, row, panel);
-    row += rows;
+  const RowTiles tiles(g.rows, kInt8MaxRows);
+  for (size_t tile = 0, row = 0; tile < tiles.count(); row += tiles.rows(tile++)) {
+    kTiles<Int8Tiles<kCount>, kInt8MaxRows>.of_rows[tiles.rows(tile)](g, row, panel);
   }
 }
 

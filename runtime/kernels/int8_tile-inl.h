@@ -23,17 +23,11 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 #if CLLM_INT8_VECTORS
 
-// y = (y +) (float(sum - offset) * weight_scale) * scale, for Lanes outputs from `column` on.
+// y of Lanes outputs from `column` on, after the offset's share is off.
 HWY_INLINE void StoreScaled(const Int8Gemm& g, size_t row, size_t column, SumVector sum) {
-  const SumTag di;
-  const hn::RebindToFloat<SumTag> d;
-  const hn::Rebind<uint16_t, SumTag> d16;
-  const auto exact = hn::Sub(sum, hn::Set(di, kWeightOffset * g.scales[row].sum));
-  const auto bits = hn::PromoteTo(hn::RebindToUnsigned<SumTag>(), hn::LoadU(d16, g.weight_scales + column));
-  const auto scaled = hn::Mul(hn::ConvertTo(d, exact), hn::BitCast(d, hn::ShiftLeft<16>(bits)));
-  const auto value = hn::Mul(scaled, hn::Set(d, g.scales[row].scale));
-  float* y = g.y + row * g.y_stride + column;
-  hn::StoreU(g.accumulate ? hn::Add(hn::LoadU(d, y), value) : value, d, y);
+  const RowScale scale = g.scales[row];
+  StoreProducts(hn::Sub(sum, hn::Set(SumTag(), kWeightOffset * scale.sum)), g.weight_scales + column,
+                scale.scale, g.accumulate, g.y + row * g.y_stride + column);
 }
 
 #if HWY_HAVE_SCALABLE

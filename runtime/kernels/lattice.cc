@@ -12,6 +12,7 @@
 #include "hwy/highway.h"
 #include "kernels/lattice_sdot.h"
 #include "kernels/lattice_tile-inl.h"
+#include "kernels/row_tiles.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cllm {
@@ -27,31 +28,20 @@ void GemmLattice(const LatticeGemm& g) {
 
 #else
 
-using LatticeTileFunction = void (*)(const LatticeStretch&, size_t, size_t, const QuantizedRows&, int32_t*);
-
-// The tile for each number of rows from 1 to kLatticeMaxRows.
-template <size_t kRows>
-constexpr LatticeTileFunction LatticeTileOf() {
-  if constexpr (kRows <= kLatticeMaxRows) {
+struct LatticeTiles {
+  template <size_t kRows>
+  static constexpr auto Of() {
     return &LatticeTile<kRows>;
-  } else {
-    return nullptr;
   }
-}
-constexpr LatticeTileFunction kLatticeTiles[12] = {
-    LatticeTileOf<1>(), LatticeTileOf<2>(),  LatticeTileOf<3>(),  LatticeTileOf<4>(),
-    LatticeTileOf<5>(), LatticeTileOf<6>(),  LatticeTileOf<7>(),  LatticeTileOf<8>(),
-    LatticeTileOf<9>(), LatticeTileOf<10>(), LatticeTileOf<11>(), LatticeTileOf<12>()};
+};
 
-// A panel for some rows at a time, so many that decoding weighs little beside the products; those in as few
-// tiles as there can be, and as even as they can be.
+// A panel for some rows at a time, so many that decoding weighs little beside the products.
 constexpr size_t kLatticeGroupRows = 48;
 
 void LatticeRows(const LatticeGemm& g, size_t panel, size_t row, size_t rows) {
   const LatticePanel from = PanelOf(g, panel);
   const size_t blocks = g.depth / kLatticeBlock;
-  const size_t tiles = (rows + kLatticeMaxRows - 1) / kLatticeMaxRows;
-  const size_t small = rows / tiles, large_count = rows % tiles;
+  const RowTiles tiles(rows, kLatticeMaxRows);
   HWY_ALIGN int32_t sums[kLatticeGroupRows * kPanel];
   std::memset(sums, 0, rows * kPanel * sizeof(int32_t));
   LatticeStretch stretch;
@@ -64,10 +54,9 @@ void LatticeRows(const LatticeGemm& g, size_t panel, size_t row, size_t rows) {
       continue;
     }
 #endif
-    for (size_t tile = 0, r = 0; tile < tiles; ++tile) {
-      const size_t tile_rows = small + (tile < large_count ? 1 : 0);
-      kLatticeTiles[tile_rows - 1](stretch, first, count, g.x.From(row + r), sums + r * kPanel);
-      r += tile_rows;
+    for (size_t tile = 0, r = 0; tile < tiles.count(); r += tiles.rows(tile++)) {
+      kTiles<LatticeTiles, kLatticeMaxRows>.of_rows[tiles.rows(tile)](stretch, first, count,
+                                                                      g.x.From(row + r), sums + r * kPanel);
     }
   }
   StoreLatticeSums(g, panel, row, rows, sums);

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/bf16.h"
+#include "base/features.h"
 #include "base/layout.h"
 #include "kernels/activation.h"
 #include "kernels/norm.h"
@@ -95,9 +96,10 @@ HWY_INLINE int32_t SumOf16(const int8_t* q) {
 // Row r of to.group_sums, of a row that lies in to.q already.
 HWY_INLINE void SumGroups(const QuantizedRows& to, size_t r, size_t count) {
   if (to.group_sums == nullptr) return;
-  const int8_t* q = to.q + r * to.stride;
+  int8_t* q = to.q + r * to.stride;
   int16_t* offsets = to.group_sums + r * 2 * to.groups();
   const size_t padded = PaddedRow(count);
+  if (kHasLattice && padded % kLatticeBlock != 0) std::memset(q + padded, 0, kPanel);
   for (size_t group = 0; group < I4Groups(count); ++group) {
     int32_t sum = 0;
     for (size_t k = group * kI4Group; k < padded && k < (group + 1) * kI4Group; k += 16)

@@ -15,8 +15,9 @@ struct RowScale {
 };
 
 // Where they go: q [rows][stride], scales [rows]. stride: a multiple of 4, at least PaddedRow of the count.
-// For int4 weights also the sums of q over groups of 32: group_sums [rows][2][stride / 32], first -8 times
-// the sums, which take a weight's 8 off, then the sums; the stride is then a multiple of 64. nullptr: none.
+// For int4 and lattice weights also the sums of q over groups of 32: group_sums [rows][2][stride / 32], first
+// -8 times the sums, which take a weight's 8 off, then the sums; the stride is then a multiple of 64, and
+// zeros go up to a multiple of 32. nullptr: none.
 struct QuantizedRows {
   int8_t* q;
   size_t stride;

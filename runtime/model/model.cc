@@ -49,6 +49,8 @@ static_assert(Same(Activation::kGeluTanh, schema::Activation::gelu_tanh));
 static_assert(Same(Activation::kGeluErf, schema::Activation::gelu_erf));
 static_assert(Same(Activation::kRelu, schema::Activation::relu));
 static_assert(Same(Activation::kReluSquared, schema::Activation::relu_squared));
+static_assert(Same(Dtype::kLattice2, schema::Dtype::lattice2) &&
+              Same(Dtype::kLattice4, schema::Dtype::lattice4));
 static_assert(Same(RopePairs::kAdjacent, schema::Position::rope_adjacent));
 static_assert(Same(RopePairs::kHalves, schema::Position::rope_halves));
 static_assert(Same(TokenizerKind::kNone, schema::TokenizerKind::none));
@@ -101,12 +103,12 @@ bool IsRunnable(schema::Dtype dtype) {
          IsInteger(static_cast<Dtype>(dtype));
 }
 
-// Of all dtypes in the table the narrowest: they stand in this order. Vectors are float32 anyway.
+// Of all dtypes in the table the narrowest. Vectors are float32 anyway.
 Dtype NarrowestDtype(const flatbuffers::Vector<flatbuffers::Offset<schema::Tensor>>& tensors) {
   Dtype narrowest = Dtype::kF32;
   for (uint32_t i = 0; i < tensors.size(); ++i) {
     const auto dtype = static_cast<Dtype>(tensors.Get(i)->dtype());
-    if (dtype > narrowest) narrowest = dtype;
+    if (Narrowness(dtype) > Narrowness(narrowest)) narrowest = dtype;
   }
   return narrowest;
 }

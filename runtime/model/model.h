@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "base/features.h"
 #include "base/layout.h"
 #include "base/status.h"
 #include "base/variant.h"
@@ -38,11 +39,29 @@ enum class Dtype : uint8_t {
   kBf16 = 1,
   kI8 = 2,
   kI4 = 3,
+  kLattice2 = 4,
+  kLattice3 = 5,
+  kLattice4 = 6,
   kFactors = 255,  // in no file: what the trainer has rounded for mixed precision (kernels/mixed.h)
 };
 
+constexpr bool IsLattice(Dtype dtype) {
+  return kHasLattice && dtype >= Dtype::kLattice2 && dtype <= Dtype::kLattice4;
+}
+constexpr int FineBits(Dtype dtype) { return static_cast<int>(dtype) - static_cast<int>(Dtype::kLattice2); }
+
 // Products of integers, class A of the arithmetic contract (DESIGN.md section 5).
-constexpr bool IsInteger(Dtype dtype) { return dtype == Dtype::kI8 || dtype == Dtype::kI4; }
+constexpr bool IsInteger(Dtype dtype) {
+  return dtype == Dtype::kI8 || dtype == Dtype::kI4 || IsLattice(dtype);
+}
+
+// Whether products take the sums of the inputs by groups.
+constexpr bool TakesGroupSums(Dtype dtype) { return dtype == Dtype::kI4 || IsLattice(dtype); }
+
+// Narrower formats have larger numbers.
+constexpr int Narrowness(Dtype dtype) {
+  return IsLattice(dtype) ? static_cast<int>(Dtype::kLattice4) - FineBits(dtype) : static_cast<int>(dtype);
+}
 
 enum class RopePairs : uint8_t { kAdjacent = 0, kHalves = 1 };
 enum class TokenizerKind : uint8_t {
@@ -80,7 +99,7 @@ struct Config {
 // A matrix in panels (base/layout.h) or `rows` vectors of PaddedRow(columns) floats each.
 struct Tensor {
   const void* data;        // 64-byte aligned
-  const uint16_t* scales;  // int8, int4: bf16 [rows padded to 16]; else nullptr
+  const uint16_t* scales;  // of integers: bf16 [rows padded to 16]; else nullptr
   uint32_t rows;
   uint32_t columns;
   uint32_t adapter;  // AdapterNumber, or 0: it has none

@@ -135,6 +135,7 @@ uint64_t StoredBytes(const Config& config, Role role, Dtype dtype) {
   if (kHasVariants && role == Role::kGateUpBias) return StoredRows(config, Role::kGateUp) * sizeof(float);
   if (IsVector(role)) return PaddedRow(shape.columns) * sizeof(float) * shape.rows;
   const uint64_t rows = StoredRows(config, role);
+  if (IsLattice(dtype)) return LatticeMatrixBytes(rows, shape.columns, FineBits(dtype));
   switch (dtype) {
     case Dtype::kBf16: return Bf16PanelBytes(rows, shape.columns);
     case Dtype::kI8: return I8MatrixBytes(rows, shape.columns);

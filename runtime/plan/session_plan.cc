@@ -79,7 +79,7 @@ Status PlanSession(const Config& config, const cllm_limits* given, SessionPlan* 
   plan->quantized_stride = RoundUp(Max(Max(Max(width, query_width), hidden), head_bytes), kAlignment);
   plan->quantized = room.Take(integer || int8_cache ? batch * plan->quantized_stride : 0);
   plan->row_scales = room.Take(integer ? batch * kRowScaleBytes : 0);
-  plan->group_sums = room.Take(config.weights == Dtype::kI4 ? batch * plan->quantized_stride / 8 : 0);
+  plan->group_sums = room.Take(TakesGroupSums(config.weights) ? batch * plan->quantized_stride / 8 : 0);
   const bool adapters = kHasDeltas && config.adapter_rank != 0;
   plan->adapters = room.Take(adapters ? config.layers * kAdaptersPerLayer * kAdapterBytes : 0);
   plan->low_rank = room.TakeFloats(adapters ? batch * config.adapter_rank : 0);

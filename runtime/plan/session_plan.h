@@ -51,7 +51,7 @@ struct SessionPlan {
   uint64_t added;          // likewise, where what a layer adds waits for a norm or another half
   uint64_t quantized;      // int8 [batch][quantized_stride], integer weights or int8 cache only
   uint64_t row_scales;     // RowScale [batch], integer weights only
-  uint64_t group_sums;     // int16 [batch][2][quantized_stride / 32], int4 weights only
+  uint64_t group_sums;     // int16 [batch][2][quantized_stride / 32], int4 and lattice weights only
   uint64_t adapters;       // Adapter [layers][4], where a delta has some, and so the next
   uint64_t low_rank;       // float [batch][adapter_rank]
   uint64_t scratch;        // float [batch][scratch_floats]

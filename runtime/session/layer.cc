@@ -308,6 +308,8 @@ void GatherAny(const Tensor& embedding, size_t row, float* x) {
     GatherBf16Row(static_cast<const uint16_t*>(embedding.data), columns, row, x);
   } else if (embedding.dtype == Dtype::kI8) {
     DequantizeRow(bytes, embedding.scales, columns, row, x);
+  } else if (IsLattice(embedding.dtype)) {
+    DequantizeLatticeRow(LatticeOf(embedding, embedding.rows), row, x);
   } else if (embedding.dtype == Dtype::kI4) {
     const uint8_t* groups = bytes + static_cast<size_t>(I4PanelBytes(embedding.rows, columns));
     DequantizeInt4Row(bytes, groups, embedding.scales, columns, row, x);

@@ -25,6 +25,12 @@ void MultiplyMatrix(const Tensor& weights, const LinearShape& shape, const float
     return GemmMixed({x, shape.x_stride, 1, static_cast<const uint16_t*>(weights.data), MixedPanel(columns),
                       0, y, shape.y_stride, kPanel, shape.rows, columns, begin, end, accumulate});
   }
+  if (IsLattice(weights.dtype)) {
+    const LatticeMatrix matrix = LatticeOf(weights, shape.panels * kPanel);
+    return GemmLattice({quantized, matrix.fine_bits, matrix.weights, matrix.multipliers, matrix.weight_scales,
+                        y, shape.y_stride, shape.rows, static_cast<size_t>(RoundUp(columns, kLatticeBlock)),
+                        begin, end, accumulate});
+  }
   switch (weights.dtype) {
     case Dtype::kI8:
       return GemmInt8({quantized.q, quantized.stride, quantized.scales, bytes, weights.scales, y,

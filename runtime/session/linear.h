@@ -9,6 +9,7 @@
 #include "base/features.h"
 #include "base/layout.h"
 #include "kernels/int8.h"
+#include "kernels/lattice.h"
 #include "model/model.h"
 
 namespace cllm {
@@ -46,10 +47,19 @@ inline size_t PanelMacs(const Tensor& weights, size_t rows) {
   return rows * weights.columns * kPanel / (IsInteger(weights.dtype) ? kInt8Speed : 1);
 }
 
+// A matrix of lattice weights as its kernels take it.
+inline LatticeMatrix LatticeOf(const Tensor& weights, size_t stored_rows) {
+  const auto* bytes = static_cast<const uint8_t*>(weights.data);
+  const int fine_bits = FineBits(weights.dtype);
+  return {fine_bits, bytes,
+          bytes + static_cast<size_t>(LatticePanelBytes(stored_rows, weights.columns, fine_bits)),
+          weights.scales, weights.columns};
+}
+
 // Rows from `begin` on, as the kernels of these weights want them.
 inline QuantizedRows RowsFor(const Tensor& weights, const QuantizedRows& rows, size_t begin) {
   QuantizedRows from = rows.From(begin);
-  if (weights.dtype != Dtype::kI4) from.group_sums = nullptr;
+  if (!TakesGroupSums(weights.dtype)) from.group_sums = nullptr;
   return from;
 }
 

@@ -169,7 +169,7 @@ void Session::EmbedWindowAngles(uint32_t position, size_t row) {
 Prepared Session::PreparedFrom(size_t row) const {
   const QuantizedRows all = {At<int8_t>(plan_.quantized), static_cast<size_t>(plan_.quantized_stride),
                              At<RowScale>(plan_.row_scales),
-                             model_.config.weights == Dtype::kI4 ? At<int16_t>(plan_.group_sums) : nullptr};
+                             TakesGroupSums(model_.config.weights) ? At<int16_t>(plan_.group_sums) : nullptr};
   if (!kHasDeltas) return {all.From(row)};
   return {all.From(row),
           {At<Adapter>(plan_.adapters), At<float>(plan_.low_rank) + row * model_.config.adapter_rank}};

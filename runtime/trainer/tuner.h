@@ -32,9 +32,12 @@ static_assert(sizeof(TunerState) <= kTunerStateBytes);
 // A frozen matrix as the kernels of the backward pass take it.
 inline StoredMatrix StoredOf(const Tensor& weights, size_t stored_rows) {
   const auto* bytes = static_cast<const uint8_t*>(weights.data);
+  const uint64_t panels = IsLattice(weights.dtype)
+                              ? LatticePanelBytes(stored_rows, weights.columns, FineBits(weights.dtype))
+                              : I4PanelBytes(stored_rows, weights.columns);
   return {static_cast<StoredFormat>(weights.dtype),
           bytes,
-          bytes + static_cast<size_t>(I4PanelBytes(stored_rows, weights.columns)),
+          bytes + static_cast<size_t>(panels),
           weights.scales,
           stored_rows,
           weights.columns};

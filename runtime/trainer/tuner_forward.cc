@@ -12,7 +12,7 @@ Prepared Tuner::PreparedRows() const {
   if (IsInteger(model_.config.weights)) {
     prepared.quantized = {At<int8_t>(plan_.quantized), static_cast<size_t>(plan_.quantized_stride),
                           At<RowScale>(plan_.row_scales),
-                          model_.config.weights == Dtype::kI4 ? At<int16_t>(plan_.group_sums) : nullptr};
+                          TakesGroupSums(model_.config.weights) ? At<int16_t>(plan_.group_sums) : nullptr};
   }
   return prepared;
 }

@@ -105,7 +105,7 @@ void PlanRows(const Config& config, RoomPlan* room, TunerPlan* plan) {
   plan->quantized_stride = RoundUp(widest, kAlignment);
   plan->quantized = room->Take(integer ? rows * plan->quantized_stride : 0);
   plan->row_scales = room->Take(integer ? rows * kRowScaleBytes : 0);
-  plan->group_sums = room->Take(config.weights == Dtype::kI4 ? rows * plan->quantized_stride / 8 : 0);
+  plan->group_sums = room->Take(TakesGroupSums(config.weights) ? rows * plan->quantized_stride / 8 : 0);
 }
 
 void PlanLayers(const Config& config, RoomPlan room, TunerPlan* plan) {

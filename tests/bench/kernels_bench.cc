@@ -13,6 +13,7 @@
 #include "kernels/gemm.h"
 #include "kernels/int4.h"
 #include "kernels/int8.h"
+#include "kernels/lattice.h"
 #include "kernels/mixed.h"
 #include "kernels/targets.h"
 
@@ -170,6 +171,35 @@ void BenchInt4(benchmark::State& state, const std::string& target, size_t rows, 
   SetRate(state, rows, shape);
 }
 
+template <int kFineBits>
+void BenchLattice(benchmark::State& state, const std::string& target, size_t rows, Shape shape) {
+  UseTarget(target.c_str());
+  const size_t stride = RoundUp(shape.depth, 64);
+  Lines weights(LatticeMatrixBytes(shape.outputs, shape.depth, kFineBits) / 4), q(rows * stride / 4 + 16);
+  Lines y(rows * shape.outputs);
+  std::vector<int16_t> group_sums(rows * stride / 16, 3);
+  std::vector<RowScale> scales(rows, RowScale{0.01f, 5});
+  const std::vector<uint16_t> weight_scales(shape.outputs, Bf16RoundUp(0.01f));
+  const auto* bytes = reinterpret_cast<const uint8_t*>(weights.data());
+  const LatticeGemm gemm{{reinterpret_cast<int8_t*>(q.data()), stride, scales.data(), group_sums.data()},
+                         kFineBits,
+                         bytes,
+                         bytes + LatticePanelBytes(shape.outputs, shape.depth, kFineBits),
+                         weight_scales.data(),
+                         y.data(),
+                         shape.outputs,
+                         rows,
+                         RoundUp(shape.depth, kLatticeBlock),
+                         0,
+                         shape.outputs / 16,
+                         false};
+  for (auto _ : state) {
+    GemmLattice(gemm);
+    benchmark::ClobberMemory();
+  }
+  SetRate(state, rows, shape);
+}
+
 using Bench = void (*)(benchmark::State&, const std::string&, size_t, Shape);
 
 void Register(const char* format, Bench bench, const std::string& target) {
@@ -191,6 +221,9 @@ void RegisterAll() {
     Register("f32_gradient", BenchF32Gradient, target);
     Register("int8", BenchInt8, target);
     Register("int4", BenchInt4, target);
+    Register("lattice2", BenchLattice<0>, target);
+    Register("lattice3", BenchLattice<1>, target);
+    Register("lattice4", BenchLattice<2>, target);
   }
   Register("mixed", BenchMixed, "best");
   Register("mixed_gradient", BenchMixedGradient, "best");

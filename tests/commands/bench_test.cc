@@ -12,7 +12,7 @@ TEST_CASE("the shapes have the parameters that their names promise") {
   const std::vector<std::pair<std::string, uint64_t>> shapes = {{"82k", 82240}, {"510k", 509056}};
   for (const auto& entry : shapes) {
     const auto& shape = entry.first;
-    for (const char* format : {"f32", "int8", "int4"}) {
+    for (const char* format : {"f32", "int8", "int4", "lattice3"}) {
       CAPTURE(shape);
       const Finished finished =
           RunProgram({"bench", "--shape", shape, "--format", format, "--json", "--threads", "1"});
@@ -35,7 +35,7 @@ TEST_CASE("the shapes have the parameters that their names promise") {
       }
       CHECK(json["repetitions"].get<int>() >= 3);
       CHECK(json["room_bytes"].get<uint64_t>() > 0);
-      CHECK(json["model_bytes"].get<uint64_t>() > entry.second / 2);
+      CHECK(json["model_bytes"].get<uint64_t>() > entry.second * 3 / 8);
       if (json["first_token_seconds"].is_null()) {
         CHECK(Contains(finished.err, "first token"));
       } else {

@@ -10,7 +10,7 @@ namespace {
 
 TEST_CASE("inspect --json parses and its memory plan follows --context and --batch") {
   const TemporaryDirectory folder;
-  for (const Dtype format : {Dtype::kF32, Dtype::kBf16, Dtype::kI8, Dtype::kI4}) {
+  for (const Dtype format : {Dtype::kF32, Dtype::kBf16, Dtype::kI8, Dtype::kI4, Dtype::kLattice4}) {
     const std::string model = WriteLetterModel(folder.path(), format);
     const auto plan = [&](const std::string& context, const std::string& batch) {
       const Finished finished =

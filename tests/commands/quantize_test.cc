@@ -25,6 +25,17 @@ TEST_CASE("quantize prints both sizes and refuses a second rounding") {
   CHECK(Listing(folder.path()) == "letters.cllm letters8.cllm small.cllm ");
 }
 
+TEST_CASE("quantize to points of the lattice") {
+  const TemporaryDirectory folder;
+  const std::string model = WriteLetterModel(folder.path(), Dtype::kF32);
+  const std::string small = folder.path() + "/small.cllm";
+  REQUIRE(RunProgram({"quantize", model, "--format", "lattice3", "-o", small}).exit_code == 0);
+  CHECK(ReadBytes(small) == ReadBytes(WriteLetterModel(folder.path(), Dtype::kLattice3)));
+  const Finished again = RunProgram({"quantize", small, "--format", "int8", "-o", model});
+  CHECK(again.exit_code != 0);
+  CHECK(Contains(again.err, "lattice3 weights already"));
+}
+
 TEST_CASE("quantize to int4, with the embedding in int8 or without") {
   const TemporaryDirectory folder;
   const std::string model = WriteLetterModel(folder.path(), Dtype::kF32);

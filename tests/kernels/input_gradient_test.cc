@@ -6,6 +6,7 @@
 #include "kernels/gemm.h"
 #include "kernels/int4.h"
 #include "kernels/int8.h"
+#include "kernels/lattice.h"
 #include "kernels/vector.h"
 #include "tests/kernels/every_target.h"
 
@@ -28,9 +29,12 @@ struct Stored {
     for (const float x : floats) halves.push_back(static_cast<uint16_t>(testing::Bits(x) >> 16));
     if (format == StoredFormat::kF32) std::memcpy(weights.data(), floats.data(), floats.size() * 4);
     if (format == StoredFormat::kBf16) std::memcpy(weights.data(), halves.data(), halves.size() * 2);
-    matrix = {format,        weights.data(), weights.data() + I4PanelBytes(rows, columns),
-              scales.data(), rows,           columns};
+    matrix = {format, weights.data(), nullptr, scales.data(), rows, columns};
+    matrix.group_scales = weights.data() + (FineBits() >= 0 ? LatticePanelBytes(rows, columns, FineBits())
+                                                            : I4PanelBytes(rows, columns));
   }
+  // Of a lattice; else negative.
+  int FineBits() const { return static_cast<int>(matrix.format) - static_cast<int>(StoredFormat::kLattice2); }
   std::vector<float> Row(size_t row) const {
     std::vector<float> out(PaddedRow(columns) + 8);
     const auto* bytes = weights.data();
@@ -38,6 +42,12 @@ struct Stored {
       case StoredFormat::kI8: DequantizeRow(bytes, scales.data(), columns, row, out.data()); break;
       case StoredFormat::kI4:
         DequantizeInt4Row(bytes, matrix.group_scales, scales.data(), columns, row, out.data());
+        break;
+      case StoredFormat::kLattice2:
+      case StoredFormat::kLattice3:
+      case StoredFormat::kLattice4:
+        DequantizeLatticeRow({FineBits(), bytes, matrix.group_scales, scales.data(), columns}, row,
+                             out.data());
         break;
       case StoredFormat::kBf16:
         GatherBf16Row(static_cast<const uint16_t*>(matrix.weights), columns, row, out.data());
@@ -54,7 +64,8 @@ struct Stored {
 
 TEST_CASE("input gradients have the bits of the product with the transposed floats") {
   for (const StoredFormat format :
-       {StoredFormat::kF32, StoredFormat::kBf16, StoredFormat::kI8, StoredFormat::kI4}) {
+       {StoredFormat::kF32, StoredFormat::kBf16, StoredFormat::kI8, StoredFormat::kI4,
+        StoredFormat::kLattice2, StoredFormat::kLattice3, StoredFormat::kLattice4}) {
     CAPTURE(static_cast<int>(format));
     for (size_t columns : {1, 4, 12, 16, 21, 33, 64, 100}) {
       const Stored stored(format, 48, columns);

@@ -1,65 +1,38 @@
 #include "kernels/int8.h"
 
-#include <algorithm>
-#include <cfenv>
-#include <cmath>
-
-#include "base/bf16.h"
-#include "tests/kernels/every_target.h"
+#include "tests/kernels/integer_product.h"
 
 namespace cllm {
 namespace {
 
-using testing::CheckSameBits;
-using testing::Number;
-using testing::Numbers;
+using testing::CheckIntegerProduct;
+using testing::IntegerInputs;
+using testing::IntegerProduct;
 using testing::OnEveryTarget;
 
-struct Product {
-  size_t rows, depth, panels;
-  bool extreme;  // all magnitudes at their largest
+struct Matrix {
+  size_t depth;
+  std::vector<uint8_t> weights;
+  std::vector<uint16_t> scales;
+
+  Matrix(size_t rows, size_t columns, bool extreme)
+      : depth((columns + 3) / 4 * 4),
+        weights(testing::WeightBytes(rows * depth, extreme, 255, 1)),
+        scales(testing::WeightScales(rows)) {}
+
+  int At(size_t row, size_t k) const {
+    return weights[row / 16 * 16 * depth + k / 4 * 64 + row % 16 * 4 + k % 4] - 128;
+  }
 };
 
-void CheckProduct(const Product& s, bool accumulate, size_t panel_begin) {
-  INFO("rows ", s.rows, " depth ", s.depth, " panels ", s.panels, " extreme ", s.extreme);
-  const size_t q_stride = s.depth + 8, y_stride = s.panels * 16 + 16;
-  std::vector<int8_t> q(s.rows * q_stride, 55);
-  std::vector<uint8_t> w(s.panels * 16 * s.depth);
-  std::vector<uint16_t> weight_scales(s.panels * 16);
-  std::vector<RowScale> scales(s.rows);
-  for (size_t i = 0; i < w.size(); ++i) {
-    w[i] = s.extreme ? (i / 7 % 2 != 0 ? 255 : 1) : static_cast<uint8_t>(Random(1, 1, i));
-  }
-  for (size_t i = 0; i < weight_scales.size(); ++i) {
-    weight_scales[i] = Bf16RoundUp(std::fabs(Number(2, i)) * 0.01f);
-  }
-  for (size_t r = 0; r < s.rows; ++r) {
-    scales[r] = {std::fabs(Number(3, r)), 0};
-    for (size_t k = 0; k < s.depth; ++k) {
-      const int value = s.extreme ? 127 : static_cast<int>(Random(4, r, k) % 255) - 127;
-      q[r * q_stride + k] = static_cast<int8_t>(r % 2 != 0 ? -value : value);
-      scales[r].sum += q[r * q_stride + k];
-    }
-  }
-  std::vector<float> got = Numbers(5, s.rows * y_stride + 1), want = got;
-  GemmInt8({q.data(), q_stride, scales.data(), w.data(), weight_scales.data(), got.data(), y_stride, s.rows,
-            s.depth, panel_begin, s.panels, accumulate});
-  for (size_t r = 0; r < s.rows; ++r) {
-    for (size_t p = panel_begin; p < s.panels; ++p) {
-      for (size_t j = 0; j < 16; ++j) {
-        int64_t sum = 0;
-        for (size_t k = 0; k < s.depth; ++k) {
-          const int weight = w[p * 16 * s.depth + k / 4 * 64 + j * 4 + k % 4] - 128;
-          sum += int64_t{q[r * q_stride + k]} * weight;
-        }
-        const float scaled = static_cast<float>(sum) * Bf16ToFloat(weight_scales[p * 16 + j]);
-        const float value = scaled * scales[r].scale;
-        float& y = want[r * y_stride + p * 16 + j];
-        y = accumulate ? y + value : value;
-      }
-    }
-  }
-  CheckSameBits(got, want);
+void CheckProduct(const IntegerProduct& s, bool accumulate, size_t panel_begin) {
+  INFO("rows ", s.rows, " depth ", s.columns, " panels ", s.panels, " extreme ", s.extreme);
+  const Matrix w(s.panels * 16, s.columns, s.extreme);
+  IntegerInputs x(s, 4);
+  CheckIntegerProduct(s, w, x, accumulate, panel_begin, [&](float* y, size_t y_stride) {
+    GemmInt8({x.q.data(), x.stride, x.scales.data(), w.weights.data(), w.scales.data(), y, y_stride, s.rows,
+              w.depth, panel_begin, s.panels, accumulate});
+  });
 }
 
 TEST_CASE("GemmInt8 is exact for all small shapes") {
@@ -86,20 +59,10 @@ TEST_CASE("GemmInt8 neither saturates nor overflows") {
 
 TEST_CASE("DequantizeRow") {
   for (size_t columns : {1, 4, 7, 16, 33}) {
-    const size_t rows = 32, depth = (columns + 3) / 4 * 4;
-    std::vector<uint8_t> w(rows * depth);
-    for (size_t i = 0; i < w.size(); ++i) w[i] = static_cast<uint8_t>(Random(6, 1, i));
-    std::vector<uint16_t> scales(rows);
-    for (size_t i = 0; i < rows; ++i) scales[i] = Bf16RoundUp(std::fabs(Number(7, i)));
-    for (size_t row = 0; row < rows; ++row) {
-      std::vector<float> got((columns + 15) / 16 * 16, 9.0f), want(got.size(), 0.0f);
-      DequantizeRow(w.data(), scales.data(), columns, row, got.data());
-      for (size_t k = 0; k < columns; ++k) {
-        const int weight = w[row / 16 * 16 * depth + k / 4 * 64 + row % 16 * 4 + k % 4] - 128;
-        want[k] = static_cast<float>(weight) * Bf16ToFloat(scales[row]);
-      }
-      CheckSameBits(got, want);
-    }
+    const Matrix w(32, columns, false);
+    testing::CheckDequantized(w, columns, [&](size_t row, float* out) {
+      DequantizeRow(w.weights.data(), w.scales.data(), columns, row, out);
+    });
   }
 }
 

@@ -1,26 +1,16 @@
 #include "kernels/lattice.h"
 
-#include <algorithm>
-#include <cmath>
-
-#include "base/bf16.h"
 #include "base/layout.h"
 #include "kernels/lattice_code.h"
-#include "tests/kernels/every_target.h"
+#include "tests/kernels/integer_product.h"
 
 namespace cllm {
 namespace {
 
-using testing::CheckSameBits;
-using testing::Number;
-using testing::Numbers;
+using testing::CheckIntegerProduct;
+using testing::IntegerInputs;
+using testing::IntegerProduct;
 using testing::OnEveryTarget;
-
-struct Product {
-  int fine_bits;
-  size_t rows, columns, panels;
-  bool extreme;  // all magnitudes at their largest
-};
 
 // A matrix of whole panels, its padding at random, too: only inputs of 0 make it vanish.
 struct Matrix {
@@ -29,23 +19,19 @@ struct Matrix {
   std::vector<uint8_t> weights, multipliers;
   std::vector<uint16_t> scales;
 
-  Matrix(const Product& s)  // NOLINT: a product's matrix
-      : fine_bits(s.fine_bits),
-        blocks((s.columns + 31) / 32),
-        weights(s.panels * blocks * LatticeBlockBytes(s.fine_bits)),
-        multipliers(s.panels * 16 * ((blocks + 3) / 4)),
-        scales(s.panels * 16) {
-    for (size_t i = 0; i < weights.size(); ++i) {
-      // Pattern 255 has a sum of magnitudes as large as any.
-      weights[i] = s.extreme ? (i / 7 % 2 != 0 ? 255 : 240) : static_cast<uint8_t>(Random(1, 1, i));
-    }
+  Matrix(int fine, size_t panels, size_t columns, bool extreme)
+      : fine_bits(fine),
+        blocks((columns + 31) / 32),
+        // Pattern 255 has a sum of magnitudes as large as any.
+        weights(testing::WeightBytes(panels * blocks * LatticeBlockBytes(fine), extreme, 255, 240)),
+        multipliers(panels * 16 * ((blocks + 3) / 4)),
+        scales(testing::WeightScales(panels * 16)) {
     for (size_t i = 0; i < multipliers.size(); ++i) {
-      multipliers[i] = s.extreme ? 255 : static_cast<uint8_t>(Random(1, 2, i));
+      multipliers[i] = extreme ? 255 : static_cast<uint8_t>(Random(1, 2, i));
     }
-    for (size_t i = 0; i < scales.size(); ++i) scales[i] = Bf16RoundUp(std::fabs(Number(2, i)) * 0.01f);
   }
 
-  // In units of the row's scale, by the words of schemas/FORMAT.md.
+  // By the words of schemas/FORMAT.md.
   int At(size_t row, size_t k) const {
     const size_t b = static_cast<size_t>(fine_bits), block = k / 32, group = k % 4,
                  bytes_before = row / 16 * blocks + block;
@@ -68,66 +54,15 @@ struct Matrix {
   }
 };
 
-// Inputs of `columns` numbers a row, with their sums; zeros up to whole 32, anything behind.
-struct Inputs {
-  size_t stride;
-  std::vector<int8_t> q;
-  std::vector<RowScale> scales;
-  std::vector<int16_t> group_sums;
-
-  explicit Inputs(const Product& s)
-      : stride((s.columns + 63) / 64 * 64 + 64),
-        q(s.rows * stride, 55),
-        scales(s.rows),
-        group_sums(s.rows * stride / 16, 77) {
-    for (size_t r = 0; r < s.rows; ++r) {
-      int8_t* row = q.data() + r * stride;
-      std::fill(row, row + (s.columns + 31) / 32 * 32, int8_t{0});
-      int16_t* sums = group_sums.data() + r * stride / 16 + stride / 32;
-      std::fill(sums, sums + (s.columns + 31) / 32, int16_t{0});
-      for (size_t k = 0; k < s.columns; ++k) {
-        const int value = s.extreme ? 127 : static_cast<int>(Random(4, r, k) % 255) - 127;
-        row[k] = static_cast<int8_t>(r % 2 != 0 ? -value : value);
-        sums[k / 32] = static_cast<int16_t>(sums[k / 32] + row[k]);
-      }
-      scales[r] = {std::fabs(Number(3, r)), 0};
-    }
-  }
-};
-
-void CheckProduct(const Product& s, bool accumulate, size_t panel_begin) {
-  INFO("fine bits ", s.fine_bits, " rows ", s.rows, " columns ", s.columns, " panels ", s.panels, " extreme ",
+void CheckProduct(int fine_bits, const IntegerProduct& s, bool accumulate, size_t panel_begin) {
+  INFO("fine bits ", fine_bits, " rows ", s.rows, " columns ", s.columns, " panels ", s.panels, " extreme ",
        s.extreme);
-  const Matrix w(s);
-  Inputs x(s);
-  const size_t y_stride = s.panels * 16 + 16;
-  std::vector<float> got = Numbers(5, s.rows * y_stride + 1), want = got;
-  GemmLattice({{x.q.data(), x.stride, x.scales.data(), x.group_sums.data()},
-               s.fine_bits,
-               w.weights.data(),
-               w.multipliers.data(),
-               w.scales.data(),
-               got.data(),
-               y_stride,
-               s.rows,
-               w.blocks * 32,
-               panel_begin,
-               s.panels,
-               accumulate});
-  for (size_t row = panel_begin * 16; row < s.panels * 16; ++row) {
-    std::vector<int> weights(s.columns);
-    for (size_t k = 0; k < s.columns; ++k) weights[k] = w.At(row, k);
-    for (size_t r = 0; r < s.rows; ++r) {
-      int64_t sum = 0;
-      for (size_t k = 0; k < s.columns; ++k) sum += int64_t{x.q[r * x.stride + k]} * weights[k];
-      REQUIRE(sum == static_cast<int32_t>(sum));
-      const float scaled = static_cast<float>(static_cast<int32_t>(sum)) * Bf16ToFloat(w.scales[row]);
-      const float value = scaled * x.scales[r].scale;
-      float& y = want[r * y_stride + row];
-      y = accumulate ? y + value : value;
-    }
-  }
-  CheckSameBits(got, want);
+  const Matrix w(fine_bits, s.panels, s.columns, s.extreme);
+  IntegerInputs x(s, 32);
+  CheckIntegerProduct(s, w, x, accumulate, panel_begin, [&](float* y, size_t y_stride) {
+    GemmLattice({x.rows(), fine_bits, w.weights.data(), w.multipliers.data(), w.scales.data(), y, y_stride,
+                 s.rows, w.blocks * 32, panel_begin, s.panels, accumulate});
+  });
 }
 
 TEST_CASE("the patterns are the 256 nearest to the origin, in order") {
@@ -181,12 +116,12 @@ TEST_CASE("GemmLattice is exact for all small shapes") {
     for (int fine_bits = 0; fine_bits <= 2; ++fine_bits) {
       for (size_t rows : {0, 1, 2, 3, 4, 5, 7, 11, 12, 13, 25, 48, 49, 97}) {
         for (size_t columns : {4, 33, 100, 172}) {
-          CheckProduct({fine_bits, rows, columns, 2, false}, rows % 2 != 0, rows % 3 == 0 ? 1 : 0);
+          CheckProduct(fine_bits, {rows, columns, 2, false}, rows % 2 != 0, rows % 3 == 0 ? 1 : 0);
         }
       }
       for (size_t columns = 1; columns <= 65; ++columns) {
-        CheckProduct({fine_bits, 1, columns, 1, columns % 3 == 0}, false, 0);
-        CheckProduct({fine_bits, 3, columns, 1, columns % 2 == 0}, true, 0);
+        CheckProduct(fine_bits, {1, columns, 1, columns % 3 == 0}, false, 0);
+        CheckProduct(fine_bits, {3, columns, 1, columns % 2 == 0}, true, 0);
       }
     }
   });
@@ -196,10 +131,10 @@ TEST_CASE("GemmLattice neither saturates nor overflows") {
   OnEveryTarget([](const std::string&) {
     for (int fine_bits = 0; fine_bits <= 2; ++fine_bits) {
       for (size_t rows : {1, 2, 13}) {
-        CheckProduct({fine_bits, rows, 4096, 2, true}, false, 0);
-        CheckProduct({fine_bits, rows, 290, 7, false}, false, 0);
+        CheckProduct(fine_bits, {rows, 4096, 2, true}, false, 0);
+        CheckProduct(fine_bits, {rows, 290, 7, false}, false, 0);
       }
-      CheckProduct({fine_bits, 2, 65536, 1, true}, false, 0);
+      CheckProduct(fine_bits, {2, 65536, 1, true}, false, 0);
     }
   });
 }
@@ -207,16 +142,11 @@ TEST_CASE("GemmLattice neither saturates nor overflows") {
 TEST_CASE("DequantizeLatticeRow") {
   for (int fine_bits = 0; fine_bits <= 2; ++fine_bits) {
     for (size_t columns : {1, 7, 33, 172}) {
-      const Matrix w({fine_bits, 0, columns, 2, false});
-      for (size_t row = 0; row < 32; ++row) {
-        std::vector<float> got((columns + 15) / 16 * 16, 9.0f), want(got.size(), 0.0f);
+      const Matrix w(fine_bits, 2, columns, false);
+      testing::CheckDequantized(w, columns, [&](size_t row, float* out) {
         DequantizeLatticeRow({fine_bits, w.weights.data(), w.multipliers.data(), w.scales.data(), columns},
-                             row, got.data());
-        for (size_t k = 0; k < columns; ++k) {
-          want[k] = static_cast<float>(w.At(row, k)) * Bf16ToFloat(w.scales[row]);
-        }
-        CheckSameBits(got, want);
-      }
+                             row, out);
+      });
     }
   }
 }

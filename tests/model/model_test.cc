@@ -113,7 +113,8 @@ TEST_CASE("a tensor missing, unknown, twice or out of order") {
 }
 
 TEST_CASE("a tensor of another shape, type, layout or length") {
-  for (const Dtype format : {Dtype::kF32, Dtype::kBf16, Dtype::kI8, Dtype::kI4}) {
+  for (const Dtype format :
+       {Dtype::kF32, Dtype::kBf16, Dtype::kI8, Dtype::kI4, Dtype::kLattice2, Dtype::kLattice4}) {
     const std::string file = SmallFile(format);
     const auto status = [&file](const FileEditor::Edit& edit) {
       FileEditor editor(file);
@@ -139,16 +140,17 @@ TEST_CASE("a tensor of another shape, type, layout or length") {
               auto& dtype = h.tensors[i]->dtype;
               dtype = dtype == schema::Dtype::i4 ? schema::Dtype::i8 : schema::Dtype::i4;
             }) == CLLM_FILE_TENSOR_SHAPE);
-      for (const auto dtype :
-           {schema::Dtype::lattice2, schema::Dtype::lattice4, static_cast<schema::Dtype>(99)}) {
-        CHECK(status([i, dtype](schema::ModelT& h) { h.tensors[i]->dtype = dtype; }) ==
-              CLLM_UNSUPPORTED_DTYPE);
-      }
+      CHECK(status([i](schema::ModelT& h) {
+              auto& dtype = h.tensors[i]->dtype;
+              dtype = dtype == schema::Dtype::lattice2 ? schema::Dtype::lattice3 : schema::Dtype::lattice2;
+            }) == CLLM_FILE_TENSOR_SHAPE);
+      CHECK(status([i](schema::ModelT& h) { h.tensors[i]->dtype = static_cast<schema::Dtype>(99); }) ==
+            CLLM_UNSUPPORTED_DTYPE);
     }
   }
 }
 
-TEST_CASE("integers of both widths in one file, but not floats beside integers") {
+TEST_CASE("integers of all widths in one file, but not floats beside integers") {
   WeightFormats formats = Dtype::kI4;
   formats.Set({Role::kTokenEmbedding, 0}, Dtype::kI8);
   formats.Set({Role::kDown, 1}, Dtype::kI8);
@@ -159,6 +161,12 @@ TEST_CASE("integers of both widths in one file, but not floats beside integers")
   CHECK(FindTensor(model, Role::kTokenEmbedding, 0).dtype == Dtype::kI8);
   CHECK(FindTensor(model, Role::kDown, 0).dtype == Dtype::kI4);
   CHECK(FindTensor(model, Role::kDown, 1).dtype == Dtype::kI8);
+  formats.Set({Role::kDown, 1}, Dtype::kLattice4);
+  formats.Set({Role::kGateUp, 0}, Dtype::kLattice3);
+  AlignedBytes lattice(*WriteModelToString(SmallCheckpoint(), formats));
+  REQUIRE(OpenModel(lattice.data(), lattice.size(), &model) == CLLM_OK);
+  CHECK(model.config.weights == Dtype::kLattice3);
+  CHECK(FindTensor(model, Role::kDown, 1).dtype == Dtype::kLattice4);
   formats.Set({Role::kDown, 1}, Dtype::kF32);
   CHECK(OpenStatus(*WriteModelToString(SmallCheckpoint(), formats)) == CLLM_FILE_TENSOR_SHAPE);
 }

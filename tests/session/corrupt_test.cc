@@ -55,7 +55,7 @@ bool RunsWithinBounds(const std::string& bytes) {
   return true;
 }
 
-constexpr Dtype kFormats[] = {Dtype::kF32, Dtype::kBf16, Dtype::kI8, Dtype::kI4};
+constexpr Dtype kFormats[] = {Dtype::kF32, Dtype::kBf16, Dtype::kI8, Dtype::kI4, Dtype::kLattice3};
 
 TEST_CASE("any byte of the head changed: refused, or runs within bounds") {
   for (const Dtype format : kFormats) {
@@ -78,7 +78,7 @@ TEST_CASE("any byte of the head changed: refused, or runs within bounds") {
 TEST_CASE("wild weights run within bounds") {
   std::mt19937 random(9);
   for (int trial = 0; trial < testing::Rounds(200); ++trial) {
-    std::string file = SmallFile(kFormats[trial % 4]);
+    std::string file = SmallFile(kFormats[trial % 5]);
     uint32_t head = 0;
     std::memcpy(&head, file.data(), sizeof(head));
     const size_t first = head + 4;

@@ -85,11 +85,20 @@ struct SquaredError {
   double relative() const { return std::sqrt(error / size); }
 };
 
+// The norm of a single number is its sign, and where that number is nearly zero, rounding the activations
+// may turn it, and the logits over with it. int8 and int4 turn none in the models below, a lattice does.
+bool IsComparable(const Architecture& a, const WeightFormats& format) {
+  return a.width > 1 || !IsLattice(format.Of({Role::kGateUp, 0}));
+}
+
 TEST_CASE("narrow logits are near the reference model's") {
   for (const WeightFormats& format : EveryFormat()) {
     std::mt19937 random(2);
     SquaredError sum;
-    for (uint32_t trial = 0; trial < 20; ++trial) sum.Add(RandomArchitecture(random), format, trial);
+    for (uint32_t trial = 0; trial < 20; ++trial) {
+      const Architecture a = RandomArchitecture(random);
+      if (IsComparable(a, format)) sum.Add(a, format, trial);
+    }
     CHECK(sum.size > 0);
     CHECK(sum.relative() < 0.05);
   }
@@ -103,6 +112,7 @@ TEST_CASE("narrow logits of other architectures, one by one") {
       // Affine norms do not normalise: layer by layer a row's largest number may grow far above the others,
       // and rounding is relative to it.
       if (a.variant.norm == Norm::kAffine) a.layers = 1;
+      if (!IsComparable(a, format)) continue;
       SquaredError one;
       one.Add(a, format, trial);
       CAPTURE(trial);

@@ -57,9 +57,10 @@ TEST_CASE("1,000 random configurations: one byte short is refused, and a run sta
   for (int trial = 0; trial < testing::Rounds(1000); ++trial) {
     CAPTURE(trial);
     const Architecture a = trial % 2 ? RandomVariant(random) : RandomArchitecture(random);
-    const ModelFile file = MakeModel(RandomCheckpoint(a, trial), trial % 3 == 0   ? Dtype::kF32
-                                                                 : trial % 3 == 1 ? Dtype::kI8
-                                                                                  : Dtype::kI4);
+    const ModelFile file = MakeModel(RandomCheckpoint(a, trial), trial % 4 == 0   ? Dtype::kF32
+                                                                 : trial % 4 == 1 ? Dtype::kI8
+                                                                 : trial % 4 == 2 ? Dtype::kI4
+                                                                                  : Dtype::kLattice2);
     cllm_limits limits = Limits(1 + random() % a.context);
     limits.kv_format = random() % 2 ? CLLM_KV_INT8 : CLLM_KV_F32;
     limits.streams = random() % 2 ? 1 + random() % 5 : 1;

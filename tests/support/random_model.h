@@ -120,13 +120,14 @@ inline Checkpoint RandomCheckpoint(const Architecture& architecture, uint32_t se
   return checkpoint;
 }
 
-// Each format of weights, and integers of both widths together.
+// Each format of weights, lattices apart from their middle one, and integers of several widths together.
 inline std::vector<WeightFormats> EveryFormat() {
   WeightFormats mixed = Dtype::kI4;
   mixed.Set({Role::kTokenEmbedding, 0}, Dtype::kI8);
   mixed.Set({Role::kHead, 0}, Dtype::kI8);
   mixed.Set({Role::kDown, 0}, Dtype::kI8);
-  return {Dtype::kF32, Dtype::kBf16, Dtype::kI8, Dtype::kI4, mixed};
+  mixed.Set({Role::kGateUp, 0}, Dtype::kLattice3);
+  return {Dtype::kF32, Dtype::kBf16, Dtype::kI8, Dtype::kI4, Dtype::kLattice2, Dtype::kLattice4, mixed};
 }
 
 inline ModelFile MakeModel(const Checkpoint& checkpoint, const WeightFormats& formats) {
