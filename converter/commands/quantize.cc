@@ -1,4 +1,4 @@
-// `cllm quantize`: float32 weights to bfloat16 or to integers.
+// `cllm quantize`: float32 weights to bfloat16, to integers or to lattice points.
 #include "converter/quantize/quantize.h"
 
 #include <cstdio>
@@ -8,30 +8,71 @@
 #include "converter/commands/commands.h"
 #include "converter/commands/files.h"
 #include "converter/commands/options.h"
+#include "converter/data/document_reader.h"
+#include "converter/import/model_file.h"
+#include "posix/thread_pool.h"
 
 namespace cllm {
 namespace {
 
 struct Options {
-  std::string in, out, format, embedding;
+  std::string in, out, format, embedding, calibration, documents = "auto";
+  double bits = 0;
+  uint32_t bytes = 0, tokens = 32768, threads = 1;
+  bool chosen() const { return bytes != 0 || bits != 0; }
 };
 
 void CheckUsage(const Options& options) {
   if (options.format == "bf16" && !options.embedding.empty()) {
     throw CLI::ValidationError("--embedding", "goes with integers: floats and integers do not mix");
   }
+  if (options.format.empty() != options.chosen()) {
+    throw CLI::ValidationError("--format", "or --bytes or --bits, which choose the formats, must be given");
+  }
+  if (options.chosen() && !options.embedding.empty()) {
+    throw CLI::ValidationError("--embedding",
+                               "does not go with --bytes or --bits, which choose its format, too");
+  }
+}
+
+// The size that is asked for in one of the ways.
+absl::StatusOr<uint64_t> WantedBytes(const Options& options) {
+  if (options.bits == 0) return options.bytes;
+  absl::StatusOr<ModelFile> file = ModelFile::Open(options.in);
+  if (!file.ok()) return file.status();
+  return static_cast<uint64_t>(options.bits * static_cast<double>(file->model().parameters) / 8);
+}
+
+absl::Status ReadCalibration(const Options& options, QuantizeOptions* quantize) {
+  if (options.calibration.empty()) return absl::OkStatus();
+  absl::StatusOr<std::string> text = ReadText(options.calibration);
+  if (!text.ok()) return text.status();
+  quantize->calibration = *std::move(text);
+  absl::StatusOr<DocumentSplit> split = SplitNamed(options.documents, options.calibration);
+  if (!split.ok()) return split.status();
+  quantize->documents = *split;
+  return absl::OkStatus();
 }
 
 absl::Status Run(const Options& options) {
   CheckUsage(options);
   const uint64_t before = FileBytes(options.in);
   {
-    const SignalsHeld held;
-    WeightFormats formats = FormatNamed(options.format);
+    WeightFormats formats = options.chosen() ? Dtype::kLattice4 : FormatNamed(options.format);
     for (const Role role : {Role::kTokenEmbedding, Role::kHead}) {
       if (!options.embedding.empty()) formats.Set({role, 0}, FormatNamed(options.embedding));
     }
-    if (absl::Status status = Quantize(options.in, formats, options.out); !status.ok()) return status;
+    QuantizeOptions quantize = formats;
+    if (absl::Status status = ReadCalibration(options, &quantize); !status.ok()) return status;
+    const absl::StatusOr<uint64_t> bytes = WantedBytes(options);
+    if (!bytes.ok()) return bytes.status();
+    quantize.bytes = *bytes;
+    quantize.calibration_tokens = options.tokens;
+    ThreadPool pool(options.threads);
+    quantize.workers = pool.workers();
+    quantize.progress = [](const std::string& done) { absl::FPrintF(stderr, "%s\n", done); };
+    const SignalsHeld held;
+    if (absl::Status status = Quantize(options.in, quantize, options.out); !status.ok()) return status;
   }
   const uint64_t after = FileBytes(options.out);
   absl::FPrintF(stderr, "%s: %s bytes\n%s: %s bytes, %.1f%% of it\n", options.in, Grouped(before),
@@ -51,11 +92,27 @@ Command AddQuantize(CLI::App& program) {
             "scale for each matrix row; int4: 4-bit integers with a scale and a "
             "zero for each 32 of a row, 4.3 bits a weight in all; lattice2, lattice3, lattice4: points of "
             "the lattice "
-            "E8, about 2.1, 3.1 and 4.1 bits a weight; norms stay float32")
-      ->required();
+            "E8, about 2.1, 3.1 and 4.1 bits a weight; norms stay float32",
+            "none: --bytes or --bits");
   AddChoice(app, "--embedding", &options->embedding, {"int8", "int4", "lattice2", "lattice3", "lattice4"},
             "format of the embedding and of the output head, which may deserve more bits than the layers",
             "as --format");
+  AddCount(
+      app, "--bytes", &options->bytes, 1, 0xFFFFFFFF,
+      "instead of --format: choose, for each matrix, among lattice2, lattice3, lattice4 and int8, the best\n"
+      "for a file of at most this size",
+      "none");
+  AddNumber(app, "--bits", &options->bits, {1, 32},
+            "the same for so many bits a parameter, the whole file counted", "none");
+  app->add_option(
+         "--calibrate", options->calibration,
+         "lattices: a text like those that the model will read, to round for. Without it the model writes\n"
+         "one itself")
+      ->type_name("FILE");
+  AddChoice(app, "--documents", &options->documents, {"auto", "whole", "paragraphs", "lines"},
+            "of that text, as for 'cllm train'");
+  AddCount(app, "--calibration-tokens", &options->tokens, 2, 1u << 24, "how much of it is read");
+  AddThreads(app, &options->threads);
   AddOutput(app, &options->out);
   app->footer(
       "Prints both sizes on stderr, nothing on stdout. Integers give the same bits on every machine, bf16 "
@@ -63,7 +120,9 @@ Command AddQuantize(CLI::App& program) {
       "Example:\n"
       "  cllm quantize stories.cllm --format int8 -o stories8.cllm\n"
       "  cllm eval stories8.cllm --data held_out.txt     # what it lost\n"
-      "  cllm quantize stories.cllm --format int4 --embedding int8 -o stories4.cllm");
+      "  cllm quantize stories.cllm --format int4 --embedding int8 -o stories4.cllm\n"
+      "  cllm quantize stories.cllm --format lattice3 --calibrate some.txt -o stories3.cllm\n"
+      "  cllm quantize stories.cllm --bits 3.5 --calibrate some.txt -o small.cllm");
   return {app, [options] { return Run(*options); }};
 }
 

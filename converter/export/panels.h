@@ -3,6 +3,7 @@
 #define CLLM_CONVERTER_EXPORT_PANELS_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,8 @@ namespace cllm {
 
 // The segment's bytes, StoredBytes(config, role, format) of them; vectors are float32 in any format.
 std::string PackTensor(const Config& config, Role role, const FloatTensor& tensor, Dtype format);
+
+using RoundedTensors = std::map<TensorKey, std::vector<RoundedRow>>;
 
 // The segment's bytes of a matrix on the lattice, from its rounded rows.
 std::string PackRoundedRows(const Config& config, Role role, const std::vector<RoundedRow>& rows,

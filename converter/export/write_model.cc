@@ -75,7 +75,8 @@ HeadEntries Outline(const Config& config, const WeightFormats& formats, const To
   return head;
 }
 
-absl::Status WriteTo(const Checkpoint& checkpoint, const WeightFormats& formats, WriteAt write) {
+absl::Status WriteTo(const Checkpoint& checkpoint, const WeightFormats& formats,
+                     const RoundedTensors& rounded, WriteAt write) {
   if (absl::Status status = CheckCheckpoint(checkpoint); !status.ok()) return status;
   absl::StatusOr<TokenizerSegments> tokenizer = PackTokenizer(checkpoint.tokenizer);
   if (!tokenizer.ok()) return tokenizer.status();
@@ -88,7 +89,12 @@ absl::Status WriteTo(const Checkpoint& checkpoint, const WeightFormats& formats,
   for (uint32_t i = 0; i < TensorCount(config); ++i) {
     const TensorPlace place = PlaceOf(config, i);
     const TensorKey key = {place.role, place.layer};
-    const std::string packed = PackTensor(config, place.role, checkpoint.tensors.at(key), formats.Of(key));
+    const FloatTensor& tensor = checkpoint.tensors.at(key);
+    const auto rows = rounded.find(key);
+    const std::string packed =
+        rows == rounded.end()
+            ? PackTensor(config, place.role, tensor, formats.Of(key))
+            : PackRoundedRows(config, place.role, rows->second, tensor.columns, FineBits(formats.Of(key)));
     if (absl::Status status = writer.Write(packed, &head.tensors[i]); !status.ok()) return status;
   }
   if (absl::Status status = WriteTokenizer(*tokenizer, &writer, &head); !status.ok()) return status;
@@ -103,13 +109,14 @@ absl::Status WriteTo(const Checkpoint& checkpoint, const WeightFormats& formats,
 
 }  // namespace
 
-absl::Status WriteModel(const Checkpoint& checkpoint, const WeightFormats& formats, const std::string& path) {
+absl::Status WriteModel(const Checkpoint& checkpoint, const WeightFormats& formats, const std::string& path,
+                        const RoundedTensors& rounded) {
   absl::StatusOr<OutputFile> file = OutputFile::Create(path);
   if (!file.ok()) return file.status();
   const auto write = [&file](uint64_t offset, std::string_view bytes) {
     return file->WriteAt(offset, bytes);
   };
-  if (absl::Status status = WriteTo(checkpoint, formats, write); !status.ok()) {
+  if (absl::Status status = WriteTo(checkpoint, formats, rounded, write); !status.ok()) {
     return absl::Status(status.code(), absl::StrCat(path, " was not written: ", status.message()));
   }
   return file->Commit();
@@ -122,7 +129,7 @@ absl::StatusOr<std::string> WriteModelToString(const Checkpoint& checkpoint, con
     std::memcpy(file.data() + offset, bytes.data(), bytes.size());
     return absl::OkStatus();
   };
-  if (absl::Status status = WriteTo(checkpoint, formats, write); !status.ok()) return status;
+  if (absl::Status status = WriteTo(checkpoint, formats, {}, write); !status.ok()) return status;
   return file;
 }
 

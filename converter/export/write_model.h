@@ -8,14 +8,18 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "converter/checkpoint/checkpoint.h"
+#include "converter/export/panels.h"
 #include "converter/export/weight_formats.h"
 #include "model/model.h"
 
 namespace cllm {
 
 // Writes a temporary file beside `path`, one tensor at a time, and renames it when all bytes are on the disk.
-// Errors name what is wrong with the checkpoint (CheckCheckpoint) or with the path.
-absl::Status WriteModel(const Checkpoint& checkpoint, const WeightFormats& formats, const std::string& path);
+// Errors name what is wrong with the checkpoint (CheckCheckpoint) or with the path. Matrices in `rounded`,
+// which have a lattice format, are written as they are there; others of such formats are rounded each for
+// itself.
+absl::Status WriteModel(const Checkpoint& checkpoint, const WeightFormats& formats, const std::string& path,
+                        const RoundedTensors& rounded = {});
 
 // The same bytes in memory. ModelFile::FromBytes opens them.
 absl::StatusOr<std::string> WriteModelToString(const Checkpoint& checkpoint, const WeightFormats& formats);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "converter/checkpoint/checkpoint.h"
+#include "converter/export/panels.h"
 #include "converter/lattice/nearest_plane.h"
 #include "model/model.h"
 
@@ -25,7 +26,6 @@ struct RoundModelOptions {
 
 // Which matrices, with how many fine bits each.
 using FineBitsByTensor = std::map<TensorKey, int>;
-using RoundedTensors = std::map<TensorKey, std::vector<RoundedRow>>;
 
 // `checkpoint` holds the float weights of `model`. windows: tokens below the vocabulary's size, at most the
 // context in each; without windows each matrix is rounded by itself.

@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "commands/program.h"
 #include "support/file_tools.h"
@@ -30,10 +32,48 @@ TEST_CASE("quantize to points of the lattice") {
   const std::string model = WriteLetterModel(folder.path(), Dtype::kF32);
   const std::string small = folder.path() + "/small.cllm";
   REQUIRE(RunProgram({"quantize", model, "--format", "lattice3", "-o", small}).exit_code == 0);
-  CHECK(ReadBytes(small) == ReadBytes(WriteLetterModel(folder.path(), Dtype::kLattice3)));
+  const auto report = nlohmann::json::parse(RunProgram({"inspect", small, "--json"}).out);
+  for (const auto& tensor : report["tensors"]) {
+    CHECK(tensor["dtype"] == (tensor["rows"] != 1 ? "lattice3" : "f32"));
+  }
+  CHECK(Contains(RunProgram({"inspect", small}).out, "\"calibration\":\"own\""));
   const Finished again = RunProgram({"quantize", small, "--format", "int8", "-o", model});
   CHECK(again.exit_code != 0);
   CHECK(Contains(again.err, "lattice3 weights already"));
+}
+
+TEST_CASE("quantize for a text, and to a size") {
+  const TemporaryDirectory folder;
+  const std::string model = WriteLetterModel(folder.path(), Dtype::kF32);
+  const std::string text = folder.path() + "/text.txt", small = folder.path() + "/small.cllm";
+  const std::string again = folder.path() + "/again.cllm";
+  WriteBytes(text, "abcabcaabbccabcabcbca");
+  const std::vector<std::string> four = {"quantize",    model, "--format", "lattice4",
+                                         "--calibrate", text,  "-o"};
+  for (const std::string threads : {"1", "3"}) {
+    std::vector<std::string> arguments = four;
+    arguments.insert(arguments.end(), {threads == "1" ? small : again, "--threads", threads});
+    REQUIRE(RunProgram(arguments).exit_code == 0);
+  }
+  CHECK(ReadBytes(small) == ReadBytes(again));
+
+  const size_t bytes = ReadBytes(small).size() + 100;
+  const Finished sized =
+      RunProgram({"quantize", model, "--bytes", std::to_string(bytes), "--calibrate", text, "-o", again});
+  REQUIRE(sized.exit_code == 0);
+  CHECK(ReadBytes(again).size() <= bytes);
+  CHECK(Contains(sized.err, "in lattice3: "));
+  CHECK(Contains(RunProgram({"inspect", again}).out, "\"formats\""));
+  CHECK(RunProgram({"quantize", model, "--bits", "32", "-o", again}).exit_code == 0);
+
+  const Finished tiny = RunProgram({"quantize", model, "--bytes", "100", "-o", again});
+  CHECK(tiny.exit_code == 1);
+  CHECK(Contains(tiny.err, "too small"));
+  CHECK(RunProgram({"quantize", model, "-o", again}).exit_code == 2);
+  CHECK(RunProgram({"quantize", model, "--bits", "3", "--format", "int8", "-o", again}).exit_code == 2);
+  CHECK(RunProgram(
+            {"quantize", model, "--format", "lattice2", "--calibrate", folder.path() + "/none", "-o", again})
+            .exit_code == 1);
 }
 
 TEST_CASE("quantize to int4, with the embedding in int8 or without") {

@@ -179,9 +179,9 @@ TEST_CASE("quantize writes the int8 file of the same checkpoint, and refuses int
   const TemporaryDirectory directory;
   const std::string in = directory.path() + "/f.cllm", out = directory.path() + "/q.cllm";
   REQUIRE(WriteModel(SmallCheckpoint(), Dtype::kF32, in).ok());
-  REQUIRE(Quantize(in, Dtype::kI8, out).ok());
+  REQUIRE(Quantize(in, WeightFormats(Dtype::kI8), out).ok());
   CHECK(ReadBytes(out) == *WriteModelToString(SmallCheckpoint(), Dtype::kI8));
-  const absl::Status again = Quantize(out, Dtype::kI8, directory.path() + "/again.cllm");
+  const absl::Status again = Quantize(out, WeightFormats(Dtype::kI8), directory.path() + "/again.cllm");
   CHECK(std::string(again.message()).find("int8 weights already") != std::string::npos);
   CHECK(!std::filesystem::exists(directory.path() + "/again.cllm"));
 }

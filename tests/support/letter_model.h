@@ -35,7 +35,7 @@ inline std::string WriteLetterModel(const std::string& folder, Dtype format, boo
   const std::string path = folder + (format == Dtype::kI8     ? "/letters8.cllm"
                                      : format == Dtype::kBf16 ? "/letters16.cllm"
                                      : format == Dtype::kI4   ? "/letters4.cllm"
-                             : IsLattice(format)      ? "/letters_lattice.cllm"
+                                     : IsLattice(format)      ? "/letters_lattice.cllm"
                                                               : "/letters.cllm");
   const absl::Status status = WriteModel(LetterCheckpoint(with_begin_token), format, path);
   if (!status.ok()) throw std::runtime_error(std::string(status.message()));
