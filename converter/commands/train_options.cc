@@ -49,6 +49,7 @@ std::string RunDescription(const TrainCommandOptions& options, const std::vector
                                       {"architecture", ArchitectureJson(options.architecture)},
                                       {"recipe", RecipeJson(options.recipe)},
                                       {"init", Absolute(options.init)},
+                                      {"quantize", options.quantize},
                                       {"log", Absolute(options.log)},
                                       {"tensorboard", Absolute(options.tensorboard)},
                                       {"report", Absolute(options.report)},
@@ -82,6 +83,7 @@ absl::Status ReadRunDescription(absl::string_view json, TrainCommandOptions* opt
     ReadArchitectureJson(run.value("architecture", nlohmann::json::object()), &options->architecture);
     ReadRecipeJson(run.at("recipe"), &options->recipe);
     run.at("init").get_to(options->init);
+    options->quantize = run.value("quantize", options->quantize);
     run.at("log").get_to(options->log);
     run.at("tensorboard").get_to(options->tensorboard);
     run.at("report").get_to(options->report);
@@ -113,6 +115,7 @@ Provenance MakeProvenance(const TrainCommandOptions& options, uint32_t steps, co
       {"seed", options.seed},
       {"validation_fraction", options.validation_fraction}};
   if (options.order != "random") recipe["order"] = options.order;
+  if (options.quantize != "f32") recipe["quantize"] = options.quantize;
   recipe.update(ShapeJson(options.shape));
   recipe.update(ArchitectureJson(options.architecture));
   recipe.update(RecipeJson(options.recipe));

@@ -33,6 +33,7 @@ struct TrainCommandOptions {
   ArchitectureOptions architecture;
   RecipeOptions recipe;
   std::string init;                 // a model to start from
+  std::string quantize = "f32";     // the format to train for
   std::string log;                  // JSON lines
   std::string tensorboard, report;  // a folder; a page of HTML
   std::string cache;                // a folder for tokens; "": none

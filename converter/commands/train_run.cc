@@ -16,6 +16,7 @@
 #include "converter/commands/join_ranks.h"
 #include "converter/commands/train_data.h"
 #include "converter/commands/train_watch.h"
+#include "converter/export/weight_formats.h"
 #include "converter/export/write_model.h"
 #include "converter/import/model_file.h"
 #include "converter/import/read_model.h"
@@ -35,7 +36,7 @@ absl::Status WriteAndReport(const Options& options, const TrainOptions& train, c
                             const TrainWatch& watch, const std::string& prompt) {
   {
     const SignalsHeld held;
-    if (absl::Status status = WriteModel(result.checkpoint, Dtype::kF32, options.out); !status.ok())
+    if (absl::Status status = WriteModel(result.checkpoint, train.format, options.out); !status.ok())
       return status;
   }
   absl::StatusOr<ModelFile> file = ModelFile::Open(options.out);
@@ -79,6 +80,7 @@ TrainOptions MakeTrainOptions(const Options& options, const Configuration& confi
   train.evaluation_interval = options.evaluate_every;
   train.patience = options.patience;
   train.shuffle = options.order == "shuffle";
+  train.format = FormatNamed(options.quantize);
   train.resume = state;
   return train;
 }

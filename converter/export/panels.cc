@@ -156,11 +156,12 @@ void PackRoundedRow(const RoundedRow& rounded, int fine_bits, uint64_t row, uint
   }
 }
 
-// Each matrix for itself, as if its inputs were independent.
+// Each matrix for itself, as if its inputs were independent; fast enough for every step of training.
 std::string PackLattice(const Config& config, Role role, const FloatTensor& tensor, int fine_bits) {
   RoundingOptions options;
   options.fine_bits = fine_bits;
   options.sweeps = 0;
+  options.scales = 1;
   return PackRoundedRows(
       config, role,
       RoundRows(tensor.values.data(), tensor.rows, tensor.columns, PlainBasis(tensor.columns), options),
@@ -287,6 +288,20 @@ FloatTensor UnpackTensor(const Config& config, Role role, const Tensor& stored, 
     AddAdapter(adapter, stored.columns, stored_rows, row, values);
   }
   return tensor;
+}
+
+FloatTensor Rounded(const Config& config, Role role, const FloatTensor& tensor, Dtype format) {
+  const std::string packed = PackTensor(config, role, tensor, format);
+  Tensor stored = {};
+  stored.data = packed.data();
+  stored.rows = tensor.rows;
+  stored.columns = tensor.columns;
+  stored.dtype = format;
+  if (IsInteger(format)) {
+    const size_t scale_bytes = static_cast<size_t>(StoredRows(config, role)) * sizeof(uint16_t);
+    stored.scales = reinterpret_cast<const uint16_t*>(packed.data() + packed.size() - scale_bytes);
+  }
+  return UnpackTensor(config, role, stored);
 }
 
 }  // namespace cllm

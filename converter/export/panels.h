@@ -22,6 +22,9 @@ using RoundedTensors = std::map<TensorKey, std::vector<RoundedRow>>;
 std::string PackRoundedRows(const Config& config, Role role, const std::vector<RoundedRow>& rows,
                             uint32_t columns, int fine_bits);
 
+// The floats that the segment's bytes stand for.
+FloatTensor Rounded(const Config& config, Role role, const FloatTensor& tensor, Dtype format);
+
 // The inverse; integer weights become the floats that they stand for, and an adapter is merged.
 FloatTensor UnpackTensor(const Config& config, Role role, const Tensor& stored, const Adapter& adapter = {});
 

@@ -207,6 +207,12 @@ absl::Status CheckOptions(const TrainOptions& options, const Checkpoint& initial
         "layer "
         "or RMS norms");
   }
+  if (options.format != Dtype::kF32 && initial.architecture.variant.norm == Norm::kBatch) {
+    return absl::InvalidArgumentError(
+        "batch norms are folded into the matrices at the end, which would round them anew: train for a "
+        "narrow "
+        "format with layer or RMS norms");
+  }
   if (!(options.minutes >= 0)) return absl::InvalidArgumentError("minutes must not be negative");
   for (const TokenSpan& part : {tokens, options.validation}) {
     for (size_t i = 0; i < part.size(); ++i) {

@@ -28,6 +28,9 @@ struct TrainOptions {
   double validation_fraction = 0.1;  // the last part of the tokens; 0: no validation
   TokenSpan validation;              // if not empty: all of the validation part, and none of the tokens is
   bool shuffle = false;  // go through the text once an epoch (epochs.h), rather than draw windows at random
+  // Not float32: train for this format. Losses and gradients are those of the weights rounded to it, also in
+  // evaluations; the result has the weights that are to be rounded.
+  Dtype format = Dtype::kF32;
   uint32_t report_interval = 0;      // steps between progress reports; 0: about one a second
   uint32_t evaluation_interval = 0;  // steps between whole evaluations; 0: only at the end. With an interval
                                      // the result is the evaluated weights of the lowest validation loss

@@ -6,6 +6,7 @@
 
 #include "cllm/cllm.h"
 #include "converter/train/epochs.h"
+#include "converter/train/rounded_weights.h"
 #include "converter/train/schedule.h"
 #include "converter/train/training_run.h"
 
@@ -77,8 +78,11 @@ absl::Status TrainingRun::ShareProgress(const absl::Status& status, std::vector<
 
 absl::Status TrainingRun::Step(float* loss) {
   std::vector<double> losses(options_.recipe.segments);
-  absl::Status status = ShareProgress(ComputeSegments(&losses), &losses);
-  if (!status.ok()) return status;
+  {
+    const RoundedWeights rounded(file_.model(), trainer_, options_.format, pool_.workers());
+    absl::Status status = ShareProgress(ComputeSegments(&losses), &losses);
+    if (!status.ok()) return status;
+  }
   tree_.Finish(Part(CLLM_TRAINER_GRADIENT));
   double sum = 0;
   for (const double segment : losses) sum += segment;
@@ -124,6 +128,7 @@ double TrainingRun::SumOfLosses(const std::vector<double>& own, uint64_t batches
 
 absl::Status TrainingRun::EvaluateAll(double* loss, uint64_t* counted) {
   const double begin = Now();
+  const RoundedWeights rounded(file_.model(), trainer_, options_.format, pool_.workers());
   const uint32_t length = options_.recipe.length;
   const uint64_t ranks = options_.ranks != nullptr ? options_.ranks->count() : 1;
   const uint64_t rank = options_.ranks != nullptr ? options_.ranks->rank() : 0;

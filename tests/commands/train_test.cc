@@ -272,6 +272,10 @@ TEST_CASE("training goes on from a model, with evaluations, patience and a log")
   // What the base has learned is there from the first step on: an untrained model is at 3 nats.
   CHECK(reports.front()["loss"] < 2.9);
   CHECK(Contains(RunProgram({"inspect", model}).out, "starting from base.cllm"));
+  std::vector<std::string> narrow = arguments;
+  narrow.insert(narrow.end(), {"--quantize", "lattice2"});
+  REQUIRE(RunProgram(narrow).exit_code == 0);
+  CHECK(Contains(RunProgram({"inspect", model}).out, "lattice2 weights"));
   const auto rejected = [&](std::vector<std::string> more, const std::string& says) {
     more.insert(more.begin(), arguments.begin(), arguments.end());
     const Finished refused = RunProgram(more);
