@@ -1,5 +1,5 @@
-// Room: converter/json. JSON from text and back. Reading and writing are compiled here, once: elsewhere JSON is
-// only a value.
+// Room: converter/json. JSON from text and back. Reading and writing are compiled here, once: elsewhere JSON
+// is only a value.
 #ifndef CLLM_CONVERTER_JSON_JSON_TEXT_H_
 #define CLLM_CONVERTER_JSON_JSON_TEXT_H_
 
