@@ -1,4 +1,5 @@
-// How much of a step's batch goes through the model at once; the gradients of the parts add up.
+// Room: converter/train. How much of a step's batch goes through the model at once; the gradients of the
+// parts add up.
 #ifndef CLLM_CONVERTER_TRAIN_SEQUENCES_AT_ONCE_H_
 #define CLLM_CONVERTER_TRAIN_SEQUENCES_AT_ONCE_H_
 
