@@ -28,14 +28,21 @@ void cortex_m_print(const char* text) {
   cortex_m_write(text, bytes);
 }
 
+/* Bit by bit, doubling decimal digits: a division of 64 bits would be a kilobyte of library code. */
 void cortex_m_print_number(uint64_t number) {
   char digits[20];
-  uint32_t at = sizeof(digits);
-  do {
-    digits[--at] = (char)('0' + number % 10);
-    number /= 10;
-  } while (number != 0);
-  cortex_m_write(digits + at, (uint32_t)sizeof(digits) - at);
+  uint32_t at, bit, first = sizeof(digits) - 1;
+  for (at = 0; at < sizeof(digits); ++at) digits[at] = '0';
+  for (bit = 0; bit < 64; ++bit, number <<= 1) {
+    uint32_t carry = (uint32_t)(number >> 63);
+    for (at = sizeof(digits); at-- > 0;) {
+      const uint32_t doubled = 2 * (uint32_t)(digits[at] - '0') + carry;
+      carry = doubled > 9;
+      digits[at] = (char)('0' + (carry ? doubled - 10 : doubled));
+      if (doubled != 0 && at < first) first = at;
+    }
+  }
+  cortex_m_write(digits + first, (uint32_t)sizeof(digits) - first);
 }
 
 void cortex_m_exit(int code) {
