@@ -245,6 +245,12 @@ class ModelGraph {
 
 }  // namespace
 
+uint64_t GraphWeights::bytes() const {
+  uint64_t count = sizeof(float);
+  for (const uint64_t size : shape) count *= size;
+  return count;
+}
+
 void BuildModelGraph(const Checkpoint& checkpoint, GraphBuilder* builder) {
   ModelGraph(checkpoint, builder).Build();
 }

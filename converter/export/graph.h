@@ -12,6 +12,14 @@
 
 namespace cllm {
 
+// A constant in float32; `values` is called when the file is written.
+struct GraphWeights {
+  std::string name;  // as the format names it
+  std::vector<uint64_t> shape;
+  std::function<std::vector<float>()> values;
+  uint64_t bytes() const;
+};
+
 // Values are named as the format names them. Element-wise operators broadcast as NumPy does. Batches and
 // lengths are known only when the graph runs.
 class GraphBuilder {
@@ -22,7 +30,7 @@ class GraphBuilder {
 
   virtual ~GraphBuilder() = default;
 
-  // float32 constants; `values` is called when the file is written.
+  // float32 constants, as GraphWeights has them.
   virtual Value Weights(const std::string& name, const std::vector<uint64_t>& shape,
                         std::function<std::vector<float>()> values) = 0;
   // For the right side of a binary operator.

@@ -49,7 +49,7 @@ class Stream {
   uint64_t at_ = 0;
 };
 
-onnx::TensorProto Described(const OnnxBuilder::Tensor& tensor) {
+onnx::TensorProto Described(const GraphWeights& tensor) {
   onnx::TensorProto message;
   message.set_name(tensor.name);
   message.set_data_type(onnx::TensorProto::FLOAT);
@@ -92,7 +92,7 @@ absl::Status WriteInline(const std::string& fields, const OnnxBuilder& builder, 
   const std::string graph = builder.graph().SerializeAsString();
   uint64_t bytes = graph.size();
   std::vector<std::string> starts;
-  for (const OnnxBuilder::Tensor& tensor : builder.weights()) {
+  for (const GraphWeights& tensor : builder.weights()) {
     const std::string described =
         Described(tensor).SerializeAsString() + FieldStart(kRawData, tensor.bytes());
     starts.push_back(FieldStart(kInitializer, described.size() + tensor.bytes()) + described);
@@ -121,7 +121,7 @@ absl::Status WriteExternal(const std::string& fields, const OnnxBuilder& builder
   *model.mutable_graph() = builder.graph();
   Stream stream(&*data);
   uint64_t offset = 0;
-  for (const OnnxBuilder::Tensor& tensor : builder.weights()) {
+  for (const GraphWeights& tensor : builder.weights()) {
     onnx::TensorProto* message = model.mutable_graph()->add_initializer();
     *message = Described(tensor);
     SetExternal(name, offset, tensor.bytes(), message);
@@ -142,7 +142,7 @@ absl::Status ExportOnnx(Checkpoint checkpoint, const OnnxOptions& options, const
   OnnxBuilder builder(checkpoint.architecture, options.with_past);
   BuildModelGraph(checkpoint, &builder);
   uint64_t bytes = 0;
-  for (const OnnxBuilder::Tensor& tensor : builder.weights()) bytes += tensor.bytes();
+  for (const GraphWeights& tensor : builder.weights()) bytes += tensor.bytes();
   absl::StatusOr<OutputFile> file = OutputFile::Create(path);
   if (!file.ok()) return file.status();
   const std::string fields = ModelFields(checkpoint);

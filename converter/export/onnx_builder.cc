@@ -39,12 +39,6 @@ const char* NameOf(GraphBuilder::Binary op) {
 
 }  // namespace
 
-uint64_t OnnxBuilder::Tensor::bytes() const {
-  uint64_t count = sizeof(float);
-  for (const uint64_t size : shape) count *= size;
-  return count;
-}
-
 OnnxBuilder::OnnxBuilder(const Architecture& architecture, bool with_past)
     : architecture_(architecture), with_past_(with_past) {
   graph_.set_name("cllm");

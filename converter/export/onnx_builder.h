@@ -15,13 +15,6 @@ namespace cllm {
 
 class OnnxBuilder : public GraphBuilder {
  public:
-  struct Tensor {
-    std::string name;
-    std::vector<uint64_t> shape;
-    std::function<std::vector<float>()> values;
-    uint64_t bytes() const;
-  };
-
   OnnxBuilder(const Architecture& architecture, bool with_past);
 
   Value Weights(const std::string& name, const std::vector<uint64_t>& shape,
@@ -45,7 +38,7 @@ class OnnxBuilder : public GraphBuilder {
 
   // Nodes, inputs, outputs, small constants; without the weights.
   const onnx::GraphProto& graph() const { return graph_; }
-  const std::vector<Tensor>& weights() const { return weights_; }
+  const std::vector<GraphWeights>& weights() const { return weights_; }
 
  private:
   Value Node(const char* type, const std::vector<Value>& inputs);
@@ -63,7 +56,7 @@ class OnnxBuilder : public GraphBuilder {
   const Architecture& architecture_;
   bool with_past_;
   onnx::GraphProto graph_;
-  std::vector<Tensor> weights_;
+  std::vector<GraphWeights> weights_;
   std::map<std::string, bool> constants_;
   std::map<uint32_t, Value> visible_;  // by window: [batch][1][1][queries][keys]
 };

@@ -25,14 +25,13 @@ bool IsDirectory(const std::string& path) {
   return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-// The permissions that open() would have given.
-mode_t NewFileMode() {
+}  // namespace
+
+uint32_t Unmasked(uint32_t permissions) {
   const mode_t mask = ::umask(0);
   ::umask(mask);
-  return 0666 & ~mask;
+  return permissions & ~mask;
 }
-
-}  // namespace
 
 OutputFile::OutputFile(std::string path, std::string temporary, int descriptor)
     : path_(std::move(path)), temporary_(std::move(temporary)), descriptor_(descriptor) {}
@@ -64,7 +63,7 @@ absl::StatusOr<OutputFile> OutputFile::Create(const std::string& path) {
   const int descriptor = ::mkstemp(temporary.data());
   OutputFile file(path, temporary, descriptor);
   if (descriptor < 0) return file.Error("create a file beside");
-  if (::fchmod(descriptor, NewFileMode()) != 0) return file.Error("set the permissions of");
+  if (::fchmod(descriptor, Unmasked(0666)) != 0) return file.Error("set the permissions of");
   return file;
 }
 

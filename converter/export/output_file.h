@@ -34,6 +34,9 @@ class OutputFile {
   int descriptor_;
 };
 
+// What a new file or folder may have of `permissions`: all but the process's mask.
+uint32_t Unmasked(uint32_t permissions);
+
 // A small file in one go, with the same promise.
 absl::Status WriteWholeFile(const std::string& path, std::string_view bytes);
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "converter/export/output_file.h"
 
 namespace cllm {
 namespace {
@@ -18,13 +19,6 @@ namespace {
 std::string WithoutSlashes(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   return path;
-}
-
-// The permissions that mkdir() would have given.
-mode_t NewFolderMode() {
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  return 0777 & ~mask;
 }
 
 }  // namespace
@@ -60,7 +54,7 @@ absl::StatusOr<OutputFolder> OutputFolder::Create(const std::string& path) {
   if (absl::Status status = CheckOutputFolder(path); !status.ok()) return status;
   const std::string target = WithoutSlashes(path);
   std::string temporary = target + ".partial-XXXXXX";
-  if (::mkdtemp(temporary.data()) == nullptr || ::chmod(temporary.c_str(), NewFolderMode()) != 0)
+  if (::mkdtemp(temporary.data()) == nullptr || ::chmod(temporary.c_str(), Unmasked(0777)) != 0)
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot create a folder beside ", target));
   return OutputFolder(target, temporary);
 }

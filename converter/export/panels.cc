@@ -12,6 +12,7 @@
 #include "kernels/lattice.h"
 #include "kernels/lattice_code.h"
 #include "model/tensors.h"
+#include "session/linear.h"
 
 namespace cllm {
 namespace {
@@ -178,12 +179,8 @@ int StoredInteger(const Tensor& stored, uint64_t stored_rows, uint64_t row, uint
 }
 
 void UnpackLatticeRow(const Tensor& stored, uint64_t stored_rows, uint64_t row, float* values) {
-  const auto* bytes = static_cast<const uint8_t*>(stored.data);
-  const int fine_bits = FineBits(stored.dtype);
   std::vector<float> padded(PaddedRow(stored.columns));
-  DequantizeLatticeRow({fine_bits, bytes, bytes + LatticePanelBytes(stored_rows, stored.columns, fine_bits),
-                        stored.scales, stored.columns},
-                       row, padded.data());
+  DequantizeLatticeRow(LatticeOf(stored, stored_rows), row, padded.data());
   std::copy_n(padded.begin(), stored.columns, values);
 }
 

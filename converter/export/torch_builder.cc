@@ -118,7 +118,7 @@ void TorchBuilder::SetLogits(const Value& logits) { absl::StrAppend(&body_, "   
 
 std::string TorchBuilder::Source() const {
   std::string names, types;
-  for (const Tensor& tensor : weights_) {
+  for (const GraphWeights& tensor : weights_) {
     absl::StrAppend(&names, "\"", tensor.name, "\", ");
     absl::StrAppend(&types, "  ", tensor.name, " : Tensor\n");
   }

@@ -14,12 +14,6 @@ namespace cllm {
 
 class TorchBuilder : public GraphBuilder {
  public:
-  struct Tensor {
-    std::string name;  // of the attribute
-    std::vector<uint64_t> shape;
-    std::function<std::vector<float>()> values;
-  };
-
   TorchBuilder();
 
   Value Weights(const std::string& name, const std::vector<uint64_t>& shape,
@@ -44,13 +38,13 @@ class TorchBuilder : public GraphBuilder {
 
   // The class __torch__.Model.
   std::string Source() const;
-  const std::vector<Tensor>& weights() const { return weights_; }
+  const std::vector<GraphWeights>& weights() const { return weights_; }
 
  private:
   Value Call(const std::string& function, const std::vector<std::string>& arguments);
   void Assign(const Value& name, const std::string& expression);
 
-  std::vector<Tensor> weights_;
+  std::vector<GraphWeights> weights_;
   std::string body_;
   int count_ = 0;
   std::map<uint32_t, Value> visible_;  // by window: [batch][1][1][queries][keys]

@@ -1,28 +1,15 @@
 #include "converter/export/zip_file.h"
 
-#include <array>
-
 #include "absl/strings/str_cat.h"
 #include "base/layout.h"
+#include "converter/export/crc32.h"
 
 namespace cllm {
 namespace {
 
-constexpr uint32_t kPolynomial = 0xEDB88320u;  // reflected
 constexpr uint32_t kLocalHeader = 0x04034B50u, kCentralHeader = 0x02014B50u, kEnd = 0x06054B50u;
 constexpr uint16_t kVersion = 20, kDate = 0x21;  // 1 January 1980: equal models give equal files
 constexpr uint16_t kPaddingField = 0x4246;       // "FB", PyTorch's extra field for alignment
-
-constexpr std::array<uint32_t, 256> MakeTable() {
-  std::array<uint32_t, 256> table = {};
-  for (uint32_t byte = 0; byte < 256; ++byte) {
-    uint32_t crc = byte;
-    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ ((crc & 1) != 0 ? kPolynomial : 0);
-    table[byte] = crc;
-  }
-  return table;
-}
-constexpr std::array<uint32_t, 256> kTable = MakeTable();
 
 void Append16(uint32_t value, std::string* out) {
   out->push_back(static_cast<char>(value));
@@ -51,12 +38,6 @@ std::string Common(uint32_t crc, uint32_t bytes, size_t name_bytes, size_t extra
 }
 
 }  // namespace
-
-uint32_t Crc32(std::string_view bytes) {
-  uint32_t crc = 0xFFFFFFFFu;
-  for (const char byte : bytes) crc = crc >> 8 ^ kTable[(crc ^ static_cast<uint8_t>(byte)) & 0xFF];
-  return ~crc;
-}
 
 absl::Status ZipFile::CheckRoom(uint64_t end) const {
   if (end < UINT32_MAX && entries_.size() < 65534) return absl::OkStatus();

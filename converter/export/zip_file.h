@@ -12,9 +12,6 @@
 
 namespace cllm {
 
-// CRC-32 of IEEE 802.3.
-uint32_t Crc32(std::string_view bytes);
-
 // Entries are written as they come; each one's bytes start at a multiple of 64. Finish writes the directory;
 // after that the file may be committed. An archive has at most 4 GB, and 65,534 entries.
 class ZipFile {

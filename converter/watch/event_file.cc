@@ -2,12 +2,12 @@
 
 #include <unistd.h>
 
-#include <array>
 #include <chrono>
 #include <filesystem>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "converter/export/crc32.h"
 
 #ifdef CLLM_HAS_PROTOBUF
 #include "converter/watch/tensorboard.pb.h"
@@ -15,19 +15,6 @@
 
 namespace cllm {
 namespace {
-
-constexpr uint32_t kPolynomial = 0x82F63B78u;  // Castagnoli's, reflected
-
-constexpr std::array<uint32_t, 256> MakeTable() {
-  std::array<uint32_t, 256> table = {};
-  for (uint32_t byte = 0; byte < 256; ++byte) {
-    uint32_t crc = byte;
-    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ ((crc & 1) != 0 ? kPolynomial : 0);
-    table[byte] = crc;
-  }
-  return table;
-}
-constexpr std::array<uint32_t, 256> kTable = MakeTable();
 
 // So that a record that holds records has no checksum over checksums.
 uint32_t Masked(uint32_t crc) { return (crc >> 15 | crc << 17) + 0xA282EAD8u; }
@@ -42,12 +29,6 @@ std::string_view BytesOf(const Number& number) {
 }
 
 }  // namespace
-
-uint32_t Crc32c(std::string_view bytes) {
-  uint32_t crc = 0xFFFFFFFFu;
-  for (const char byte : bytes) crc = crc >> 8 ^ kTable[(crc ^ static_cast<uint8_t>(byte)) & 0xFF];
-  return ~crc;
-}
 
 std::string FramedRecord(std::string_view bytes) {
   const uint64_t length = bytes.size();

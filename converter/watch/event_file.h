@@ -13,9 +13,6 @@
 
 namespace cllm {
 
-// CRC-32C (RFC 3720, appendix B.4).
-uint32_t Crc32c(std::string_view bytes);
-
 // A record as TensorFlow frames it (tensorflow/core/lib/io/record_writer.h): length in 8 bytes, its masked
 // CRC-32C, the bytes, their masked CRC-32C.
 std::string FramedRecord(std::string_view bytes);

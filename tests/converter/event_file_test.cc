@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "converter/export/crc32.h"
 #include "support/file_tools.h"
 #ifdef CLLM_HAS_PROTOBUF
 #include "converter/watch/tensorboard.pb.h"

@@ -3,7 +3,7 @@
 #include <cstring>
 #include <map>
 
-#include "converter/export/zip_file.h"
+#include "converter/export/crc32.h"
 #include "doctest/doctest.h"
 #include "support/file_tools.h"
 #include "support/random_model.h"
