@@ -1,7 +1,6 @@
 #include "converter/run/hosted_session.h"
 
 #include <algorithm>
-#include <new>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -9,20 +8,6 @@
 #include "converter/import/model_file.h"
 
 namespace cllm {
-
-void Room::Free::operator()(void* data) const { ::operator delete (data, std::align_val_t{CLLM_ALIGNMENT}); }
-
-absl::StatusOr<Room> Room::Allocate(uint64_t bytes) {
-  void* data = nullptr;
-  if (bytes <= SIZE_MAX) {
-    data = ::operator new (static_cast<size_t>(bytes), std::align_val_t{CLLM_ALIGNMENT}, std::nothrow);
-  }
-  if (data == nullptr) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("this machine cannot give ", bytes, " bytes of memory; use a smaller context or batch"));
-  }
-  return Room(data, bytes);
-}
 
 absl::StatusOr<HostedSession> HostedSession::Create(const cllm_model& model, cllm_limits limits,
                                                     const cllm_workers* workers) {

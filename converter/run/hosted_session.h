@@ -9,27 +9,9 @@
 
 #include "absl/status/statusor.h"
 #include "cllm/cllm.h"
+#include "converter/run/room.h"
 
 namespace cllm {
-
-// A block of memory aligned to CLLM_ALIGNMENT, as sessions, trainers and scratch need it.
-class Room {
- public:
-  // Error: ResourceExhausted, with the size in words.
-  static absl::StatusOr<Room> Allocate(uint64_t bytes);
-
-  void* data() const { return data_.get(); }
-  uint64_t bytes() const { return bytes_; }
-
- private:
-  struct Free {
-    void operator()(void* data) const;
-  };
-  Room(void* data, uint64_t bytes) : data_(data), bytes_(bytes) {}
-
-  std::unique_ptr<void, Free> data_;
-  uint64_t bytes_;
-};
 
 // A session and the room it lives in. The model's bytes must outlive it.
 class HostedSession {

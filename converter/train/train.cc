@@ -77,16 +77,16 @@ absl::Status TrainingRun::Start(TokenSpan tokens) {
   absl::Status status = PlanRoom();
   if (!status.ok()) return status;
   const cllm_trainer_limits limits = Limits(CallSequences());
-  room_.reset(
-      static_cast<uint8_t*>(::operator new[](room_bytes_, std::align_val_t{CLLM_ALIGNMENT}, std::nothrow)));
-  if (room_ == nullptr) {
+  absl::StatusOr<Room> room = Room::Allocate(room_bytes_);
+  if (!room.ok()) {
     return absl::ResourceExhaustedError(
         absl::StrCat("training takes ", room_bytes_ / 1000000,
                      " MB of memory, which cannot be had. Use a smaller batch."));
   }
+  room_ = *std::move(room);
   start_ = Now();
   status = ExplainStatus(
-      cllm_trainer_create(file_.handle(), &limits, pool_.workers(), room_.get(), room_bytes_, &trainer_),
+      cllm_trainer_create(file_.handle(), &limits, pool_.workers(), room_->data(), room_bytes_, &trainer_),
       "the trainer");
   if (!status.ok()) return status;
   DropWeights(file_);

@@ -6,8 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
-#include <memory>
-#include <new>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -15,6 +14,7 @@
 #include "absl/types/span.h"
 #include "cllm/cllm.h"
 #include "converter/import/model_file.h"
+#include "converter/run/room.h"
 #include "converter/train/gradient_tree.h"
 #include "converter/train/train.h"
 #include "posix/thread_pool.h"
@@ -42,10 +42,6 @@ class TrainingRun {
   TrainResult Result(Checkpoint initial);
 
  private:
-  struct AlignedDelete {
-    void operator()(uint8_t* bytes) const { ::operator delete[](bytes, std::align_val_t{CLLM_ALIGNMENT}); }
-  };
-
   static double Now();  // seconds
   cllm_trainer_limits Limits(uint32_t sequences) const;
   absl::Status PlanRoom();
@@ -82,7 +78,7 @@ class TrainingRun {
   ModelFile file_;
   ThreadPool pool_;
   GradientTree tree_;
-  std::unique_ptr<uint8_t[], AlignedDelete> room_;
+  std::optional<Room> room_;
   uint64_t room_bytes_ = 0;
   uint32_t at_once_ = 0xFFFFFFFF;  // sequences
   cllm_trainer* trainer_ = nullptr;

@@ -1,5 +1,6 @@
 #include "kernels/gemm.h"
 
+#include <cstring>
 #include <type_traits>
 
 #include "base/layout.h"
@@ -10,6 +11,7 @@
 #include "hwy/highway.h"
 #include "kernels/gemm_tile-inl.h"
 #include "kernels/row_tiles.h"
+#include "kernels/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cllm {
@@ -137,10 +139,30 @@ HWY_NOINLINE void PackedGemm(const Gemm& g) {
 // Floats of A that stay in the second-level cache while all panels pass by.
 inline constexpr size_t kCachedFloats = 128 * 1024;
 
+#if CLLM_GEMM_PACKS
+// The gradient of a head's inputs sums over the vocabulary: A's rows are so long that a few of them fill the
+// cache, and all of B would come from memory again for each few rows. So k goes by in blocks, each for all
+// rows and panels, and C holds the sums in between.
+inline constexpr size_t kDeepBlock = 512;
+
+template <class Weight>
+HWY_NOINLINE void DeepGemm(const BasicGemm<Weight>& gemm) {
+  TiledGemm<Weight> part = {gemm, false};
+  for (size_t k = 0; k < gemm.depth; k += kDeepBlock) {
+    part.a = gemm.a + k * gemm.a_k;
+    part.b = gemm.b + k * gemm.b_k;
+    part.depth = gemm.depth - k < kDeepBlock ? gemm.depth - k : kDeepBlock;
+    part.resume = k != 0;
+    RowsByPanels(part, 0, part.rows, part.panel_begin);
+  }
+}
+#endif
+
 template <class Weight>
 HWY_INLINE void Multiply(const BasicGemm<Weight>& gemm) {
   if (gemm.rows == 0) return;
 #if CLLM_GEMM_PACKS
+  if (!gemm.accumulate && gemm.depth > 2 * kDeepBlock && gemm.rows > 2 * kMaxRows) return DeepGemm(gemm);
   if constexpr (std::is_same<Weight, float>::value) {
     if (gemm.a_row == 1 && gemm.a_k >= kPackedStride && gemm.depth > 0 &&
         gemm.panel_end - gemm.panel_begin >= 4) {
@@ -164,6 +186,18 @@ HWY_INLINE void Multiply(const BasicGemm<Weight>& gemm) {
 void GemmF32(const Gemm& gemm) { Multiply(gemm); }
 void GemmBf16(const Bf16Gemm& gemm) { Multiply(gemm); }
 
+void TransposePanels(const float* panels, size_t rows, size_t columns, float* transposed, size_t panel_begin,
+                     size_t panel_end) {
+  for (size_t p = panel_begin; p < panel_end; ++p) {
+    const size_t column = p * kPanel, count = columns - column < kPanel ? columns - column : kPanel;
+    float* to = transposed + p * rows * kPanel;
+    for (size_t row = 0; row < rows; row += kPanel) {
+      if (count < kPanel) std::memset(to + row * kPanel, 0, kPanel * kPanel * sizeof(float));
+      Transpose(panels + (row * columns + column * kPanel), kPanel, count, kPanel, to + row * kPanel, kPanel);
+    }
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace cllm
 HWY_AFTER_NAMESPACE();
@@ -173,22 +207,14 @@ namespace cllm {
 
 HWY_EXPORT(GemmF32);
 HWY_EXPORT(GemmBf16);
+HWY_EXPORT(TransposePanels);
 
 void GemmF32(const Gemm& gemm) { HWY_DYNAMIC_DISPATCH(GemmF32)(gemm); }
 void GemmBf16(const Bf16Gemm& gemm) { HWY_DYNAMIC_DISPATCH(GemmBf16)(gemm); }
 
 void TransposePanels(const float* panels, size_t rows, size_t columns, float* transposed, size_t panel_begin,
                      size_t panel_end) {
-  for (size_t p = panel_begin; p < panel_end; ++p) {
-    float* to = transposed + p * rows * kPanel;
-    for (size_t row = 0; row < rows; ++row) {
-      const float* from = panels + row / kPanel * columns * kPanel + row % kPanel;
-      for (size_t j = 0; j < kPanel; ++j) {
-        const size_t column = p * kPanel + j;
-        to[row * kPanel + j] = column < columns ? from[column * kPanel] : 0.0f;
-      }
-    }
-  }
+  HWY_DYNAMIC_DISPATCH(TransposePanels)(panels, rows, columns, transposed, panel_begin, panel_end);
 }
 
 }  // namespace cllm

@@ -139,6 +139,10 @@ HWY_NOINLINE void Tile(const TiledGemm<Weight>& g, size_t row, size_t panel) {
   const float* HWY_RESTRICT a = g.a + row * g.a_row;
   const Weight* HWY_RESTRICT b = g.b + panel * g.b_panel;
   const size_t a_row = g.a_row, a_k = g.a_k, b_panel = g.b_panel, b_k = g.b_k;
+#if CLLM_GEMM_PACKS
+  // B of the next panels, which a head's products would wait for memory to give.
+  const size_t ahead = panel + kCount < g.panel_end ? kCount * b_panel : 0;
+#endif
   for (size_t k = g.depth; k != 0; --k) {
     RowVector bs[kVectors];
     HWY_UNROLL(16)
@@ -151,6 +155,12 @@ HWY_NOINLINE void Tile(const TiledGemm<Weight>& g, size_t row, size_t panel) {
       HWY_UNROLL(16)
       for (size_t v = 0; v < kVectors; ++v) sums[r][v] = FusedMulAdd(d, factor, bs[v], sums[r][v]);
     }
+#if CLLM_GEMM_PACKS
+    if constexpr (kRows > 2) {
+      HWY_UNROLL(16)
+      for (size_t p = 0; p < kCount; ++p) __builtin_prefetch(b + ahead + p * b_panel, 0, 2);
+    }
+#endif
     a += a_k;
     b += b_k;
   }

@@ -12,6 +12,7 @@
 #include "cllm/cllm.h"
 #include "converter/export/write_model.h"
 #include "converter/import/model_file.h"
+#include "converter/run/room.h"
 #include "converter/train/configurations.h"
 #include "converter/train/schedule.h"
 #include "converter/train/sequences_at_once.h"
@@ -50,11 +51,9 @@ void Bench(benchmark::State& state, const Workload& workload, uint32_t threads, 
   limits.sequences = *SequencesAtOnce(file->handle(), limits);
   uint64_t bytes = 0;
   cllm_trainer_measure(file->handle(), &limits, &bytes);
-  std::vector<uint8_t> storage(bytes + CLLM_ALIGNMENT);
-  uint8_t* room =
-      storage.data() + (CLLM_ALIGNMENT - reinterpret_cast<uintptr_t>(storage.data()) % CLLM_ALIGNMENT);
+  const Room room = *Room::Allocate(bytes);
   cllm_trainer* trainer = nullptr;
-  cllm_trainer_create(file->handle(), &limits, pool.workers(), room, bytes, &trainer);
+  cllm_trainer_create(file->handle(), &limits, pool.workers(), room.data(), bytes, &trainer);
   const uint32_t tokens = workload.sequences * workload.length;
   const std::vector<uint32_t> inputs = Tokens(architecture.vocabulary_size, tokens, 1);
   const std::vector<uint32_t> targets = Tokens(architecture.vocabulary_size, tokens, 2);
