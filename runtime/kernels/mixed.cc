@@ -12,6 +12,7 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 #include "kernels/mixed_tile-inl.h"
+#include "kernels/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cllm {
@@ -39,11 +40,11 @@ struct MixedTiles {
                                                Get<7>(), Get<8>(), Get<9>(), Get<10>(), Get<11>(), Get<12>()};
 };
 
-// All rows by panels [begin, end), in tiles as even as they can be.
-HWY_INLINE void MultiplyBlock(const MixedBlock& block, size_t rows, size_t begin, size_t end) {
+// All rows by panels from `panel` on, in tiles as even as they can be.
+HWY_INLINE void MultiplyBlock(const MixedBlock& block, size_t rows, size_t panel) {
   const size_t tiles = (rows + kMixedRows - 1) / kMixedRows;
-  for (size_t panel = begin; panel < end;) {
-    const bool several = panel + kMixedPanels <= end;
+  while (panel < block.panel_end) {
+    const bool several = panel + kMixedPanels <= block.panel_end;
     const auto& of_rows = several ? MixedTiles<kMixedPanels>::kOfRows : MixedTiles<1>::kOfRows;
     for (size_t tile = 0, row = 0; tile < tiles; ++tile) {
       const size_t count = rows / tiles + (tile < rows % tiles ? 1 : 0);
@@ -88,9 +89,9 @@ void MixedRows(const Bf16Gemm& g) {
           PackRun(a + i, depth - i < 32 ? depth - i : 32, packed.words + r * pairs + i / 2);
       }
       const auto* b = reinterpret_cast<const uint32_t*>(g.b) + k / 2 * kPanel;
-      MultiplyBlock({packed.words, pairs, 1, b, g.b_panel / 2, pairs, g.c + row * g.c_row, g.c_row, g.c_panel,
-                     g.accumulate || k != 0},
-                    rows, g.panel_begin, g.panel_end);
+      MultiplyBlock({packed.words, pairs, 1, b, g.b_panel / 2, g.panel_end, pairs, g.c + row * g.c_row,
+                     g.c_row, g.c_panel, g.accumulate || k != 0},
+                    rows, g.panel_begin);
     }
   }
 }
@@ -109,9 +110,9 @@ void MixedColumns(const Gemm& g) {
       for (size_t tile = 0, row = 0; tile < tiles; ++tile) {
         const size_t rows = g.rows / tiles + (tile < g.rows % tiles ? 1 : 0);
         PackColumns(g.a + row + k * g.a_k, g.a_k, rows, depth, packed.a);
-        MultiplyBlock({packed.a, 1, kPanel, packed.b, pairs * kPanel, pairs,
+        MultiplyBlock({packed.a, 1, kPanel, packed.b, pairs * kPanel, panels, pairs,
                        g.c + row * g.c_row + panel * g.c_panel, g.c_row, g.c_panel, g.accumulate || k != 0},
-                      rows, 0, panels);
+                      rows, 0);
         row += rows;
       }
     }
@@ -134,9 +135,7 @@ HWY_INLINE void RoundTransposedPanel(const float* panels, size_t rows, size_t co
   for (size_t row = 0; row < rows; row += kPanel, words += kPanel * kPanel / 2) {
     const float* from = panels + (row * columns + first * kPanel);
     for (size_t j = 0; j < count; ++j) PackRun(from + j * kPanel, kPanel, tile + j * (kPanel / 2));
-    for (size_t i = 0; i < kPanel / 2; ++i) {
-      for (size_t j = 0; j < kPanel; ++j) words[i * kPanel + j] = tile[j * (kPanel / 2) + i];
-    }
+    Transpose(tile, kPanel / 2, kPanel, kPanel / 2, words, kPanel);
   }
 }
 

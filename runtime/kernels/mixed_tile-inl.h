@@ -34,7 +34,7 @@ struct MixedBlock {
   const uint32_t* a;
   size_t a_row, a_pair;
   const uint32_t* b;  // 16 words a pair
-  size_t b_panel;
+  size_t b_panel, panel_end;
   size_t pairs;
   float* c;
   size_t c_row, c_panel;
@@ -100,6 +100,8 @@ HWY_NOINLINE void MixedTile(const MixedBlock& block, size_t row, size_t panel) {
   const uint32_t* HWY_RESTRICT a = block.a + row * block.a_row;
   const uint32_t* HWY_RESTRICT b = block.b + panel * block.b_panel;
   const size_t a_row = block.a_row, a_pair = block.a_pair, b_panel = block.b_panel;
+  // B of the next panels, which a head's products would wait for memory to give.
+  const size_t ahead = panel + kCount < block.panel_end ? kCount * b_panel : 0;
   for (size_t k = block.pairs; k != 0; --k, a += a_pair, b += 16) {
     __m512i bs[kCount];
     HWY_UNROLL(16)
@@ -110,6 +112,8 @@ HWY_NOINLINE void MixedTile(const MixedBlock& block, size_t row, size_t panel) {
       HWY_UNROLL(16)
       for (size_t p = 0; p < kCount; ++p) sums[r][p] = AddPair(sums[r][p], factor, bs[p]);
     }
+    HWY_UNROLL(16)
+    for (size_t p = 0; p < kCount; ++p) __builtin_prefetch(b + ahead + p * b_panel, 0, 2);
   }
   HWY_UNROLL(16)
   for (size_t r = 0; r < kRows; ++r) {
