@@ -14,10 +14,11 @@ namespace {
 constexpr double kWidth = 720, kHeight = 300, kLeft = 64, kRight = 16, kTop = 12, kBottom = 36;
 
 constexpr char kStyle[] =
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;color:#222}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;color:#222;"
+    "overflow-wrap:anywhere}"
     "h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}svg{width:100%;height:auto}"
     "table{border-collapse:collapse;width:100%}td{border-top:1px solid #ddd;padding:.2rem .6rem;"
-    "vertical-align:top;overflow-wrap:anywhere}td:first-child{white-space:nowrap;color:#666}"
+    "vertical-align:top}td:first-child{width:30%;color:#666}"
     "pre{white-space:pre-wrap;background:#f6f6f6;padding:1rem;border-radius:4px}"
     "text{font:12px sans-serif;fill:#555}";
 
@@ -83,7 +84,7 @@ class Chart {
                             X(i * dx), kHeight - 16, i * dx);
     }
     absl::StrAppendFormat(&svg_, "<text x=\"%g\" y=\"%g\" text-anchor=\"end\">step</text>\n", kWidth - kRight,
-                          kHeight - 2);
+                          kHeight - 5);
   }
 
   void Line(const Curve& curve, int row) {
