@@ -102,32 +102,9 @@ using GroupSum = SumVector;
 // `offset` points to the group's -8 times sum of inputs, and what follows it may be read.
 HWY_INLINE GroupSum StartGroup(const int16_t* offset) { return hn::Set(SumTag(), LoadWord(offset)); }
 
-HWY_INLINE GroupSum DotHalves(Halves w, const int8_t* q, GroupSum sum) {
-#if HWY_COMPILER_GCC_ACTUAL
-  const auto* word = reinterpret_cast<const int8_t(*)[4]>(q);
-  if constexpr (sizeof(sum.raw) == 64) {
-    __asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum.raw) : "v"(w.raw), "m"(*word));
-  } else if constexpr (sizeof(sum.raw) == 32) {
-    __asm("vpdpbusd %2%{1to8%}, %1, %0" : "+v"(sum.raw) : "v"(w.raw), "m"(*word));
-  } else {
-    __asm("vpdpbusd %2%{1to4%}, %1, %0" : "+v"(sum.raw) : "v"(w.raw), "m"(*word));
-  }
-  return sum;
-#else
-  return hn::SumOfMulQuadAccumulate(SumTag(), w, hn::BitCast(InputTag(), hn::Set(SumTag(), LoadWord(q))),
-                                    sum);
-#endif
-}
+HWY_INLINE GroupSum DotHalves(Halves w, const int8_t* q, GroupSum sum) { return DotWord(w, q, sum); }
 
-HWY_INLINE SumVector AddPairs(SumVector sum, PairVector a, PairVector b) {
-#if HWY_COMPILER_GCC_ACTUAL
-  __asm("vpdpwssd %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
-  return sum;
-#else
-  SumVector unused = hn::Zero(SumTag());
-  return hn::ReorderWidenMulAccumulate(SumTag(), a, b, sum, unused);
-#endif
-}
+HWY_INLINE SumVector AddPairs(SumVector sum, PairVector a, PairVector b) { return DotPairs(sum, a, b); }
 
 HWY_INLINE SumVector AddGroup(SumVector sum, GroupSum group, PairVector scales) {
   return AddPairs(sum, hn::BitCast(PairTag(), group), scales);

@@ -125,6 +125,33 @@ HWY_INLINE SumVector Dot(Weights w, Inputs q, SumVector sum) {
   return hn::SumOfMulQuadAccumulate(SumTag(), w, q, sum);
 #endif
 }
+// The same inputs for all rows, straight from memory.
+HWY_INLINE SumVector DotWord(Weights w, const int8_t* q, SumVector sum) {
+#if HWY_COMPILER_GCC_ACTUAL
+  const auto* word = reinterpret_cast<const int8_t(*)[4]>(q);
+  if constexpr (sizeof(sum.raw) == 64) {
+    __asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum.raw) : "v"(w.raw), "m"(*word));
+  } else if constexpr (sizeof(sum.raw) == 32) {
+    __asm("vpdpbusd %2%{1to8%}, %1, %0" : "+v"(sum.raw) : "v"(w.raw), "m"(*word));
+  } else {
+    __asm("vpdpbusd %2%{1to4%}, %1, %0" : "+v"(sum.raw) : "v"(w.raw), "m"(*word));
+  }
+  return sum;
+#else
+  return Dot(w, LoadInputs(q), sum);
+#endif
+}
+// sum + the products of pairs of 16-bit integers.
+template <class Pairs>
+HWY_INLINE SumVector DotPairs(SumVector sum, Pairs a, Pairs b) {
+#if HWY_COMPILER_GCC_ACTUAL
+  __asm("vpdpwssd %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
+  return sum;
+#else
+  SumVector unused = hn::Zero(SumTag());
+  return hn::ReorderWidenMulAccumulate(SumTag(), a, b, sum, unused);
+#endif
+}
 
 #elif HWY_HAVE_SCALABLE
 

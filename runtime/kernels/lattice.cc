@@ -22,7 +22,9 @@ namespace HWY_NAMESPACE {
 
 void GemmLattice(const LatticeGemm& g) {
   for (size_t row = 0; row < g.rows; ++row) {
-    for (size_t panel = g.panel_begin; panel < g.panel_end; ++panel) LatticeScalarPanel(g, row, panel);
+    for (size_t panel = g.panel_begin; panel < g.panel_end; panel += kLatticePanels) {
+      LatticeScalarPanels(g, row, panel, HWY_MIN(g.panel_end - panel, kLatticePanels));
+    }
   }
 }
 

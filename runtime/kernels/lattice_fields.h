@@ -21,54 +21,88 @@ constexpr int SignBit(int fine_bits, size_t i) {
   return static_cast<int>(fine_bits == 0 ? i : i % 2 + (i & 4));
 }
 
-struct LatticeFieldTable {
+// As bytes, magnitudes 0, 1, 2 as the bits 00, 01, 11, so that their parity is that of their bits.
+struct LatticeGrayFields {
   alignas(64) uint8_t bytes[2][kLatticePatterns];
 };
 
-constexpr LatticeFieldTable MakeLatticeFields() {
-  LatticeFieldTable table = {};
-  for (size_t index = 0; index < kLatticePatterns; ++index) {
-    for (size_t i = 0; i < kLatticeGroup; ++i) {
-      uint8_t& byte = table.bytes[FieldByte(i)][index];
-      byte = static_cast<uint8_t>(byte | LatticePattern(index, i) << FieldBit(i));
-    }
+constexpr LatticeGrayFields MakeLatticeGrayFields() {
+  LatticeGrayFields table = {};
+  for (size_t i = 0; i < kLatticePatterns * kLatticeGroup; ++i) {
+    const int m = LatticePattern(i / 8, i % 8), bits = m == 2 ? 3 : m;
+    uint8_t& byte = table.bytes[FieldByte(i % 8)][i / 8];
+    byte = static_cast<uint8_t>(byte | bits << FieldBit(i % 8));
   }
   return table;
 }
 
-inline constexpr LatticeFieldTable kLatticeFields = MakeLatticeFields();
+inline constexpr LatticeGrayFields kLatticeGrayFields = MakeLatticeGrayFields();
+
+// Both bytes of a pattern, the second 32 bits above the first: so four patterns make two words.
+struct LatticeFieldWords {
+  uint64_t of[kLatticePatterns];
+};
+
+constexpr LatticeFieldWords MakeLatticeFieldWords() {
+  LatticeFieldWords words = {};
+  for (size_t i = 0; i < kLatticePatterns * kLatticeGroup; ++i) {
+    const uint64_t m = LatticePattern(i / 8, i % 8);
+    words.of[i / 8] |= m << (static_cast<size_t>(FieldBit(i % 8)) + 32 * FieldByte(i % 8));
+  }
+  return words;
+}
+
+inline constexpr LatticeFieldWords kLatticeFieldWords = MakeLatticeFieldWords();
 
 // The row of a matrix that makes bit `bit` of the result from the source's bits `bits`.
 constexpr uint64_t MatrixRow(int bit, int bits) {
   return static_cast<uint64_t>(bits & 0xFF) << (8 * (7 - bit));
 }
 
-// Of the source's bits in the mask, the parity: in every bit of the result, or in bit 1.
-template <int kBits>
-inline constexpr uint64_t kEachParity = MatrixRow(0, kBits) | MatrixRow(1, kBits) | MatrixRow(2, kBits) |
-                                        MatrixRow(3, kBits) | MatrixRow(4, kBits) | MatrixRow(5, kBits) |
-                                        MatrixRow(6, kBits) | MatrixRow(7, kBits);
-template <int kBits>
-inline constexpr uint64_t kParityBit = MatrixRow(1, kBits);
+// In bit `bit` of the result, or in every one, the parity of the source's bits `bits`.
+template <int bit, int bits>
+inline constexpr uint64_t kParityBit = MatrixRow(bit, bits);
+inline constexpr uint64_t kEachParity = ~uint64_t{0};
 
 // Without fine bits: where the bytes of signs get the parity, for pairs 0 and 2, and for 1 and 3.
 inline constexpr uint8_t kParityOfEven = 0x88, kParityOfOdd = 0x22;
 
-// From the byte of a pair to the bits of weight i's coordinate that it has, 1 and 128 still to be flipped.
-constexpr uint64_t PointMatrix(int fine_bits, size_t i) {
-  const int unit = fine_bits + 2, sign = 1 << SignBit(fine_bits, i);
+// With two: the bits of a pair's byte that are weight i's. The other weight's make room for the lowest bit
+// and the parity of weight i, which come from a byte of such bits of half a group: the lowest bits of its
+// weights of one kind, even or odd, in order, and the parity, where weights of the other kind have their own.
+constexpr int OwnBits(size_t i) { return 5 << SignBit(2, i) | 3 << FieldBit(i); }
+
+// Bit `number`, from below, of those that are weight i's partner's.
+constexpr int SpareBit(size_t i, int number) {
+  int bit = 0;
+  for (int left = number;; ++bit) {
+    if ((OwnBits(i) >> bit & 1) == 0 && left-- == 0) return bit;
+  }
+}
+constexpr int LowBit(size_t i) { return SpareBit(i, static_cast<int>(i / 2 % 2)); }
+constexpr int ParityBit(size_t i) { return SpareBit(i, 2); }
+
+// From the byte of a group's lowest bits to those for weights 4 half and on.
+constexpr uint64_t LowBitsMatrix(size_t half) {
   uint64_t matrix = 0;
-  if (fine_bits == 0)
-    matrix |= MatrixRow(1, (i < 4 ? 0x0F : 0xF0) & (i % 4 < 2 ? kParityOfEven : kParityOfOdd));
-  if (fine_bits != 0) matrix |= MatrixRow(unit - 1, sign << 2);
-  for (int bit = unit; bit < 8; ++bit) {
-    matrix |= MatrixRow(bit, sign | (bit < unit + 2 ? 1 << (FieldBit(i) + bit - unit) : 0));
+  for (size_t i = 4 * half; i < 4 * half + 4; ++i) {
+    matrix |= MatrixRow(LowBit(i), 1 << i) | MatrixRow(ParityBit(i), 0xFF);
   }
   return matrix;
 }
 
-// From the byte of lowest bits to weight i's own and to twice the parity.
-constexpr uint64_t LowBitMatrix(size_t i) { return MatrixRow(2, 1 << i) | MatrixRow(1, 0xFF); }
+// From the byte that has weight i's bits to its coordinate, 1 and 128 still to be flipped; with one fine bit
+// the parity, too.
+constexpr uint64_t PointMatrix(int fine_bits, size_t i) {
+  const int unit = fine_bits + 2, sign = 1 << SignBit(fine_bits, i), field = FieldBit(i);
+  uint64_t matrix = MatrixRow(unit, sign | 3 << field) | MatrixRow(unit + 1, sign | 2 << field);
+  for (int bit = unit + 2; bit < 8; ++bit) matrix |= MatrixRow(bit, sign);
+  if (fine_bits != 0) matrix |= MatrixRow(unit - 1, sign << 2);
+  if (fine_bits == 0)
+    matrix |= MatrixRow(1, (i < 4 ? 0x0F : 0xF0) & (i % 4 < 2 ? kParityOfEven : kParityOfOdd));
+  if (fine_bits == 2) matrix |= MatrixRow(2, 1 << LowBit(i)) | MatrixRow(1, 1 << ParityBit(i));
+  return matrix;
+}
 
 }  // namespace cllm
 

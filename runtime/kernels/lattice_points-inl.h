@@ -50,37 +50,44 @@ HWY_INLINE Bytes LookUp(const uint8_t* table, Bytes index, __mmask64 upper) {
 // pairs[i / 2] has all bits of weight i, but for what `low` has.
 struct LatticeBits {
   Bytes pairs[4];
-  Bytes low;  // 1 fine bit: twice the parity. 2: the lowest bits
+  Bytes low[2];  // 1 fine bit: twice the parity, one of them. 2: LowBitsMatrix of either half
 };
 
 template <int kFine>
 HWY_INLINE LatticeBits LoadLatticeBits(const uint8_t* HWY_RESTRICT block) {
   const Bytes patterns = _mm512_loadu_si512(block);
   const __mmask64 upper = _mm512_movepi8_mask(patterns);
-  const Bytes t0 = LookUp(kLatticeFields.bytes[0], patterns, upper);
-  const Bytes t1 = LookUp(kLatticeFields.bytes[1], patterns, upper);
-  Bytes w0 = _mm512_loadu_si512(block + 64), w1 = w0, low = w0;
+  const Bytes t0 = LookUp(kLatticeGrayFields.bytes[0], patterns, upper);
+  const Bytes t1 = LookUp(kLatticeGrayFields.bytes[1], patterns, upper);
+  Bytes w0 = _mm512_loadu_si512(block + 64), w1 = w0;
+  LatticeBits bits;
   if constexpr (kFine == 0) {
     // The parity takes the place of signs that a pair does not have.
-    const Bytes parity = _mm512_xor_si512(Affine<kEachParity<0xFF>, 0>(w0),
-                                          Affine<kEachParity<0x55>, 0>(_mm512_xor_si512(t0, t1)));
+    const Bytes parity = Affine<kEachParity, 0>(_mm512_ternarylogic_epi32(w0, t0, t1, 0x96));
     w1 = Select<kParityOfOdd>(w0, parity);
     w0 = Select<kParityOfEven>(w0, parity);
   } else {
     w1 = _mm512_loadu_si512(block + 128);
-    low =
-        kFine == 1 ? Affine<kParityBit<0xCC>, 0>(_mm512_xor_si512(w0, w1)) : _mm512_loadu_si512(block + 192);
   }
-  return {{Select<0xF0>(w0, t0), Select<0xF0>(w1, t1), Select<0x0F>(w0, t0), Select<0x0F>(w1, t1)}, low};
+  if constexpr (kFine == 1) bits.low[0] = Affine<kParityBit<1, 0xCC>, 0>(_mm512_xor_si512(w0, w1));
+  if constexpr (kFine == 2) {
+    const Bytes low = _mm512_loadu_si512(block + 192);
+    bits.low[0] = Affine<LowBitsMatrix(0), 0>(low);
+    bits.low[1] = Affine<LowBitsMatrix(1), 0>(low);
+  }
+  bits.pairs[0] = Select<0xF0>(w0, t0), bits.pairs[1] = Select<0xF0>(w1, t1);
+  bits.pairs[2] = Select<0x0F>(w0, t0), bits.pairs[3] = Select<0x0F>(w1, t1);
+  return bits;
 }
 
 // Step i: coordinates plus 128.
 template <int kFine, size_t i>
 HWY_INLINE Bytes LatticeStep(const LatticeBits& bits) {
-  const Bytes point = Affine<PointMatrix(kFine, i), 0x81>(bits.pairs[i / 2]);
-  if constexpr (kFine == 0) return point;
-  if constexpr (kFine == 1) return _mm512_xor_si512(point, bits.low);
-  return _mm512_xor_si512(point, Affine<LowBitMatrix(i), 0>(bits.low));
+  constexpr uint64_t kMatrix = PointMatrix(kFine, i);
+  const Bytes pair = bits.pairs[i / 2];
+  if constexpr (kFine == 2) return Affine<kMatrix, 0x81>(Select<OwnBits(i)>(bits.low[i / 4], pair));
+  const Bytes point = Affine<kMatrix, 0x81>(pair);
+  return kFine == 1 ? _mm512_xor_si512(point, bits.low[0]) : point;
 }
 
 template <int kFine, size_t... i>
@@ -135,14 +142,18 @@ HWY_INLINE void StoreStep(Bytes fields, Bytes signs, Bytes low, Bytes base, uint
 
 template <int kFine>
 HWY_INLINE void DecodeLatticeBlock(const uint8_t* HWY_RESTRICT block, uint8_t* HWY_RESTRICT to) {
-  HWY_ALIGN uint8_t fields[2][64];
-  for (size_t j = 0; j < 64; ++j) {
-    fields[0][j] = kLatticeFields.bytes[0][block[j]];
-    fields[1][j] = kLatticeFields.bytes[1][block[j]];
+  HWY_ALIGN uint32_t fields[2][kPanel];
+  for (size_t row = 0; row < kPanel; ++row) {
+    uint64_t words = 0;
+    HWY_UNROLL(4)
+    for (size_t g = 0; g < 4; ++g) words |= kLatticeFieldWords.of[block[4 * row + g]] << 8 * g;
+    fields[0][row] = static_cast<uint32_t>(words);
+    fields[1][row] = static_cast<uint32_t>(words >> 32);
   }
   const ByteTag d;
   for (size_t j = 0; j < 64; j += hn::Lanes(d)) {
-    const Bytes t0 = hn::LoadU(d, fields[0] + j), t1 = hn::LoadU(d, fields[1] + j);
+    const Bytes t0 = hn::LoadU(d, reinterpret_cast<const uint8_t*>(fields[0]) + j);
+    const Bytes t1 = hn::LoadU(d, reinterpret_cast<const uint8_t*>(fields[1]) + j);
     const Bytes w0 = hn::LoadU(d, block + 64 + j);
     const Bytes w1 = kFine > 0 ? hn::LoadU(d, block + 128 + j) : w0;
     const Bytes low = kFine > 1 ? hn::LoadU(d, block + 192 + j) : w0;

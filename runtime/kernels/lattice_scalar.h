@@ -1,11 +1,11 @@
-// Room: kernels. Products with lattice weights on cores without vectors, four weights a word; with the DSP
-// extension of Cortex-M by SMLAD. Exact.
+// Room: kernels. Products with lattice weights on cores without vectors: a group's eight coordinates are two
+// words of bytes, made of tables by exclusive or; products two at a time, with the DSP extension of Cortex-M
+// by SMLAD. Exact.
 #ifndef CLLM_KERNELS_LATTICE_SCALAR_H_
 #define CLLM_KERNELS_LATTICE_SCALAR_H_
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 #include "kernels/lattice_code.h"
 #if defined(__ARM_FEATURE_SIMD32)
@@ -14,73 +14,209 @@
 
 namespace cllm {
 
-// Bytes 0 and 2 as 16-bit integers, and the sum of `sum` and of the products of two pairs of them.
+// Bytes 0 and 2 as 16-bit integers without a sign, and the sum of `sum` and of the products of two pairs of
+// 16-bit integers.
 #if defined(__ARM_FEATURE_SIMD32)
-inline uint32_t EvenBytes(uint32_t x) { return static_cast<uint32_t>(__sxtb16(static_cast<int32_t>(x))); }
+inline uint32_t EvenBytes(uint32_t x) { return __uxtb16(x); }
 inline int32_t AddPairs(uint32_t a, uint32_t b, int32_t sum) {
   return __smlad(static_cast<int32_t>(a), static_cast<int32_t>(b), sum);
 }
 #else
-inline uint32_t EvenBytes(uint32_t x) {
-  return (x & 0x00FF00FFu) | ((x & 0x00800080u) * 0x1FEu & 0xFF00FF00u);
-}
+inline uint32_t EvenBytes(uint32_t x) { return x & 0x00FF00FFu; }
 inline int32_t AddPairs(uint32_t a, uint32_t b, int32_t sum) {
   return sum + static_cast<int16_t>(a) * static_cast<int16_t>(b) +
          static_cast<int16_t>(a >> 16) * static_cast<int16_t>(b >> 16);
 }
 #endif
-inline uint32_t OddBytes(uint32_t x) { return EvenBytes(x >> 8 | x << 24); }
 
-// A block's inputs by groups: those of weights 0 and 2, 1 and 3, 4 and 6, 5 and 7, and their sum.
+// Word `word` of a group has weights 2 word + {0, 1, 4, 5}, one a byte: 16 c + 8 h + 4 l, where h is the
+// highest fine bit and l the lower of two, and 128 more in the even bytes, which are read without a sign.
+constexpr size_t LatticeWordWeight(size_t word, size_t byte) { return 2 * word + byte % 2 + byte / 2 * 4; }
+
+// By pattern; by byte s s h h s s h h of the code, what it changes in the word of its weights; by byte, the
+// parity of its bits, and by pattern that of its magnitudes. Apart, so that each has its address in a
+// register.
+struct LatticePatternWords {
+  uint32_t of[kLatticePatterns][2];
+};
+struct LatticeBitWords {
+  uint32_t of[256];
+};
+struct LatticeParities {
+  uint8_t of[256];
+};
+
+constexpr LatticePatternWords MakeLatticePatternWords() {
+  LatticePatternWords words = {};
+  for (size_t i = 0; i < 8 * kLatticePatterns; ++i) {
+    const size_t index = i / 8, word = i / 4 % 2, byte = i % 4;
+    const uint32_t m = LatticePattern(index, LatticeWordWeight(word, byte));
+    words.of[index][word] |= (m << 4 | (byte % 2 == 0 ? 0x80u : 0u)) << 8 * byte;
+  }
+  return words;
+}
+
+constexpr LatticeBitWords MakeLatticeBitWords() {
+  LatticeBitWords words = {};
+  for (size_t i = 0; i < 4 * 256; ++i) {
+    const size_t index = i / 4, byte = i % 4, sign = byte % 2 + byte / 2 * 4;
+    words.of[index] |= ((index >> sign & 1 ? 0xF0u : 0u) | (index >> (sign + 2) & 1 ? 8u : 0u)) << 8 * byte;
+  }
+  return words;
+}
+
+template <bool kOfPattern>
+constexpr LatticeParities MakeLatticeParities() {
+  LatticeParities parities = {};
+  for (size_t i = 0; i < 8 * 256; ++i) {
+    const size_t bit = kOfPattern ? LatticePattern(i / 8, i % 8) & 1 : i / 8 >> i % 8 & 1;
+    parities.of[i / 8] = static_cast<uint8_t>(parities.of[i / 8] ^ bit);
+  }
+  return parities;
+}
+
+inline constexpr LatticePatternWords kLatticePatternWords = MakeLatticePatternWords();
+inline constexpr LatticeBitWords kLatticeBitWords = MakeLatticeBitWords();
+inline constexpr LatticeParities kByteParities = MakeLatticeParities<false>();
+inline constexpr LatticeParities kPatternParities = MakeLatticeParities<true>();
+
+// A block's inputs by groups. A product takes a word as two 16-bit integers, each an odd byte times 256 and
+// the even byte below it, times the odd bytes' inputs; what is too much of the even bytes then comes off with
+// their own: 256 times the even input, less the odd one. So all is 256 times the products.
 struct LatticeInputs {
   struct Group {
-    uint32_t pairs[4];
+    struct Word {
+      uint32_t odd, even;
+    } words[2];
     int32_t sum;
   } groups[4];
+  int32_t sum;
+  int32_t start;  // takes off what the even bytes have too much of
 };
 
 inline void LoadLatticeInputs(const int8_t* q, LatticeInputs* to) {
+  to->sum = to->start = 0;
   for (size_t g = 0; g < 4; ++g, ++q) {
     LatticeInputs::Group& group = to->groups[g];
     group.sum = 0;
-    for (size_t pair = 0; pair < 4; ++pair) {
-      const int8_t* at = q + 4 * (pair % 2 + pair / 2 * 4);
-      group.sum += at[0] + at[8];
-      group.pairs[pair] = static_cast<uint32_t>(at[0] & 0xFFFF) | static_cast<uint32_t>(at[8]) << 16;
+    for (size_t word = 0; word < 2; ++word) {
+      uint32_t odd = 0, even = 0;
+      for (size_t byte = 0; byte < 4; byte += 2) {
+        const int32_t x0 = q[4 * LatticeWordWeight(word, byte)],
+                      x1 = q[4 * LatticeWordWeight(word, byte + 1)];
+        even |= static_cast<uint32_t>((256 * x0 - x1) & 0xFFFF) << 8 * byte;
+        odd |= static_cast<uint32_t>(x1 & 0xFFFF) << 8 * byte;
+        group.sum += x0 + x1;
+        to->start -= 128 * 256 * x0;
+      }
+      group.words[word] = {odd, even};
     }
+    to->sum += group.sum;
   }
 }
 
-// Bit i of four as byte i, 0 or 1.
-inline uint32_t SpreadBits(uint32_t bits) { return (bits & 15) * 0x00204081u & 0x01010101u; }
+#if defined(__ARM_FEATURE_SIMD32) && __ARM_ARCH_PROFILE == 'M'
 
-// Weights 4 half and on of a group: their n, a byte each.
-inline uint32_t LatticeBytes(const LatticeGroup& code, int fine_bits, size_t half) {
-  const unsigned shift = static_cast<unsigned>(4 * half);
-  uint32_t n;
-  std::memcpy(&n, kLatticePatternTable.m[code.pattern] + 4 * half, sizeof(n));
-  n ^= SpreadBits(code.signs >> shift) * 255u;
-  if (fine_bits != 0) n = (n << 1 & 0xFEFEFEFEu) | SpreadBits(code.fine[fine_bits - 1] >> shift);
-  if (fine_bits == 2) n = (n << 1 & 0xFEFEFEFEu) | SpreadBits(code.fine[0] >> shift);
-  return n;
+// Group kGroup of a row with two fine bits: its products and its inputs, if its sum of n is odd, are added.
+template <size_t kGroup>
+__attribute__((always_inline)) inline void AddLatticeGroup(const uint8_t* at, const LatticeInputs& inputs,
+                                                           int32_t* products, int32_t* odd_sums) {
+  constexpr size_t kPlane = LatticeByte(1, 0, 0), kInputs = kGroup * sizeof(LatticeInputs::Group);
+  uint32_t first, second, x, y;
+  __asm(
+      "ldrb %[first], [%[at], %[plane0]]\n"
+      "add %[second], %[words], %[first], lsl #3\n"
+      "ldrb %[x], [%[at], %[plane1]]\n"
+      "ldrd %[first], %[second], [%[second]]\n"
+      "ldr %[x], [%[bits], %[x], lsl #2]\n"
+      "ldrb %[y], [%[at], %[plane2]]\n"
+      "eor %[first], %[first], %[x]\n"
+      "ldr %[y], [%[bits], %[y], lsl #2]\n"
+      "ldrb %[x], [%[at], %[plane3]]\n"
+      "eor %[second], %[second], %[y]\n"
+      "and %[y], %[mask], %[x], lsl #2\n"
+      "ldr %[y], [%[bits], %[y], lsl #2]\n"
+      "eor %[first], %[first], %[y], lsr #1\n"
+      "and %[y], %[mask], %[x]\n"
+      "ldr %[y], [%[bits], %[y], lsl #2]\n"
+      "ldrb %[x], [%[parities], %[x]]\n"
+      "eor %[second], %[second], %[y], lsr #1\n"
+      "ldr %[y], [%[inputs], %[sum]]\n"
+      "mla %[odd], %[x], %[y], %[odd]\n"
+      "ldrd %[x], %[y], [%[inputs], %[word0]]\n"
+      "smlad %[products], %[first], %[x], %[products]\n"
+      "uxtb16 %[first], %[first]\n"
+      "smlad %[products], %[first], %[y], %[products]\n"
+      "ldrd %[x], %[y], [%[inputs], %[word1]]\n"
+      "smlad %[products], %[second], %[x], %[products]\n"
+      "uxtb16 %[second], %[second]\n"
+      "smlad %[products], %[second], %[y], %[products]\n"
+      : [products] "+r"(*products), [odd] "+r"(*odd_sums), [first] "=&r"(first), [second] "=&r"(second),
+        [x] "=&r"(x), [y] "=&r"(y)
+      : [at] "r"(at), [inputs] "r"(&inputs), [words] "r"(kLatticePatternWords.of),
+        [bits] "r"(kLatticeBitWords.of), [parities] "r"(kByteParities.of), [mask] "r"(0xCC),
+        [plane0] "i"(kGroup), [plane1] "i"(kPlane + kGroup), [plane2] "i"(2 * kPlane + kGroup),
+        [plane3] "i"(3 * kPlane + kGroup), [word0] "i"(kInputs), [word1] "i"(kInputs + 8),
+        [sum] "i"(kInputs + 16)
+      : "memory");
 }
 
-// The sum of row `row`'s coordinates times the inputs.
-inline int32_t LatticeProduct(const uint8_t* block, int fine_bits, size_t row, const LatticeInputs& inputs) {
-  int32_t products = 0, shifts = 0;
+#endif
+
+// The sum of a row's coordinates times the inputs, for the row whose bytes of plane 0 are at `at`.
+template <int kFine>
+__attribute__((always_inline)) inline int32_t LatticeProduct(const uint8_t* at, const LatticeInputs& inputs) {
+  constexpr size_t kPlane = LatticeByte(1, 0, 0);
+  const uint32_t* const bits = kLatticeBitWords.of;
+  int32_t products = inputs.start, odd_sums = 0;
+#if defined(__ARM_FEATURE_SIMD32) && __ARM_ARCH_PROFILE == 'M'
+  if constexpr (kFine == 2) {
+    AddLatticeGroup<0>(at, inputs, &products, &odd_sums);
+    AddLatticeGroup<1>(at, inputs, &products, &odd_sums);
+    AddLatticeGroup<2>(at, inputs, &products, &odd_sums);
+    AddLatticeGroup<3>(at, inputs, &products, &odd_sums);
+    return (products >> 8) + inputs.sum + 2 * odd_sums;
+  }
+#endif
+#pragma GCC unroll 4
   for (size_t g = 0; g < 4; ++g) {
     const LatticeInputs::Group& group = inputs.groups[g];
-    const LatticeGroup code = UnpackLatticeGroup(block, fine_bits, row, g);
-    const uint32_t first = LatticeBytes(code, fine_bits, 0), second = LatticeBytes(code, fine_bits, 1);
-    products = AddPairs(EvenBytes(first), group.pairs[0], products);
-    products = AddPairs(OddBytes(first), group.pairs[1], products);
-    products = AddPairs(EvenBytes(second), group.pairs[2], products);
-    products = AddPairs(OddBytes(second), group.pairs[3], products);
-    // The lowest bits' parity, in the upmost byte of the product.
-    const uint32_t odd = ((first ^ second) & 0x01010101u) * 0x01010101u >> 24 & 1;
-    shifts += static_cast<int32_t>(1 + 2 * odd) * group.sum;
+    const uint32_t pattern = at[g], code = at[g + kPlane];
+    const uint32_t* const words = kLatticePatternWords.of[pattern];
+    uint32_t first = words[0], second = words[1];
+    int32_t odd;
+    if constexpr (kFine == 0) {
+      first ^= bits[code & 0x33], second ^= bits[code >> 2 & 0x33];
+      odd = kByteParities.of[code] ^ kPatternParities.of[pattern];
+    } else {
+      const uint32_t code2 = at[g + 2 * kPlane];
+      first ^= bits[code], second ^= bits[code2];
+      if constexpr (kFine == 1) {
+        odd = kByteParities.of[(code ^ code2) & 0xCC];
+      } else {
+        const uint32_t low = at[g + 3 * kPlane];
+        first ^= bits[low << 2 & 0xCC] >> 1, second ^= bits[low & 0xCC] >> 1;
+        odd = kByteParities.of[low];
+      }
+    }
+    products = AddPairs(first, group.words[0].odd, products);
+    products = AddPairs(EvenBytes(first), group.words[0].even, products);
+    products = AddPairs(second, group.words[1].odd, products);
+    products = AddPairs(EvenBytes(second), group.words[1].even, products);
+    odd_sums += odd * group.sum;
   }
-  return 4 * products + shifts;
+  // Coordinates are 4 n + 1 + 2 p, and a byte has 2^(4 - fine bits) n.
+  return (products >> (8 + 2 - kFine)) + inputs.sum + 2 * odd_sums;
+}
+
+// sums[j] += multiplier * product for the 16 rows of a block, whose multipliers are kLatticeMultipliers by
+// bits `shift` and shift + 1 of indices[j].
+template <int kFine>
+inline void AddLatticeBlock(const uint8_t* block, const LatticeInputs& inputs, const uint8_t* indices,
+                            int shift, int32_t* sums) {
+  for (const uint8_t* const end = indices + kPanel; indices != end; block += 4) {
+    *sums++ += LatticeProduct<kFine>(block, inputs) * kLatticeMultipliers[*indices++ >> shift & 3];
+  }
 }
 
 }  // namespace cllm

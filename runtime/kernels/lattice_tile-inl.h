@@ -9,6 +9,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <utility>
 
 #include "base/bf16.h"
 #include "hwy/cache_control.h"
@@ -187,47 +189,78 @@ HWY_INLINE void StoreLatticeSums(const LatticeGemm& g, size_t panel, size_t row,
 
 #if CLLM_LATTICE_AFFINE
 
-// The sum of 8 steps, from the bits into the multiplications.
+// A block's sums of 8 steps, from the bits into the multiplications: two at a time, for one waits for its
+// last multiplication. They contain kWeightOffset times the inputs.
 template <int kFine, size_t... i>
-HWY_INLINE SumVector AddSteps(const LatticeBits& bits, const int8_t* q, SumVector sum,
+HWY_INLINE SumVector BlockSum(const uint8_t* HWY_RESTRICT block, const int8_t* HWY_RESTRICT q,
                               std::index_sequence<i...>) {
-  ((sum = Dot(Weights{LatticeStep<kFine, i>(bits)}, LoadInputs(q + 4 * i), sum)), ...);
-  return sum;
+  const LatticeBits bits = LoadLatticeBits<kFine>(block);
+  SumVector sums[2] = {hn::Zero(SumTag()), hn::Zero(SumTag())};
+  ((sums[i % 2] = DotWord(Weights{LatticeStep<kFine, i>(bits)}, q + 4 * i, sums[i % 2])), ...);
+  return hn::Add(sums[0], sums[1]);
 }
+
+// The multipliers of two blocks as 16-bit integers, by two indices of two bits.
+struct MultiplierPairs {
+  alignas(64) int16_t of[16][2];
+};
+constexpr MultiplierPairs MakeMultiplierPairs() {
+  MultiplierPairs pairs = {};
+  for (int i = 0; i < 16; ++i) {
+    pairs.of[i][0] = static_cast<int16_t>(kLatticeMultipliers[i & 3]);
+    pairs.of[i][1] = static_cast<int16_t>(kLatticeMultipliers[i >> 2]);
+  }
+  return pairs;
+}
+inline constexpr MultiplierPairs kMultiplierPairs = MakeMultiplierPairs();
 
 // As for int8: a range of this many bytes is not expected in the second cache and asked for ahead.
 inline constexpr size_t kLatticeStreamBytes = 65536, kLatticeAheadBytes = 8192;
 
+// The sums of a panel's rows.
 template <int kFine, size_t kAhead>
-HWY_NOINLINE void LatticeRow(const LatticeGemm& g) {
+HWY_INLINE SumVector LatticePanelSums(const LatticeGemm& g, const LatticePanel& at) {
   const SumTag d;
   constexpr size_t kBytes = LatticeBlockBytes(kFine);
   const size_t blocks = g.depth / kLatticeBlock;
   const int16_t* HWY_RESTRICT block_sums = BlockSums(g.x, 0);
-  const SumVector table = hn::LoadDup128(d, kLatticeMultipliers);
-  for (size_t panel = g.panel_begin; panel < g.panel_end; ++panel) {
-    const LatticePanel at = PanelOf(g, panel);
-    const uint8_t* HWY_RESTRICT block = at.blocks;
-    SumVector sum = hn::Zero(d), indices = sum;
-    for (size_t i = 0; i < blocks; ++i, block += kBytes) {
-      if constexpr (kAhead != 0) {
-        HWY_UNROLL(4)
-        for (size_t line = 0; line < kBytes; line += 64) hwy::Prefetch(block + line + kAhead);
-      }
-      // Only the lower two bits of an index count.
-      indices =
-          i % 4 != 0
-              ? hn::ShiftRight<2>(indices)
-              : hn::PromoteTo(d, hn::LoadU(hn::Rebind<uint8_t, SumTag>(), at.multipliers + i / 4 * kPanel));
-      const SumVector multiplier = {
-          _mm512_castps_si512(_mm512_permutevar_ps(_mm512_castsi512_ps(table.raw), indices.raw))};
-      const SumVector products =
-          AddSteps<kFine>(LoadLatticeBits<kFine>(block), g.x.q + i * kLatticeBlock,
-                          hn::Set(d, -kWeightOffset * block_sums[i]), std::make_index_sequence<8>());
-      sum = hn::Add(sum, hn::Mul(products, multiplier));
+  const uint8_t* HWY_RESTRICT block = at.blocks;
+  const int8_t* HWY_RESTRICT q = g.x.q;
+  const Bytes table = _mm512_load_si512(kMultiplierPairs.of);
+  // `inputs`: sums of a block's inputs, times its multiplier.
+  SumVector sum = hn::Zero(d), inputs = sum, indices = sum;
+  const auto next_sum = [&] {
+    if constexpr (kAhead != 0) {
+      HWY_UNROLL(4)
+      for (size_t line = 0; line < kBytes; line += 64) hwy::Prefetch(block + line + kAhead);
     }
-    StoreProducts(sum, g.weight_scales + panel * kPanel, g.x.scales[0].scale, g.accumulate,
-                  g.y + panel * kPanel);
+    const SumVector products = BlockSum<kFine>(block, q, std::make_index_sequence<8>());
+    block += kBytes, q += kLatticeBlock;
+    return products;
+  };
+  for (size_t i = 0; i < blocks; i += 2) {
+    // Only the lower four bits of an index count.
+    indices = i % 4 != 0 ? hn::ShiftRight<4>(indices)
+                         : hn::PromoteTo(
+                               d, hn::LoadU(hn::Rebind<uint8_t, SumTag>(), at.multipliers + i / 4 * kPanel));
+    const SumVector pair = {_mm512_permutexvar_epi32(indices.raw, table)};
+    const SumVector first = hn::And(pair, hn::Set(d, 0xFFFF));
+    const bool both = i + 1 < blocks;
+    const hn::Repartition<int16_t, SumTag> d16;
+    int32_t two_sums;
+    std::memcpy(&two_sums, block_sums + i, sizeof(two_sums));
+    inputs = DotPairs(inputs, hn::BitCast(d16, both ? pair : first), hn::BitCast(d16, hn::Set(d, two_sums)));
+    sum = hn::Add(sum, hn::Mul(next_sum(), first));
+    if (both) sum = hn::Add(sum, hn::Mul(next_sum(), hn::ShiftRight<16>(pair)));
+  }
+  return hn::Sub(sum, hn::Mul(inputs, hn::Set(d, kWeightOffset)));
+}
+
+template <int kFine, size_t kAhead>
+HWY_NOINLINE void LatticeRow(const LatticeGemm& g) {
+  for (size_t panel = g.panel_begin; panel < g.panel_end; ++panel) {
+    StoreProducts(LatticePanelSums<kFine, kAhead>(g, PanelOf(g, panel)), g.weight_scales + panel * kPanel,
+                  g.x.scales[0].scale, g.accumulate, g.y + panel * kPanel);
   }
 }
 
@@ -241,21 +274,36 @@ HWY_INLINE void LatticeRowOf(const LatticeGemm& g) {
 
 #else
 
-// One row of x, one panel.
-HWY_INLINE void LatticeScalarPanel(const LatticeGemm& g, size_t row, size_t panel) {
-  const LatticePanel at = PanelOf(g, panel);
-  const size_t bytes = LatticeBlockBytes(g.fine_bits), column = panel * kPanel;
-  int32_t sums[kPanel] = {};
-  for (size_t block = 0; block < g.depth / kLatticeBlock; ++block) {
-    LatticeInputs inputs;
-    LoadLatticeInputs(g.x.q + row * g.x.stride + block * kLatticeBlock, &inputs);
-    for (size_t j = 0; j < kPanel; ++j) {
-      const int32_t product = LatticeProduct(at.blocks + block * bytes, g.fine_bits, j, inputs);
-      sums[j] += product * MultiplierOf(at.multipliers, block, j);
+// Panels that share the work of taking a block's inputs apart.
+inline constexpr size_t kLatticePanels = 4;
+
+template <int kFine>
+HWY_INLINE void AddLatticeBlocks(const LatticeGemm& g, size_t panel, size_t count, const int8_t* q,
+                                 int32_t* sums) {
+  LatticeInputs inputs;
+  for (size_t block = 0; block < g.depth / kLatticeBlock; ++block, q += kLatticeBlock) {
+    LoadLatticeInputs(q, &inputs);
+    for (size_t p = 0; p < count; ++p) {
+      const LatticePanel at = PanelOf(g, panel + p);
+      AddLatticeBlock<kFine>(at.blocks + block * LatticeBlockBytes(kFine), inputs,
+                             at.multipliers + block / 4 * kPanel, static_cast<int>(block % 4 * 2),
+                             sums + p * kPanel);
     }
   }
-  StorePanel(sums, g.weight_scales + column, g.x.scales[row].scale, g.accumulate,
-             g.y + row * g.y_stride + column);
+}
+
+// One row of x, `count` panels.
+HWY_INLINE void LatticeScalarPanels(const LatticeGemm& g, size_t row, size_t panel, size_t count) {
+  const int8_t* const q = g.x.q + row * g.x.stride;
+  int32_t sums[kLatticePanels * kPanel] = {};
+  if (g.fine_bits == 0) AddLatticeBlocks<0>(g, panel, count, q, sums);
+  if (g.fine_bits == 1) AddLatticeBlocks<1>(g, panel, count, q, sums);
+  if (g.fine_bits == 2) AddLatticeBlocks<2>(g, panel, count, q, sums);
+  for (size_t p = 0; p < count; ++p) {
+    const size_t column = (panel + p) * kPanel;
+    StorePanel(sums + p * kPanel, g.weight_scales + column, g.x.scales[row].scale, g.accumulate,
+               g.y + row * g.y_stride + column);
+  }
 }
 
 #endif  // CLLM_INT8_VECTORS
