@@ -4,7 +4,8 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 install(TARGETS cllm ARCHIVE)
-install(FILES runtime/include/cllm/cllm.h runtime/include/cllm/store.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/cllm)
+install(FILES runtime/include/cllm/cllm.h runtime/include/cllm/store.h runtime/include/cllm/update.h
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/cllm)
 if(TARGET cllm_program)
   install(TARGETS cllm_program RUNTIME)
   if(TARGET cllm_mpi_program)

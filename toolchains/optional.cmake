@@ -1,4 +1,4 @@
-# Libraries that cllm can be built without: zlib and zstd, for compressed inputs, and Protocol Buffers, for
+# Libraries that cllm can be built without: zlib and zstd, for compressed inputs, libsodium, for signing, and Protocol Buffers, for
 # TensorBoard's event files. Each is looked for among the installed packages, in .deps, and is at last
 # downloaded at a pinned digest and built from source. Where that fails too, and in a cross build, the program
 # refuses what needs the library, and names it.
@@ -65,6 +65,7 @@ endfunction()
 # ${target} links the library and says so by a definition.
 add_library(optional_zlib INTERFACE)
 add_library(optional_zstd INTERFACE)
+add_library(optional_sodium INTERFACE)
 if(NOT CMAKE_CROSSCOMPILING)
   cllm_installed_library(optional_zlib zlib.h z)
   if(NOT optional_zlib_found)
@@ -84,8 +85,9 @@ if(NOT CMAKE_CROSSCOMPILING)
       cllm_built_library(optional_zstd zstd ${zstd}/lib ${zstd_sources})
     endif()
   endif()
+  cllm_installed_library(optional_sodium sodium.h sodium)
 endif()
-foreach(name zlib zstd)
+foreach(name zlib zstd sodium)
   if(optional_${name}_found)
     string(TOUPPER ${name} upper)
     target_compile_definitions(optional_${name} INTERFACE CLLM_HAS_${upper})

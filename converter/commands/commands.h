@@ -30,6 +30,11 @@ Command AddInspect(CLI::App& program);
 Command AddDigest(CLI::App& program);
 Command AddBench(CLI::App& program);
 Command AddTokenizer(CLI::App& program);
+Command AddKeygen(CLI::App& program);
+Command AddSign(CLI::App& program);
+Command AddVerify(CLI::App& program);
+Command AddDiff(CLI::App& program);
+Command AddPatch(CLI::App& program);
 
 }  // namespace cllm
 

@@ -62,11 +62,12 @@ int Run(int argc, char** argv) {
   program.get_formatter()->label("Excludes", ", not with");
   program.require_subcommand(0, 1);
   program.footer(kFooter);
-  const std::vector<Command> commands = {AddTrain(program),    AddFinetune(program), AddMerge(program),
-                                         AddImport(program),   AddQuantize(program), AddExport(program),
-                                         AddGenerate(program), AddChat(program),     AddEval(program),
-                                         AddInspect(program),  AddDigest(program),   AddBench(program),
-                                         AddTokenizer(program)};
+  const std::vector<Command> commands = {AddTrain(program),     AddFinetune(program), AddMerge(program),
+                                         AddImport(program),    AddQuantize(program), AddExport(program),
+                                         AddGenerate(program),  AddChat(program),     AddEval(program),
+                                         AddInspect(program),   AddDigest(program),   AddBench(program),
+                                         AddTokenizer(program), AddKeygen(program),   AddSign(program),
+                                         AddVerify(program),    AddDiff(program),     AddPatch(program)};
   try {
     program.parse(argc, argv);
     for (const Command& command : commands) {

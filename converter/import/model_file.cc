@@ -28,6 +28,18 @@ const char* Remedy(cllm_status status) {
     case CLLM_STATE_DELTA:
       return "Give the very --delta that the state was saved with, or none if there was none";
     case CLLM_STATE_KV_FORMAT: return "Give the --kv that the state was saved with";
+    case CLLM_PATCH_NOT_PATCH: return "Give a file that `cllm diff` wrote";
+    case CLLM_PATCH_TRUNCATED:
+    case CLLM_PATCH_DAMAGED: return "Copy or make the patch again";
+    case CLLM_PATCH_VERSION: return "Use a newer cllm";
+    case CLLM_PATCH_BASE: return "Give the very file that the patch was made from";
+    case CLLM_SIGNATURE_MISSING: return "Sign it with `cllm sign`, or take a signed one";
+    case CLLM_SIGNATURE_KEY:
+      return "Take a file of the right maker, or give the key of this one if you trust it";
+    case CLLM_SIGNATURE_STRIPPED:
+    case CLLM_SIGNATURE_WRONG:
+    case CLLM_SIGNATURE_BLOCKS:
+    case CLLM_BLOCK_DAMAGED: return "Do not use it: take the file from its maker again";
     default: break;
   }
   if (status > CLLM_DELTA_BASE && status <= CLLM_DELTA_SEGMENT_OVERLAP) {

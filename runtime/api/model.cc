@@ -76,6 +76,15 @@ const char* cllm_version(void) {
 #define CLLM_DELTA_TEXT(name, text) CLLM_STATUS_TEXT(name, text)
 #endif
 
+// Likewise one without signatures.
+#ifdef CLLM_WITHOUT_SIGNATURES
+#define CLLM_SIGNATURE_TEXT(name, text) \
+  case name:                            \
+    break
+#else
+#define CLLM_SIGNATURE_TEXT(name, text) CLLM_STATUS_TEXT(name, text)
+#endif
+
 // No default: the compiler then warns of a status without a text.
 const char* cllm_status_name(cllm_status status) {
   switch (status) {
@@ -163,6 +172,19 @@ const char* cllm_status_name(cllm_status status) {
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_TOKENIZER, "the kind of tokenizer or pretokenizer does not run yet");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_PARALLEL_BLOCK, "parallel blocks do not run here");
     CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_DELTA, "this build has no deltas");
+    CLLM_SIGNATURE_TEXT(CLLM_SIGNATURE_MISSING, "the file was never signed");
+    CLLM_SIGNATURE_TEXT(CLLM_SIGNATURE_STRIPPED, "the file was signed, and its signature is gone");
+    CLLM_SIGNATURE_TEXT(CLLM_SIGNATURE_KEY, "the file was signed with another key");
+    CLLM_SIGNATURE_TEXT(CLLM_SIGNATURE_WRONG, "the head is not what the owner of the key signed");
+    CLLM_SIGNATURE_TEXT(CLLM_SIGNATURE_BLOCKS, "the tree of digests does not cover the file");
+    CLLM_SIGNATURE_TEXT(CLLM_BLOCK_DAMAGED, "a block is not what the signed head stands for");
+    CLLM_SIGNATURE_TEXT(CLLM_PATCH_TRUNCATED, "the patch has fewer bytes than it claims");
+    CLLM_SIGNATURE_TEXT(CLLM_PATCH_NOT_PATCH, "the identifier is not CLMP");
+    CLLM_SIGNATURE_TEXT(CLLM_PATCH_VERSION, "a major version of patches that this runtime does not read");
+    CLLM_SIGNATURE_TEXT(CLLM_PATCH_DAMAGED,
+                        "the patch leaves its bounds or gives another file than promised");
+    CLLM_SIGNATURE_TEXT(CLLM_PATCH_BASE, "the patch was made for another file");
+    CLLM_STATUS_TEXT(CLLM_UNSUPPORTED_SIGNATURE, "this build checks no signatures");
   }
   return "unknown status";
 }

@@ -39,6 +39,13 @@ inline constexpr bool kHasDeltas = false;
 inline constexpr bool kHasDeltas = true;
 #endif
 
+// Likewise signatures, with the checks of blocks: cllm_model_open_signed then refuses all.
+#ifdef CLLM_WITHOUT_SIGNATURES
+inline constexpr bool kHasSignatures = false;
+#else
+inline constexpr bool kHasSignatures = true;
+#endif
+
 // Without: open refuses each architecture switch that differs from Llama's (base/variant.h has constants
 // then).
 #ifdef CLLM_WITHOUT_VARIANTS

@@ -29,13 +29,17 @@ const std::map<std::string, Strings> kRooms = {
     {"runtime/trainer",
      {"base/", "kernels/", "model/", "plan/", "tokens/", "session/", "trainer/", "cllm/cllm.h"}},
     {"runtime/store", {"base/", "store/", "cllm/cllm.h", "cllm/store.h"}},
+    {"runtime/update",
+     {"base/", "model/", "store/", "update/", "cllm/cllm.h", "cllm/store.h", "cllm/update.h"}},
     {"runtime/api",
-     {"base/", "kernels/", "model/", "plan/", "tokens/", "session/", "trainer/", "store/", "api/", "cllm/"}},
+     {"base/", "kernels/", "model/", "plan/", "tokens/", "session/", "trainer/", "store/", "update/", "api/",
+      "cllm/"}},
     {"platforms", {"cllm/", "posix/", "platforms/", "cortex_m/", "wasm/"}},
     {"examples", {"cllm/", "cortex_m/", "examples/"}},
     {"converter",
-     {"converter/", "base/", "kernels/", "model/", "plan/", "tokens/", "session/", "trainer/", "api/",
-      "cllm/cllm.h", "posix/", "platforms/posix/", "schemas/", "flatbuffers/", "absl/", "nlohmann/", "CLI/"}},
+     {"converter/", "base/", "kernels/", "model/", "plan/", "tokens/", "session/", "trainer/", "update/",
+      "api/", "cllm/cllm.h", "posix/", "platforms/posix/", "schemas/", "flatbuffers/", "absl/", "nlohmann/",
+      "CLI/"}},
 };
 
 // Standard headers that the runtime may use: no heap, streams, threads, exceptions or libm behind them.

@@ -6,12 +6,27 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <new>
 #include <random>
 #include <vector>
 
 #include "cllm/store.h"
 
 namespace cllm::testing {
+
+// Where a mapped region of flash may begin: at a multiple of 64.
+template <class T>
+struct AlignedAllocator {
+  using value_type = T;
+  AlignedAllocator() = default;
+  template <class U>
+  AlignedAllocator(const AlignedAllocator<U>&) {}  // NOLINT: allocators convert
+  T* allocate(size_t count) {
+    return static_cast<T*>(::operator new (count * sizeof(T), std::align_val_t{64}));
+  }
+  void deallocate(T* at, size_t) { ::operator delete (at, std::align_val_t{64}); }
+  bool operator==(const AlignedAllocator&) const { return true; }
+};
 
 class NorFlash {
  public:
@@ -39,7 +54,7 @@ class NorFlash {
     is_off = false;
   }
 
-  std::vector<uint8_t> bytes;
+  std::vector<uint8_t, AlignedAllocator<uint8_t>> bytes;
   std::vector<uint32_t> erasures;  // of each block
   std::vector<uint32_t> lengths;   // of each operation: bytes programmed, 0 for an erasure
   uint64_t operations = 0;

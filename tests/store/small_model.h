@@ -6,7 +6,7 @@
 
 namespace cllm::testing {
 
-inline ModelFile SmallModel(Dtype format) {
+inline Architecture StoredArchitecture() {
   Architecture a;
   a.vocabulary_size = 11;
   a.context = 8;
@@ -15,7 +15,11 @@ inline ModelFile SmallModel(Dtype format) {
   a.heads = a.kv_heads = 1;
   a.head_size = 4;
   a.hidden = 5;
-  return MakeModel(RandomCheckpoint(a, 3), format);
+  return a;
+}
+
+inline ModelFile SmallModel(Dtype format) {
+  return MakeModel(RandomCheckpoint(StoredArchitecture(), 3), format);
 }
 
 }  // namespace cllm::testing

@@ -182,7 +182,7 @@ TEST_CASE("any bytes are a region: random ones, and contents that look like a st
   const uint32_t first = Describe(store).first_block;
   const std::string before = ContentOf(1, 200);
   REQUIRE(Commit(&store, before) == CLLM_OK);
-  const std::vector<uint8_t> image = flash.bytes;
+  const auto image = flash.bytes;
   for (size_t at = 0; at < 24 + 200 + 32; ++at) {
     flash.bytes = image;
     flash.bytes[size_t{Describe(store).first_block} * 512 + at] ^= 0x10;

@@ -101,6 +101,21 @@ typedef enum cllm_status {
   CLLM_STORE_FLASH = 111,    /* a function of the flash failed, or what it wrote reads otherwise */
   CLLM_STORE_RANGE = 112,    /* bytes beyond a content, or more or fewer than were announced or fit */
 
+  /* The signature. Found by cllm_model_open_signed, the last also by cllm_model_verify_block. */
+  CLLM_SIGNATURE_MISSING = 120,  /* the file was never signed */
+  CLLM_SIGNATURE_STRIPPED = 121, /* the file was signed, and the signature is gone or is not whole */
+  CLLM_SIGNATURE_KEY = 122,      /* signed with another key */
+  CLLM_SIGNATURE_WRONG = 123,    /* the head is not what the owner of the key signed */
+  CLLM_SIGNATURE_BLOCKS = 124,   /* the tree of digests does not cover the file */
+  CLLM_BLOCK_DAMAGED = 125,      /* a block is not what the signed head stands for */
+
+  /* A patch. Found by cllm_slots_write and cllm_slots_commit of cllm/update.h. */
+  CLLM_PATCH_TRUNCATED = 130, /* fewer bytes than the patch claims */
+  CLLM_PATCH_NOT_PATCH = 131, /* the identifier is not CLMP */
+  CLLM_PATCH_VERSION = 132,   /* another major version of patches */
+  CLLM_PATCH_DAMAGED = 133,   /* an operation leaves its bounds, or the result is not what was promised */
+  CLLM_PATCH_BASE = 134,      /* made for another file than the one that is there */
+
   /* Architecture switches that the format knows and this build of the runtime does not run. */
   CLLM_UNSUPPORTED_NORM = 80,
   CLLM_UNSUPPORTED_NORM_PLACEMENT = 81,
@@ -117,7 +132,8 @@ typedef enum cllm_status {
   CLLM_UNSUPPORTED_DTYPE = 92,
   CLLM_UNSUPPORTED_TOKENIZER = 93,
   CLLM_UNSUPPORTED_PARALLEL_BLOCK = 94,
-  CLLM_UNSUPPORTED_DELTA = 95 /* this build has no deltas */
+  CLLM_UNSUPPORTED_DELTA = 95,    /* this build has no deltas */
+  CLLM_UNSUPPORTED_SIGNATURE = 96 /* this build checks no signatures */
 } cllm_status;
 
 /* "CLLM_ROOM_TOO_SMALL: the room is smaller than measured" and the like; never NULL. Static storage. Firmware
@@ -183,6 +199,32 @@ typedef struct cllm_model_info {
 cllm_status cllm_model_open(const void* bytes, uint64_t size, cllm_model* model);
 
 cllm_status cllm_model_describe(const cllm_model* model, cllm_model_info* info);
+
+/* cllm_model_open for files that come over the air: only one that the owner of the Ed25519 key signed (`cllm
+ * sign`) opens. What this call checks is the head: configuration, and the root of a tree of digests over the
+ * rest of the file, whose blocks cllm_model_verify_block checks, each when it suits: all at once, in idle
+ * time, or those that are about to be used. Until then any block may hold anything, and can do no worse than
+ * a file of somebody else's. About 1.5 KB of stack.
+ * public_key: 32 bytes. Errors: CLLM_SIGNATURE_*, CLLM_UNSUPPORTED_SIGNATURE, those of cllm_model_open. */
+cllm_status cllm_model_open_signed(const void* bytes, uint64_t size, const uint8_t public_key[32],
+                                   cllm_model* model);
+
+/* Block i is the file's bytes from first_offset + i * block_bytes on; the last one may be shorter. */
+typedef struct cllm_blocks_info {
+  uint32_t struct_size; /* in: sizeof(cllm_blocks_info) */
+  uint32_t block_bytes;
+  uint64_t first_offset; /* where the head ends, rounded up to 64 */
+  uint64_t bytes;        /* covered by all blocks: up to the tree, which ends the file */
+  uint64_t blocks;
+} cllm_blocks_info;
+
+/* Errors: CLLM_SIGNATURE_MISSING (no tree), CLLM_SIGNATURE_BLOCKS, CLLM_UNSUPPORTED_SIGNATURE, arguments. */
+cllm_status cllm_model_describe_blocks(const cllm_model* model, cllm_blocks_info* info);
+
+/* Reads a block, and up to 512 bytes of digests for each level of the tree: about 1.4 times the block for
+ * 16 MB. All blocks together cover every byte behind the head. Errors: CLLM_BLOCK_DAMAGED, CLLM_INDEX_RANGE,
+ * those of cllm_model_describe_blocks. */
+cllm_status cllm_model_verify_block(const cllm_model* model, uint64_t block);
 
 /* The model `base` with a delta over it, what fine-tuning changed of it: *model is then a model like any
  * other, for sessions and trainers, of which base's and the delta's bytes are in use. *model may be *base.
