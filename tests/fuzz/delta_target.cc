@@ -1,9 +1,6 @@
 // libFuzzer's entry for deltas. Mutations start from a good one, so that it takes no corpus.
-#include <algorithm>
-
 #include "fuzz/delta_fuzzer.h"
-
-extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t most);
+#include "fuzz/start_from.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   cllm::testing::ApplyAndRun(data, size);
@@ -11,10 +8,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 }
 
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t most, unsigned seed) {
-  const std::string& good = cllm::testing::GoodDelta();
-  if (size < 128 && most >= good.size() && seed % 4 != 0) {
-    std::copy(good.begin(), good.end(), data);
-    size = good.size();
-  }
-  return LLVMFuzzerMutate(data, size, most);
+  return cllm::testing::MutateFrom(cllm::testing::GoodDelta(), data, size, most, seed);
 }

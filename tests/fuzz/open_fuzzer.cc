@@ -2,9 +2,13 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <vector>
 
+#include "converter/signature/seal.h"
+#include "model/signature.h"
 #include "model/tensors.h"
 #include "support/file_editor.h"
+#include "support/small_file.h"
 
 namespace cllm::testing {
 namespace {
@@ -68,6 +72,49 @@ Status OpenAndRead(const uint8_t* data, size_t size) {
   Require(weight_bytes == model.weight_bytes, "weight_bytes is the sum");
   ReadTokenizer(model.tokenizer);
   return CLLM_OK;
+}
+
+Status OpenAndRun(const uint8_t* data, size_t size) {
+  if (const Status status = OpenAndRead(data, size); status != CLLM_OK) return status;
+  AlignedBytes bytes(std::string_view(reinterpret_cast<const char*>(data), size));
+  cllm_model model;
+  Require(cllm_model_open(bytes.data(), bytes.size(), &model) == CLLM_OK, "it opens again");
+  cllm_blocks_info blocks = {};
+  blocks.struct_size = sizeof(blocks);
+  if (cllm_model_describe_blocks(&model, &blocks) == CLLM_OK) {
+    for (uint64_t i = 0; i < blocks.blocks; ++i) (void)cllm_model_verify_block(&model, i);
+  }
+  // A hostile file may ask for a larger room than there is, which is the caller's to refuse.
+  const cllm_limits limits = {sizeof(cllm_limits), 1, 1, 1, CLLM_KV_F32, 0};
+  uint64_t room_bytes = 0;
+  if (cllm_session_measure(&model, &limits, &room_bytes) != CLLM_OK || room_bytes > 1u << 22) return CLLM_OK;
+  AlignedBytes room(std::string(static_cast<size_t>(room_bytes), '\x5A'));
+  cllm_session* session = nullptr;
+  Require(cllm_session_create(&model, &limits, nullptr, room.data(), room.size(), &session) == CLLM_OK,
+          "a session fits the room that was measured");
+  const uint32_t token = 0;
+  Require(cllm_session_feed(session, &token, 1) == CLLM_OK, "a token can be fed");
+  uint32_t next = 0;
+  Require(cllm_session_next(session, nullptr, &next) == CLLM_OK, "and another drawn");
+  return CLLM_OK;
+}
+
+const std::string& GoodModel(unsigned number) {
+  static const auto* const models = [] {
+    auto* made = new std::vector<std::string>;
+    for (const auto& [format, kind] : {std::pair(Dtype::kF32, TokenizerKind::kScoredMerges),
+                                       {Dtype::kI8, TokenizerKind::kByteBpe},
+                                       {Dtype::kI4, TokenizerKind::kCharacters},
+                                       {Dtype::kI8, TokenizerKind::kWordPiece},
+                                       {Dtype::kBf16, TokenizerKind::kWords}}) {
+      made->push_back(SmallFile(format, kind));
+    }
+    const auto model = ModelFile::FromBytes(made->back(), "small");
+    const auto sign = [](std::string_view) { return absl::StatusOr<Signature>(Signature{}); };
+    made->push_back(*SignedToString(*model, {PublicKey{}, sign}, 1024));
+    return made;
+  }();
+  return (*models)[number % kGoodModels];
 }
 
 }  // namespace cllm::testing

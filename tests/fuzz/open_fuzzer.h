@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "base/status.h"
 
@@ -13,6 +14,13 @@ namespace cllm::testing {
 // tensors, scales, RoPE turns and tokenizer tables; a lie ends in the sanitizer. Aborts if the view breaks a
 // promise of model.h.
 Status OpenAndRead(const uint8_t* data, size_t size);
+
+// And then checks all blocks of one with a seal, and runs: a token is fed, and the next one drawn.
+Status OpenAndRun(const uint8_t* data, size_t size);
+
+// Files that are good, of several formats and tokenizers, the last one signed.
+inline constexpr unsigned kGoodModels = 6;
+const std::string& GoodModel(unsigned number);
 
 }  // namespace cllm::testing
 

@@ -1,9 +1,6 @@
 // libFuzzer's entry for saved states. Mutations start from good ones, so that it takes no corpus.
-#include <algorithm>
-
+#include "fuzz/start_from.h"
 #include "fuzz/state_fuzzer.h"
-
-extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t most);
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   cllm::testing::RestoreAndRun(data, size);
@@ -12,9 +9,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t most, unsigned seed) {
   const std::string& good = cllm::testing::GoodState(static_cast<uint8_t>(seed % 8));
-  if (size < 128 && most >= good.size() && seed % 5 != 0) {
-    std::copy(good.begin(), good.end(), data);
-    size = good.size();
-  }
-  return LLVMFuzzerMutate(data, size, most);
+  return cllm::testing::MutateFrom(good, data, size, most, seed / 8);
 }

@@ -1,0 +1,15 @@
+// libFuzzer's entry for one importer, CLLM_IMPORTER. Mutations start from good bytes, so that it takes no
+// corpus.
+#include "fuzz/import_fuzzer.h"
+#include "fuzz/start_from.h"
+
+constexpr auto kImporter = cllm::testing::Importer::CLLM_IMPORTER;
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  (void)cllm::testing::ImportAndRun(kImporter, data, size);
+  return 0;
+}
+
+extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t most, unsigned seed) {
+  return cllm::testing::MutateFrom(cllm::testing::GoodImport(kImporter), data, size, most, seed);
+}
