@@ -12,7 +12,10 @@
 #include "converter/commands/files.h"
 #include "converter/commands/options.h"
 #include "converter/export/weight_formats.h"
+#include "converter/import/mapped_file.h"
 #include "converter/inspect/device.h"
+#include "converter/inspect/diagnose.h"
+#include "converter/inspect/other_files.h"
 
 namespace cllm {
 namespace {
@@ -116,6 +119,23 @@ absl::Status DoesNotFit(const DeviceReport& report, const std::string& path) {
                    "; --kv int8 and --batch 1 take less"));
 }
 
+// The error, and in words where the file is wrong.
+absl::Status WithPlace(const absl::Status& error, const std::string& path) {
+  const absl::StatusOr<MappedFile> file = MappedFile::Open(path, "a .cllm file");
+  const std::string place = file.ok() ? DiagnoseModel(file->bytes()) : std::string();
+  return place.empty() ? error : absl::Status(error.code(), absl::StrCat(error.message(), "\n  ", place));
+}
+
+absl::Status DescribeOther(const Options& options) {
+  if (options.json || !options.device.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        options.model, ": --json and --device are for .cllm files; 'cllm import' makes one of a source"));
+  }
+  const absl::StatusOr<std::string> text = DescribeOtherFile(options.model);
+  if (!text.ok()) return text.status();
+  return WriteOut(absl::StrCat(options.model, "\n", *text));
+}
+
 absl::Status Run(const Options& options) {
   if (options.device == "list") {
     PrintDevices();
@@ -128,8 +148,9 @@ absl::Status Run(const Options& options) {
     if (!found.ok()) return found.status();
     device = *found;
   }
+  if (!BeginsLikeModel(options.model)) return DescribeOther(options);
   absl::StatusOr<ModelFile> file = ModelFile::Open(options.model);
-  if (!file.ok()) return file.status();
+  if (!file.ok()) return WithPlace(file.status(), options.model);
   absl::StatusOr<ModelReport> report = Inspect(*file, options.context, options.batch, options.kv);
   if (!report.ok()) return report.status();
   std::optional<DeviceReport> on_device;
@@ -163,8 +184,13 @@ absl::Status Run(const Options& options) {
 
 Command AddInspect(CLI::App& program) {
   auto options = std::make_shared<Options>();
-  CLI::App* app = program.add_subcommand("inspect", "shows what is in a model file");
-  app->add_option("MODEL", options->model, "a .cllm file")->type_name("");
+  CLI::App* app =
+      program.add_subcommand("inspect", "shows what is in a model file, or what is wrong with it");
+  app->add_option(
+         "MODEL", options->model,
+         "a .cllm file; or, in fewer words, a delta, a saved state, a patch, a checkpoint of training,\n"
+         "or anything that 'cllm import' takes")
+      ->type_name("");
   app->add_flag("--json", options->json, "print one JSON object");
   AddCount(app, "--context", &options->context, 1, 1u << 30,
            "tokens of the session that the memory plan is for", "the model's");
