@@ -1,5 +1,6 @@
 // Room: kernels. Blocks of lattice weights as int8 weights, in int8's layout: 8 steps of 16 rows by 4 inputs,
-// each byte the point's coordinate plus 128. Every step is planes of bytes, so there is nothing to shuffle.
+// each byte the point's coordinate plus an offset. Every step is planes of bytes, so there is nothing to
+// shuffle.
 #if defined(CLLM_KERNELS_LATTICE_POINTS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef CLLM_KERNELS_LATTICE_POINTS_INL_H_
 #undef CLLM_KERNELS_LATTICE_POINTS_INL_H_
@@ -9,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <utility>
 
 #include "hwy/highway.h"
@@ -22,6 +24,44 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 #undef CLLM_LATTICE_AFFINE
 #define CLLM_LATTICE_AFFINE (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL)
+
+// Where bytes are multiplied in pairs with 16-bit sums (VPMADDUBSW), a coordinate has 64 added to it, so that
+// two products fit: 2 * 111 * 127. Elsewhere 128, and a decoded block is multiplied as int8 weights are.
+#undef CLLM_LATTICE_PAIRS
+#define CLLM_LATTICE_PAIRS \
+  (CLLM_INT8_VECTORS && !HWY_HAVE_SCALABLE && !HWY_TARGET_IS_NEON && !CLLM_LATTICE_AFFINE)
+
+#if CLLM_LATTICE_PAIRS
+
+inline constexpr int kCoordinateOffset = 64;
+inline constexpr int32_t kSumOffset = kCoordinateOffset;
+using Coordinates = hn::VFromD<WeightTag>;
+using CoordinateInputs = hn::VFromD<InputTag>;
+HWY_INLINE Coordinates LoadCoordinates(const uint8_t* w) { return hn::LoadU(WeightTag(), w); }
+HWY_INLINE CoordinateInputs LoadCoordinateInputs(const int8_t* q) {
+  int32_t word;
+  std::memcpy(&word, q, sizeof(word));
+  return hn::BitCast(InputTag(), hn::Set(SumTag(), word));
+}
+HWY_INLINE SumVector DotCoordinates(Coordinates w, CoordinateInputs q, SumVector sum) {
+  const hn::Repartition<int16_t, SumTag> d16;
+  const auto pairs = hn::SatWidenMulPairwiseAdd(d16, w, q);
+  return hn::Add(sum, hn::WidenMulPairwiseAdd(SumTag(), pairs, hn::Set(d16, int16_t{1})));
+}
+
+#elif CLLM_INT8_VECTORS
+
+inline constexpr int kCoordinateOffset = 128;
+inline constexpr int32_t kSumOffset = kWeightOffset;
+using Coordinates = Weights;
+using CoordinateInputs = Inputs;
+HWY_INLINE Coordinates LoadCoordinates(const uint8_t* w) { return LoadWeights(w); }
+HWY_INLINE CoordinateInputs LoadCoordinateInputs(const int8_t* q) { return LoadInputs(q); }
+HWY_INLINE SumVector DotCoordinates(const Coordinates& w, const CoordinateInputs& q, SumVector sum) {
+  return Dot(w, q, sum);
+}
+
+#endif
 
 #if CLLM_LATTICE_AFFINE
 
@@ -122,22 +162,63 @@ HWY_INLINE Bytes TwiceParity(Bytes x) {
   return hn::And(x, hn::Set(ByteTag(), uint8_t{2}));
 }
 
-// Step i: fields and signs are the bytes that have weight i's, `low` the lowest bits, base 1 + 2 p.
-template <int kFine, size_t i>
-HWY_INLINE void StoreStep(Bytes fields, Bytes signs, Bytes low, Bytes base, uint8_t* to) {
-  constexpr int kUnit = kFine + 2;
-  constexpr uint8_t kAbove = static_cast<uint8_t>(0xFF << kUnit);
-  constexpr uint8_t kSign = static_cast<uint8_t>(1 << SignBit(kFine, i));
-  const ByteTag d;
-  const auto negative = hn::TestBit(signs, hn::Set(d, kSign));
-  const Bytes flips =
-      hn::IfThenElse(negative, hn::Set(d, static_cast<uint8_t>(kAbove ^ 128)), hn::Set(d, uint8_t{128}));
-  Bytes point = hn::Or(base, hn::Xor(MoveBits<FieldBit(i), kUnit, 3 << kUnit>(fields), flips));
-  if constexpr (kFine > 0) {
-    point = hn::Or(point, MoveBits<SignBit(kFine, i) + 2, kUnit - 1, 1 << (kUnit - 1)>(signs));
+// What half a byte of signs and highest fine bits, or of lowest ones, says of a weight, the offset included.
+struct NibbleTable {
+  alignas(16) uint8_t of[16];
+};
+
+constexpr NibbleTable MakeCodeTable(int fine_bits, size_t i) {
+  NibbleTable table = {};
+  const int unit = fine_bits + 2, sign = SignBit(fine_bits, i) % 4;
+  for (int nibble = 0; nibble < 16; ++nibble) {
+    const int above = 0xFF << unit & (2 * kCoordinateOffset - 1);
+    const int high = fine_bits == 0 ? 0 : (nibble >> (sign + 2) & 1) << (unit - 1);
+    table.of[nibble] = static_cast<uint8_t>(
+        ((nibble >> sign & 1) != 0 ? above ^ kCoordinateOffset : kCoordinateOffset) | high);
   }
-  if constexpr (kFine > 1) point = hn::Or(point, MoveBits<static_cast<int>(i), 2, 4>(low));
-  hn::StoreU(point, d, to + 64 * i);
+  return table;
+}
+
+constexpr NibbleTable MakeLowTable(size_t i) {
+  NibbleTable table = {};
+  for (size_t nibble = 0; nibble < 16; ++nibble) {
+    table.of[nibble] = static_cast<uint8_t>((nibble >> i % 4 & 1) << 2);
+  }
+  return table;
+}
+
+template <int kFine, size_t i>
+inline constexpr NibbleTable kCodeTable = MakeCodeTable(kFine, i);
+template <size_t i>
+inline constexpr NibbleTable kLowTable = MakeLowTable(i);
+
+HWY_INLINE Bytes LookUp(const NibbleTable& table, Bytes nibbles) {
+  return hn::TableLookupBytes(hn::LoadDup128(ByteTag(), table.of), nibbles);
+}
+
+// Half `half` of each byte.
+template <size_t half>
+HWY_INLINE Bytes Nibbles(Bytes x) {
+  return MoveBits<4 * half, 0, 15>(x);
+}
+
+// Step i: fields and code are the bytes that have weight i's, code and low by halves, base 1 + 2 p.
+template <int kFine, size_t i>
+HWY_INLINE void StoreStep(Bytes fields, Bytes code, Bytes low, Bytes base, uint8_t* to) {
+  constexpr int kUnit = kFine + 2;
+  Bytes point = hn::Xor(LookUp(kCodeTable<kFine, i>, code), MoveBits<FieldBit(i), kUnit, 3 << kUnit>(fields));
+  if constexpr (kFine > 1) point = hn::Xor(point, LookUp(kLowTable<i>, low));
+  hn::StoreU(hn::Xor(point, base), ByteTag(), to + 64 * i);
+}
+
+template <int kFine, size_t half>
+HWY_INLINE void StoreHalf(Bytes t0, Bytes t1, Bytes w0, Bytes w1, Bytes low, Bytes base, uint8_t* to) {
+  constexpr size_t i = 4 * half;
+  const Bytes code0 = Nibbles<half>(w0), code1 = Nibbles<half>(w1), lows = Nibbles<half>(low);
+  StoreStep<kFine, i>(t0, code0, lows, base, to);
+  StoreStep<kFine, i + 1>(t0, code0, lows, base, to);
+  StoreStep<kFine, i + 2>(t1, code1, lows, base, to);
+  StoreStep<kFine, i + 3>(t1, code1, lows, base, to);
 }
 
 template <int kFine>
@@ -161,14 +242,8 @@ HWY_INLINE void DecodeLatticeBlock(const uint8_t* HWY_RESTRICT block, uint8_t* H
                       : kFine == 1 ? hn::And(hn::Xor(w0, w1), hn::Set(d, uint8_t{0xCC}))
                                    : low;
     const Bytes base = hn::Or(TwiceParity(odd), hn::Set(d, uint8_t{1}));
-    StoreStep<kFine, 0>(t0, w0, low, base, to + j);
-    StoreStep<kFine, 1>(t0, w0, low, base, to + j);
-    StoreStep<kFine, 2>(t1, w1, low, base, to + j);
-    StoreStep<kFine, 3>(t1, w1, low, base, to + j);
-    StoreStep<kFine, 4>(t0, w0, low, base, to + j);
-    StoreStep<kFine, 5>(t0, w0, low, base, to + j);
-    StoreStep<kFine, 6>(t1, w1, low, base, to + j);
-    StoreStep<kFine, 7>(t1, w1, low, base, to + j);
+    StoreHalf<kFine, 0>(t0, t1, w0, w1, low, base, to + j);
+    StoreHalf<kFine, 1>(t0, t1, w0, w1, low, base, to + j);
   }
 }
 

@@ -8,26 +8,8 @@
 #include <cstdint>
 
 #include "kernels/lattice_code.h"
-#if defined(__ARM_FEATURE_SIMD32)
-#include <arm_acle.h>
-#endif
 
 namespace cllm {
-
-// Bytes 0 and 2 as 16-bit integers without a sign, and the sum of `sum` and of the products of two pairs of
-// 16-bit integers.
-#if defined(__ARM_FEATURE_SIMD32)
-inline uint32_t EvenBytes(uint32_t x) { return __uxtb16(x); }
-inline int32_t AddPairs(uint32_t a, uint32_t b, int32_t sum) {
-  return __smlad(static_cast<int32_t>(a), static_cast<int32_t>(b), sum);
-}
-#else
-inline uint32_t EvenBytes(uint32_t x) { return x & 0x00FF00FFu; }
-inline int32_t AddPairs(uint32_t a, uint32_t b, int32_t sum) {
-  return sum + static_cast<int16_t>(a) * static_cast<int16_t>(b) +
-         static_cast<int16_t>(a >> 16) * static_cast<int16_t>(b >> 16);
-}
-#endif
 
 // Word `word` of a group has weights 2 word + {0, 1, 4, 5}, one a byte: 16 c + 8 h + 4 l, where h is the
 // highest fine bit and l the lower of two, and 128 more in the even bytes, which are read without a sign.
@@ -117,71 +99,113 @@ inline void LoadLatticeInputs(const int8_t* q, LatticeInputs* to) {
 
 #if defined(__ARM_FEATURE_SIMD32) && __ARM_ARCH_PROFILE == 'M'
 
-// Group kGroup of a row with two fine bits: its products and its inputs, if its sum of n is odd, are added.
-template <size_t kGroup>
+// By hand on Cortex-M, where a compiler for size spills and finds no shifted operands. Both words of the
+// pattern; then the products, with x 1 where the sum of n is odd.
+#define CLLM_LATTICE_WORDS                      \
+  "ldrb %[first], [%[at], %[plane0]]\n"         \
+  "add %[second], %[words], %[first], lsl #3\n" \
+  "ldrd %[first], %[second], [%[second]]\n"
+#define CLLM_LATTICE_CHANGE(word, index, shift) \
+  "ldr %[" index "], [%[bits], %[" index        \
+  "], lsl #2]\n"                                \
+  "eor %[" word "], %[" word "], %[" index "]" shift "\n"
+#define CLLM_LATTICE_PRODUCTS                         \
+  "ldr %[y], [%[inputs], %[sum]]\n"                   \
+  "mla %[odd], %[x], %[y], %[odd]\n"                  \
+  "ldrd %[x], %[y], [%[inputs], %[word0]]\n"          \
+  "smlad %[products], %[first], %[x], %[products]\n"  \
+  "uxtb16 %[first], %[first]\n"                       \
+  "smlad %[products], %[first], %[y], %[products]\n"  \
+  "ldrd %[x], %[y], [%[inputs], %[word1]]\n"          \
+  "smlad %[products], %[second], %[x], %[products]\n" \
+  "uxtb16 %[second], %[second]\n"                     \
+  "smlad %[products], %[second], %[y], %[products]\n"
+#define CLLM_LATTICE_RESULTS                                                                       \
+  [products] "+r"(*products), [odd] "+r"(*odd_sums), [first] "=&r"(first), [second] "=&r"(second), \
+      [x] "=&r"(x), [y] "=&r"(y)
+#define CLLM_LATTICE_INPUTS                                                                    \
+  [at] "r"(at), [inputs] "r"(&inputs), [words] "r"(kLatticePatternWords.of),                   \
+      [bits] "r"(kLatticeBitWords.of), [parities] "r"(kByteParities.of), [plane0] "i"(kGroup), \
+      [plane1] "i"(kPlane + kGroup), [word0] "i"(kInputs), [word1] "i"(kInputs + 8), [sum] "i"(kInputs + 16)
+
+// Group kGroup of a row: its products are added, and its inputs, if its sum of n is odd.
+template <int kFine, size_t kGroup>
 __attribute__((always_inline)) inline void AddLatticeGroup(const uint8_t* at, const LatticeInputs& inputs,
                                                            int32_t* products, int32_t* odd_sums) {
   constexpr size_t kPlane = LatticeByte(1, 0, 0), kInputs = kGroup * sizeof(LatticeInputs::Group);
   uint32_t first, second, x, y;
-  __asm(
-      "ldrb %[first], [%[at], %[plane0]]\n"
-      "add %[second], %[words], %[first], lsl #3\n"
-      "ldrb %[x], [%[at], %[plane1]]\n"
-      "ldrd %[first], %[second], [%[second]]\n"
-      "ldr %[x], [%[bits], %[x], lsl #2]\n"
-      "ldrb %[y], [%[at], %[plane2]]\n"
-      "eor %[first], %[first], %[x]\n"
-      "ldr %[y], [%[bits], %[y], lsl #2]\n"
-      "ldrb %[x], [%[at], %[plane3]]\n"
-      "eor %[second], %[second], %[y]\n"
-      "and %[y], %[mask], %[x], lsl #2\n"
-      "ldr %[y], [%[bits], %[y], lsl #2]\n"
-      "eor %[first], %[first], %[y], lsr #1\n"
-      "and %[y], %[mask], %[x]\n"
-      "ldr %[y], [%[bits], %[y], lsl #2]\n"
-      "ldrb %[x], [%[parities], %[x]]\n"
-      "eor %[second], %[second], %[y], lsr #1\n"
-      "ldr %[y], [%[inputs], %[sum]]\n"
-      "mla %[odd], %[x], %[y], %[odd]\n"
-      "ldrd %[x], %[y], [%[inputs], %[word0]]\n"
-      "smlad %[products], %[first], %[x], %[products]\n"
-      "uxtb16 %[first], %[first]\n"
-      "smlad %[products], %[first], %[y], %[products]\n"
-      "ldrd %[x], %[y], [%[inputs], %[word1]]\n"
-      "smlad %[products], %[second], %[x], %[products]\n"
-      "uxtb16 %[second], %[second]\n"
-      "smlad %[products], %[second], %[y], %[products]\n"
-      : [products] "+r"(*products), [odd] "+r"(*odd_sums), [first] "=&r"(first), [second] "=&r"(second),
-        [x] "=&r"(x), [y] "=&r"(y)
-      : [at] "r"(at), [inputs] "r"(&inputs), [words] "r"(kLatticePatternWords.of),
-        [bits] "r"(kLatticeBitWords.of), [parities] "r"(kByteParities.of), [mask] "r"(0xCC),
-        [plane0] "i"(kGroup), [plane1] "i"(kPlane + kGroup), [plane2] "i"(2 * kPlane + kGroup),
-        [plane3] "i"(3 * kPlane + kGroup), [word0] "i"(kInputs), [word1] "i"(kInputs + 8),
-        [sum] "i"(kInputs + 16)
-      : "memory");
+  if constexpr (kFine == 0) {
+    __asm(CLLM_LATTICE_WORDS
+          "ldrb %[x], [%[at], %[plane1]]\n"
+          "and %[y], %[mask], %[x]\n" CLLM_LATTICE_CHANGE("first", "y", "")
+          "and %[y], %[mask], %[x], lsr #2\n" CLLM_LATTICE_CHANGE("second", "y", "")
+          "ldrb %[y], [%[at], %[plane0]]\n"
+          "ldrb %[x], [%[parities], %[x]]\n"
+          "ldrb %[y], [%[of_patterns], %[y]]\n"
+          "eor %[x], %[x], %[y]\n" CLLM_LATTICE_PRODUCTS
+          : CLLM_LATTICE_RESULTS
+          : CLLM_LATTICE_INPUTS, [mask] "r"(0x33), [of_patterns] "r"(kPatternParities.of)
+          : "memory");
+  } else if constexpr (kFine == 1) {
+    uint32_t high;
+    __asm(CLLM_LATTICE_WORDS
+          "ldrb %[x], [%[at], %[plane1]]\n"
+          "ldrb %[y], [%[at], %[plane2]]\n"
+          "eor %[high], %[x], %[y]\n"
+          "and %[high], %[high], #0xCC\n" CLLM_LATTICE_CHANGE("first", "x", "") CLLM_LATTICE_CHANGE(
+              "second", "y", "") "ldrb %[x], [%[parities], %[high]]\n" CLLM_LATTICE_PRODUCTS
+          : CLLM_LATTICE_RESULTS, [high] "=&r"(high)
+          : CLLM_LATTICE_INPUTS, [plane2] "i"(2 * kPlane + kGroup)
+          : "memory");
+  } else {
+    __asm(CLLM_LATTICE_WORDS
+          "ldrb %[x], [%[at], %[plane1]]\n"
+          "ldrb %[y], [%[at], %[plane2]]\n" CLLM_LATTICE_CHANGE("first", "x", "")
+          CLLM_LATTICE_CHANGE("second", "y", "")
+          "ldrb %[x], [%[at], %[plane3]]\n"
+          "and %[y], %[mask], %[x], lsl #2\n" CLLM_LATTICE_CHANGE("first", "y", ", lsr #1")
+          "and %[y], %[mask], %[x]\n" CLLM_LATTICE_CHANGE("second", "y", ", lsr #1")
+          "ldrb %[x], [%[parities], %[x]]\n" CLLM_LATTICE_PRODUCTS
+          : CLLM_LATTICE_RESULTS
+          : CLLM_LATTICE_INPUTS, [mask] "r"(0xCC), [plane2] "i"(2 * kPlane + kGroup),
+            [plane3] "i"(3 * kPlane + kGroup)
+          : "memory");
+  }
 }
 
-#endif
+#undef CLLM_LATTICE_WORDS
+#undef CLLM_LATTICE_CHANGE
+#undef CLLM_LATTICE_PRODUCTS
+#undef CLLM_LATTICE_RESULTS
+#undef CLLM_LATTICE_INPUTS
 
-// The sum of a row's coordinates times the inputs, for the row whose bytes of plane 0 are at `at`.
 template <int kFine>
-__attribute__((always_inline)) inline int32_t LatticeProduct(const uint8_t* at, const LatticeInputs& inputs) {
+__attribute__((always_inline)) inline void AddLatticeGroups(const uint8_t* at, const LatticeInputs& inputs,
+                                                            int32_t* products, int32_t* odd_sums) {
+  AddLatticeGroup<kFine, 0>(at, inputs, products, odd_sums);
+  AddLatticeGroup<kFine, 1>(at, inputs, products, odd_sums);
+  AddLatticeGroup<kFine, 2>(at, inputs, products, odd_sums);
+  AddLatticeGroup<kFine, 3>(at, inputs, products, odd_sums);
+}
+
+#else
+
+// Bytes 0 and 2 as 16-bit integers without a sign, and the sum of `sum` and of the products of two pairs of
+// 16-bit integers.
+inline uint32_t EvenBytes(uint32_t x) { return x & 0x00FF00FFu; }
+inline int32_t AddPairs(uint32_t a, uint32_t b, int32_t sum) {
+  return sum + static_cast<int16_t>(a) * static_cast<int16_t>(b) +
+         static_cast<int16_t>(a >> 16) * static_cast<int16_t>(b >> 16);
+}
+
+// A row's groups: their products are added, and the inputs of those whose sum of n is odd.
+template <int kFine>
+__attribute__((always_inline)) inline void AddLatticeGroups(const uint8_t* at, const LatticeInputs& inputs,
+                                                            int32_t* products, int32_t* odd_sums) {
   constexpr size_t kPlane = LatticeByte(1, 0, 0);
   const uint32_t* const bits = kLatticeBitWords.of;
-  int32_t products = inputs.start, odd_sums = 0;
-#if defined(__ARM_FEATURE_SIMD32) && __ARM_ARCH_PROFILE == 'M'
-  if constexpr (kFine == 2) {
-    AddLatticeGroup<0>(at, inputs, &products, &odd_sums);
-    AddLatticeGroup<1>(at, inputs, &products, &odd_sums);
-    AddLatticeGroup<2>(at, inputs, &products, &odd_sums);
-    AddLatticeGroup<3>(at, inputs, &products, &odd_sums);
-    return (products >> 8) + inputs.sum + 2 * odd_sums;
-  }
-#endif
-#pragma GCC unroll 4
-  for (size_t g = 0; g < 4; ++g) {
-    const LatticeInputs::Group& group = inputs.groups[g];
-    const uint32_t pattern = at[g], code = at[g + kPlane];
+  for (const LatticeInputs::Group& group : inputs.groups) {
+    const uint32_t pattern = at[0], code = at[kPlane];
     const uint32_t* const words = kLatticePatternWords.of[pattern];
     uint32_t first = words[0], second = words[1];
     int32_t odd;
@@ -189,22 +213,32 @@ __attribute__((always_inline)) inline int32_t LatticeProduct(const uint8_t* at, 
       first ^= bits[code & 0x33], second ^= bits[code >> 2 & 0x33];
       odd = kByteParities.of[code] ^ kPatternParities.of[pattern];
     } else {
-      const uint32_t code2 = at[g + 2 * kPlane];
+      const uint32_t code2 = at[2 * kPlane];
       first ^= bits[code], second ^= bits[code2];
       if constexpr (kFine == 1) {
         odd = kByteParities.of[(code ^ code2) & 0xCC];
       } else {
-        const uint32_t low = at[g + 3 * kPlane];
+        const uint32_t low = at[3 * kPlane];
         first ^= bits[low << 2 & 0xCC] >> 1, second ^= bits[low & 0xCC] >> 1;
         odd = kByteParities.of[low];
       }
     }
-    products = AddPairs(first, group.words[0].odd, products);
-    products = AddPairs(EvenBytes(first), group.words[0].even, products);
-    products = AddPairs(second, group.words[1].odd, products);
-    products = AddPairs(EvenBytes(second), group.words[1].even, products);
-    odd_sums += odd * group.sum;
+    *products = AddPairs(first, group.words[0].odd, *products);
+    *products = AddPairs(EvenBytes(first), group.words[0].even, *products);
+    *products = AddPairs(second, group.words[1].odd, *products);
+    *products = AddPairs(EvenBytes(second), group.words[1].even, *products);
+    *odd_sums += odd * group.sum;
+    ++at;
   }
+}
+
+#endif
+
+// The sum of a row's coordinates times the inputs, for the row whose bytes of plane 0 are at `at`.
+template <int kFine>
+__attribute__((always_inline)) inline int32_t LatticeProduct(const uint8_t* at, const LatticeInputs& inputs) {
+  int32_t products = inputs.start, odd_sums = 0;
+  AddLatticeGroups<kFine>(at, inputs, &products, &odd_sums);
   // Coordinates are 4 n + 1 + 2 p, and a byte has 2^(4 - fine bits) n.
   return (products >> (8 + 2 - kFine)) + inputs.sum + 2 * odd_sums;
 }

@@ -77,7 +77,7 @@ HWY_INLINE const int16_t* BlockSums(const QuantizedRows& x, size_t r) {
 inline constexpr size_t kLatticeMaxRows = 2;
 
 HWY_INLINE SumVector BlockStart(const QuantizedRows& x, size_t r, size_t block) {
-  return hn::Set(SumTag(), -kWeightOffset * BlockSums(x, r)[block]);
+  return hn::Set(SumTag(), -kSumOffset * BlockSums(x, r)[block]);
 }
 
 // Vectors without a size cannot be elements of arrays, so the sums of the rows have names.
@@ -93,9 +93,9 @@ HWY_NOINLINE void LatticeTile(const LatticeStretch& w, size_t first, size_t coun
       const int8_t* q = x.q + (first + i) * kLatticeBlock;
       SumVector s0 = BlockStart(x, 0, first + i), s1 = kRows > 1 ? BlockStart(x, 1, first + i) : s0;
       for (size_t step = 0; step < 8; ++step, at += 64, q += 4) {
-        const Weights weights = LoadWeights(at);
-        s0 = Dot(weights, LoadInputs(q), s0);
-        if constexpr (kRows > 1) s1 = Dot(weights, LoadInputs(q + x.stride), s1);
+        const Coordinates weights = LoadCoordinates(at);
+        s0 = DotCoordinates(weights, LoadCoordinateInputs(q), s0);
+        if constexpr (kRows > 1) s1 = DotCoordinates(weights, LoadCoordinateInputs(q + x.stride), s1);
       }
       const SumVector multiplier = hn::LoadU(d, w.multipliers[i] + lane);
       sum0 = hn::Add(sum0, hn::Mul(s0, multiplier));
@@ -138,20 +138,21 @@ HWY_NOINLINE void LatticeTile(const LatticeStretch& w, size_t first, size_t coun
       SumVector products[kRows][kVectors];
       HWY_UNROLL(16)
       for (size_t r = 0; r < kRows; ++r) {
-        const SumVector start = hn::Set(d, -kWeightOffset * BlockSums(x, r)[first + i]);
+        const SumVector start = hn::Set(d, -kSumOffset * BlockSums(x, r)[first + i]);
         HWY_UNROLL(16)
         for (size_t v = 0; v < kVectors; ++v) products[r][v] = start;
       }
       HWY_UNROLL(8)
       for (size_t step = 0; step < 8; ++step) {
-        Weights weights[kVectors];
+        Coordinates weights[kVectors];
         HWY_UNROLL(16)
-        for (size_t v = 0; v < kVectors; ++v) weights[v] = LoadWeights(at + 64 * step + 4 * v * kLanes);
+        for (size_t v = 0; v < kVectors; ++v) weights[v] = LoadCoordinates(at + 64 * step + 4 * v * kLanes);
         HWY_UNROLL(16)
         for (size_t r = 0; r < kRows; ++r) {
-          const Inputs inputs = LoadInputs(q + r * x.stride + 4 * step);
+          const CoordinateInputs inputs = LoadCoordinateInputs(q + r * x.stride + 4 * step);
           HWY_UNROLL(16)
-          for (size_t v = 0; v < kVectors; ++v) products[r][v] = Dot(weights[v], inputs, products[r][v]);
+          for (size_t v = 0; v < kVectors; ++v)
+            products[r][v] = DotCoordinates(weights[v], inputs, products[r][v]);
         }
       }
       HWY_UNROLL(16)
