@@ -44,7 +44,7 @@ void EncodeAndDecode(const uint8_t* data, size_t size) {
     if (kKinds[kind] == TokenizerKind::kByteBpe) Require(*back == text, "bytes come back");
   }
   std::vector<uint32_t> ids(text.size() / sizeof(uint32_t));
-  std::memcpy(ids.data(), text.data(), ids.size() * sizeof(uint32_t));
+  if (!ids.empty()) std::memcpy(ids.data(), text.data(), ids.size() * sizeof(uint32_t));
   for (size_t i = 0; i < ids.size(); i += 2) ids[i] %= vocabulary;
   (void)DecodeTokens(model, ids);
 }
