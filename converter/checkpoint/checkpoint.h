@@ -40,6 +40,9 @@ struct TokenizerTables {
   TokenizerKind kind = TokenizerKind::kNone;
   Pretokenizer pretokenizer = Pretokenizer::kWhole;
   bool prefix_space = false;
+  bool prefix_once = false;          // with prefix_space: not before what follows an added token
+  bool prefix_unless_space = false;  // and not before a space
+  bool block_is_space = false;       // U+2581 in a text is a space
   uint32_t begin_token = CLLM_NO_TOKEN;
   uint32_t end_token = CLLM_NO_TOKEN;
   uint32_t unknown_token = CLLM_NO_TOKEN;
@@ -49,7 +52,11 @@ struct TokenizerTables {
   struct Merge {
     uint32_t left, right, result;
   };
-  std::vector<Merge> merges;  // by rank; byte-level BPE only
+  std::vector<Merge> merges;           // by rank; byte-level BPE only
+  std::vector<uint32_t> byte_tokens;   // [256], or empty: byte_token_base tells
+  std::vector<uint32_t> words;         // tokens of words that do not merge; byte-level BPE only
+  std::map<uint32_t, uint32_t> added;  // flags of AddedToken by token id
+  std::string chat_template;           // Jinja, as the source has it; empty: there is none
 };
 
 struct Provenance {
@@ -71,6 +78,7 @@ using TensorKey = std::pair<Role, uint32_t>;
 struct Checkpoint {
   Architecture architecture;
   TokenizerTables tokenizer;
+  std::string without_tokenizer;  // why the source's tokenizer was left behind, if it was
   Provenance provenance;
   std::map<TensorKey, FloatTensor> tensors;
 };

@@ -15,6 +15,7 @@
 #include "converter/commands/sampling_options.h"
 #include "converter/export/output_file.h"
 #include "converter/import/model_file.h"
+#include "converter/import/provenance.h"
 #include "converter/run/conversation.h"
 #include "posix/thread_pool.h"
 
@@ -22,7 +23,7 @@ namespace cllm {
 namespace {
 
 struct Options {
-  std::string model, delta, system, turn = "{}", state, save_state;
+  std::string model, delta, system, turn, state, save_state;
   uint32_t tokens = 256;
   SamplingOptions sampling;
   uint32_t threads = 1;
@@ -129,6 +130,20 @@ absl::Status Save(const Conversation& conversation, const std::string& path) {
   return absl::OkStatus();
 }
 
+// By --turn if it is given, else by the model's template; nothing: lines are put to the model as they are.
+absl::StatusOr<std::optional<ChatFormat>> FormatOf(const Options& options, const ModelFile& file) {
+  const std::string jinja = ReadChatTemplate(file.model());
+  if (!options.turn.empty() || jinja.empty()) return std::optional<ChatFormat>();
+  std::optional<ChatFormat> format = RecogniseChatFormat(jinja);
+  if (!format) {
+    return absl::InvalidArgumentError(options.model +
+                                      ": its chat template is of no known family, so how turns are put to it "
+                                      "is for you to say: --turn '{}'");
+  }
+  absl::FPrintF(stderr, "(turns as %s has them, by the model's chat template)\n", format->name);
+  return format;
+}
+
 absl::Status Run(const Options& options) {
   if (!options.save_state.empty()) {
     if (absl::Status status = CheckOutputPath(options.save_state); !status.ok()) return status;
@@ -144,12 +159,15 @@ absl::Status Run(const Options& options) {
   begin.answer_tokens = options.tokens;
   begin.kv_format = options.kv;
   begin.workers = pool.workers();
+  absl::StatusOr<std::optional<ChatFormat>> format = FormatOf(options, *file);
+  if (!format.ok()) return format.status();
+  begin.format = *std::move(format);
   begin.sampling = ToSampling(options.sampling);
   absl::StatusOr<Conversation> conversation = Conversation::Begin(*file->handle(), begin);
   if (!conversation.ok()) return conversation.status();
   const InterruptsCaught caught;
   const bool person = isatty(STDIN_FILENO) != 0;
-  absl::Status status = Talk(&*conversation, options.turn, person);
+  absl::Status status = Talk(&*conversation, options.turn.empty() ? "{}" : options.turn, person);
   if (person) std::fputs("\n", stderr);
   if (status.ok() && !options.save_state.empty()) status = Save(*conversation, options.save_state);
   return status;
@@ -167,9 +185,10 @@ Command AddChat(CLI::App& program) {
       ->type_name("TEXT");
   app->add_option("--turn", options->turn,
                   "how a line is put to the model: {} stands for the line, and what comes after it is where\n"
-                  "the model goes on, such as '{} =>'")
+                  "the model goes on, such as '{} =>'. Without it the model's own chat template tells, where "
+                  "it has one of a known\n"
+                  "family (ChatML, Llama 2 and 3, Mistral, Gemma, Phi-3, Zephyr), otherwise '{}'")
       ->type_name("TEXT")
-      ->capture_default_str()
       ->check([](const std::string& turn) {
         return turn.find("{}") == std::string::npos ? "there must be {} in it, for the line" : "";
       });

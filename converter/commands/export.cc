@@ -51,7 +51,7 @@ using Exported = absl::StatusOr<std::string>;
 
 const char* TokenizerNote(const TokenizerTables& tokenizer) {
   if (!HasGgufTokenizer(tokenizer)) return "; no tokenizer, for GGUF has none like it";
-  if (tokenizer.kind != TokenizerKind::kByteBpe) return "";
+  if (tokenizer.kind != TokenizerKind::kByteBpe || tokenizer.pretokenizer > Pretokenizer::kWords) return "";
   return "; words are split as GPT-2 does it, so that rare texts give other tokens";
 }
 

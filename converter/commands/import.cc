@@ -80,6 +80,8 @@ absl::Status Run(const Options& options) {
                 checkpoint->tokenizer.kind == TokenizerKind::kNone
                     ? "; no tokenizer, so it can run token ids but no text"
                     : "");
+  if (!checkpoint->without_tokenizer.empty())
+    absl::FPrintF(stderr, "note: %s\n", checkpoint->without_tokenizer);
   return absl::OkStatus();
 }
 

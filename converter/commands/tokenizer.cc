@@ -28,7 +28,7 @@ struct Options {
   std::vector<std::string> data;
   std::string tokenizer, out, text, kind = "bytes-bpe";
   uint32_t vocabulary = 4096;
-  bool json = false, lines = false;
+  bool special = false, json = false, lines = false;
 };
 
 // What --text or --data says, or else stdin.
@@ -105,7 +105,8 @@ absl::Status Encode(const Options& options, bool has_text) {
   if (!input.ok()) return input.status();
   uint64_t bytes = 0, count = 0;
   for (const std::string_view text : Texts(*input, options.lines)) {
-    absl::StatusOr<std::vector<uint32_t>> tokens = EncodeText(tokenizer->view(), text);
+    absl::StatusOr<std::vector<uint32_t>> tokens =
+        EncodeText(tokenizer->view(), text, options.special ? Specials::kParsed : Specials::kAsText);
     if (!tokens.ok()) return tokens.status();
     const std::string shown = Shown(*tokens, text, tokenizer->tables, options.json);
     std::fwrite(shown.data(), 1, shown.size(), stdout);
@@ -195,7 +196,8 @@ CLI::App* AddTrainTokenizer(CLI::App* tokenizer, Options* options) {
 
 CLI::App* AddCoder(CLI::App* tokenizer, const char* name, const char* summary, Options* options) {
   CLI::App* app = tokenizer->add_subcommand(name, summary);
-  app->add_option("TOKENIZER", options->tokenizer, "a file of 'cllm tokenizer train', or a .cllm file")
+  app->add_option("TOKENIZER", options->tokenizer,
+                  "a file of 'cllm tokenizer train', a tokenizer.json, or a .cllm file")
       ->required()
       ->type_name("");
   CLI::Option* text = app->add_option("--text", options->text, "the input itself")->type_name("TEXT");
@@ -215,6 +217,8 @@ Command AddTokenizer(CLI::App& program) {
   CLI::App* train = AddTrainTokenizer(app, options.get());
   CLI::App* encode = AddCoder(app, "encode", "text to token ids", options.get());
   encode->add_flag("--lines", options->lines, "each line is a text of its own, without its newline");
+  encode->add_flag("--special", options->special,
+                   "special tokens that the text spells are meant, as <|im_start|>");
   encode->add_flag("--json", options->json, "for each text one line of JSON: text, tokens, pieces");
   encode->footer(
       "On stdout: the ids of each text on a line, without begin and end tokens; on stderr how many.\n\n"

@@ -71,8 +71,9 @@ class TokenSink {
 absl::Status EncodePart(const Corpus& corpus, CorpusPart part, const TokenizerTables& tokenizer,
                         TextEncoder* encoder, TokenSink* sink, uint64_t* count) {
   std::vector<uint32_t> tokens;
-  // Characters fall apart wherever words do.
-  const bool may_cut = encoder->by_words() || tokenizer.kind == TokenizerKind::kCharacters;
+  // Characters fall apart wherever our own words do.
+  const bool may_cut = (encoder->by_words() && tokenizer.pretokenizer == Pretokenizer::kWords) ||
+                       tokenizer.kind == TokenizerKind::kCharacters;
   return corpus.ForEach(part, may_cut, [&](const DocumentPart& document) {
     tokens.clear();
     if (document.begins && tokenizer.begin_token != CLLM_NO_TOKEN) tokens.push_back(tokenizer.begin_token);

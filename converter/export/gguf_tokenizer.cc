@@ -1,53 +1,48 @@
 #include "converter/export/gguf_tokenizer.h"
 
-#include <array>
 #include <cstdint>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "converter/tokenizer/byte_alphabet.h"
 #include "converter/tokenizer/sentencepiece.h"
 
 namespace cllm {
 namespace {
 
 // The format's kinds of tokens.
-constexpr int32_t kNormal = 1, kUnknown = 2, kControl = 3, kByte = 6;
-
-std::string Utf8(uint32_t below_2048) {
-  if (below_2048 < 0x80) return std::string(1, static_cast<char>(below_2048));
-  return {static_cast<char>(0xC0 | below_2048 >> 6), static_cast<char>(0x80 | (below_2048 & 0x3F))};
-}
-
-// Printable bytes of Latin-1 stand for themselves, the others in their order for the characters from 256 on.
-std::array<std::string, 256> MakeGpt2Alphabet() {
-  std::array<std::string, 256> alphabet;
-  uint32_t next = 256;
-  for (uint32_t byte = 0; byte < 256; ++byte) {
-    const bool printable = (byte > 0x20 && byte < 0x7F) || (byte > 0xA0 && byte != 0xAD);
-    alphabet[byte] = Utf8(printable ? byte : next++);
-  }
-  return alphabet;
-}
+constexpr int32_t kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6;
 
 bool IsByte(const TokenizerTables& tokenizer, uint32_t token) {
   return tokenizer.byte_token_base != CLLM_NO_TOKEN && token >= tokenizer.byte_token_base &&
          token - tokenizer.byte_token_base < 256;
 }
 
+int32_t KindOf(const TokenizerTables& tokenizer, uint32_t token) {
+  const auto added = tokenizer.added.find(token);
+  if (added != tokenizer.added.end())
+    return (added->second & AddedToken::kControl) != 0 ? kControl : kUserDefined;
+  return token == tokenizer.begin_token || token == tokenizer.end_token ? kControl : kNormal;
+}
+
 void SetScoredMerges(const TokenizerTables& tokenizer, GgufFile* file) {
   std::vector<std::string> pieces;
   std::vector<int32_t> kinds;
   for (uint32_t token = 0; token < tokenizer.pieces.size(); ++token) {
-    if (token == tokenizer.begin_token || token == tokenizer.end_token) {
+    const bool added = tokenizer.added.contains(token);
+    if (!added && (token == tokenizer.begin_token || token == tokenizer.end_token)) {
       pieces.emplace_back(token == tokenizer.begin_token ? "<s>" : "</s>");
       kinds.push_back(kControl);
     } else if (token == tokenizer.unknown_token) {
-      pieces.emplace_back("<unk>");
+      pieces.emplace_back(added ? tokenizer.pieces[token] : "<unk>");
       kinds.push_back(kUnknown);
     } else if (IsByte(tokenizer, token)) {
       pieces.push_back(BytePiece(token - tokenizer.byte_token_base));
       kinds.push_back(kByte);
+    } else if (added) {
+      pieces.push_back(tokenizer.pieces[token]);
+      kinds.push_back(KindOf(tokenizer, token));
     } else {
       pieces.push_back(absl::StrReplaceAll(tokenizer.pieces[token], {{" ", kSpacePiece}}));
       kinds.push_back(kNormal);
@@ -60,18 +55,32 @@ void SetScoredMerges(const TokenizerTables& tokenizer, GgufFile* file) {
   file->Set("tokenizer.ggml.add_space_prefix", tokenizer.prefix_space);
 }
 
+// What the format calls the way words are cut; its nearest for our own.
+const char* PretokenizerName(Pretokenizer pretokenizer) {
+  switch (pretokenizer) {
+    case Pretokenizer::kLlama3: return "llama-bpe";
+    case Pretokenizer::kQwen2: return "qwen2";
+    case Pretokenizer::kDigits: return "smollm";
+    default: return "gpt-2";
+  }
+}
+
 void SetByteBpe(const TokenizerTables& tokenizer, GgufFile* file) {
   std::vector<std::string> pieces, merges;
   std::vector<int32_t> kinds;
   for (uint32_t token = 0; token < tokenizer.pieces.size(); ++token) {
-    const bool special = token == tokenizer.begin_token || token == tokenizer.end_token;
-    pieces.push_back(special ? tokenizer.pieces[token] : Gpt2Characters(tokenizer.pieces[token]));
-    kinds.push_back(special ? kControl : kNormal);
+    const int32_t kind = KindOf(tokenizer, token);
+    const std::string& piece = tokenizer.pieces[token];
+    // Rows that pad the vocabulary have no piece, and the format no token without a spelling of its own.
+    pieces.push_back(piece.empty()     ? absl::StrCat("[PAD", token, "]")
+                     : kind != kNormal ? piece
+                                       : Gpt2Characters(piece));
+    kinds.push_back(piece.empty() ? kUnused : kind);
   }
   for (const TokenizerTables::Merge& merge : tokenizer.merges)
     merges.push_back(absl::StrCat(pieces[merge.left], " ", pieces[merge.right]));
   file->Set("tokenizer.ggml.model", "gpt2");
-  file->Set("tokenizer.ggml.pre", "gpt-2");
+  file->Set("tokenizer.ggml.pre", PretokenizerName(tokenizer.pretokenizer));
   file->Set("tokenizer.ggml.tokens", pieces);
   file->Set("tokenizer.ggml.token_type", kinds);
   file->Set("tokenizer.ggml.merges", merges);
@@ -79,17 +88,10 @@ void SetByteBpe(const TokenizerTables& tokenizer, GgufFile* file) {
 
 }  // namespace
 
-std::string Gpt2Characters(std::string_view bytes) {
-  static const std::array<std::string, 256>* const alphabet =
-      new std::array<std::string, 256>(MakeGpt2Alphabet());
-  std::string text;
-  for (const char byte : bytes) text += (*alphabet)[static_cast<uint8_t>(byte)];
-  return text;
-}
-
 bool HasGgufTokenizer(const TokenizerTables& tokenizer) {
-  return (tokenizer.kind == TokenizerKind::kScoredMerges || tokenizer.kind == TokenizerKind::kByteBpe) &&
-         tokenizer.byte_token_base != CLLM_NO_TOKEN;
+  if (tokenizer.kind == TokenizerKind::kByteBpe) return tokenizer.pretokenizer != Pretokenizer::kSpaces;
+  return tokenizer.kind == TokenizerKind::kScoredMerges && tokenizer.byte_token_base != CLLM_NO_TOKEN &&
+         tokenizer.pretokenizer == Pretokenizer::kWhole;
 }
 
 void SetGgufTokenizer(const TokenizerTables& tokenizer, GgufFile* file) {
@@ -104,6 +106,12 @@ void SetGgufTokenizer(const TokenizerTables& tokenizer, GgufFile* file) {
   for (const auto& [name, token] : specials) {
     if (token != CLLM_NO_TOKEN) file->Set(absl::StrCat("tokenizer.ggml.", name, "_token_id"), token);
   }
+  for (const auto& [token, flags] : tokenizer.added) {
+    if ((flags & AddedToken::kEnds) == 0 || token == tokenizer.end_token) continue;
+    file->Set("tokenizer.ggml.eot_token_id", token);
+    break;
+  }
+  if (!tokenizer.chat_template.empty()) file->Set("tokenizer.chat_template", tokenizer.chat_template);
   file->Set("tokenizer.ggml.add_bos_token", tokenizer.begin_token != CLLM_NO_TOKEN);
 }
 

@@ -87,10 +87,16 @@ Offset<schema::Tokenizer> AddTokenizer(FlatBufferBuilder* builder, const Tokeniz
   const auto scores = AddSegment(builder, entries.scores);
   const auto merges = AddSegment(builder, entries.merges);
   const auto index = AddSegment(builder, entries.index);
+  const auto byte_tokens = AddSegment(builder, entries.byte_tokens);
+  const auto words = AddSegment(builder, entries.words);
+  const auto added = AddSegment(builder, entries.added);
+  const auto chat_template = AddString(builder, tables.chat_template);
   return schema::CreateTokenizer(*builder, static_cast<schema::TokenizerKind>(tables.kind),
                                  static_cast<schema::Pretokenizer>(tables.pretokenizer), tables.begin_token,
                                  tables.end_token, tables.unknown_token, tables.byte_token_base,
-                                 tables.prefix_space, pieces, scores, merges, index);
+                                 tables.prefix_space, pieces, scores, merges, index, byte_tokens, words,
+                                 added, tables.prefix_once, tables.prefix_unless_space, tables.block_is_space,
+                                 chat_template);
 }
 
 Offset<schema::Provenance> AddProvenance(FlatBufferBuilder* builder, const Provenance& provenance) {

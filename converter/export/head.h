@@ -22,7 +22,7 @@ struct SegmentEntry {
 // What the head says of the segments.
 struct HeadEntries {
   std::vector<SegmentEntry> tensors;  // in the order of model/tensors.h
-  SegmentEntry pieces, scores, merges, index;
+  SegmentEntry pieces, scores, merges, index, byte_tokens, words, added;
   Sha256Digest content_digest = {};
   uint64_t file_bytes = 0;
 };

@@ -57,6 +57,11 @@ void SetTokens(const TokenizerTables& tokenizer, Json* json) {
   const std::pair<const char*, uint32_t> tokens[] = {{"bos_token_id", tokenizer.begin_token},
                                                      {"eos_token_id", tokenizer.end_token}};
   for (const auto& [key, token] : tokens) (*json)[key] = token != CLLM_NO_TOKEN ? Json(token) : Json();
+  Json ends = Json::array({(*json)["eos_token_id"]});
+  for (const auto& [token, flags] : tokenizer.added) {
+    if ((flags & AddedToken::kEnds) != 0 && token != tokenizer.end_token) ends.push_back(token);
+  }
+  if (ends.size() > 1 && tokenizer.end_token != CLLM_NO_TOKEN) (*json)["eos_token_id"] = ends;
 }
 
 absl::Status WriteJson(const OutputFolder& folder, const char* name, const Json& json) {

@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "absl/strings/str_replace.h"
-#include "converter/export/gguf_tokenizer.h"
+#include "converter/tokenizer/byte_alphabet.h"
+#include "converter/tokenizer/pretokenizer_regex.h"
 #include "converter/tokenizer/sentencepiece.h"
 #include "converter/tokenizer/utf8.h"
 
@@ -18,13 +19,9 @@ using Json = nlohmann::json;
 
 constexpr float kLeastScore = -1e10f;  // not over it: never merged
 
-// The pretokenizer `words` of schemas/TOKENIZER.md as a regular expression.
-constexpr char kWords[] =
-    " ?[^\\x00-@\\[-`{-\\x7F]+| ?[0-9]+| ?[\\x00-\\x08\\x0E-\\x1F!-/:-@\\[-`{-\\x7F]+|"
-    "[\\t-\\r ]+(?= [^\\t-\\r ])|[\\t-\\r ]+";
-
 bool IsSpecial(const TokenizerTables& t, uint32_t token) {
-  return token == t.begin_token || token == t.end_token || token == t.unknown_token;
+  return token == t.begin_token || token == t.end_token || token == t.unknown_token ||
+         t.added.contains(token);
 }
 
 bool IsByte(const TokenizerTables& t, uint32_t token) {
@@ -34,6 +31,7 @@ bool IsByte(const TokenizerTables& t, uint32_t token) {
 // A special token under its own name if that is one, such as "<bos>", else the usual one.
 std::string SpecialName(const TokenizerTables& t, uint32_t token) {
   const std::string& piece = t.pieces[token];
+  if (t.added.contains(token)) return piece;
   const bool named = piece.size() > 2 && piece.front() == '<' && piece.back() == '>' &&
                      InvalidUtf8At(piece) == std::string_view::npos;
   if (named) return piece;
@@ -44,6 +42,7 @@ std::string SpecialName(const TokenizerTables& t, uint32_t token) {
 std::string Spelling(const TokenizerTables& t, uint32_t token) {
   if (IsSpecial(t, token)) return SpecialName(t, token);
   const std::string& piece = t.pieces[token];
+  if (piece.empty()) return "";
   if (t.kind == TokenizerKind::kByteBpe) return Gpt2Characters(piece);
   if (t.kind == TokenizerKind::kScoredMerges && IsByte(t, token)) return BytePiece(token - t.byte_token_base);
   if (InvalidUtf8At(piece) != std::string_view::npos) return "";
@@ -121,19 +120,41 @@ void SetScoredMerges(const TokenizerTables& t, Json* json) {
   const Json bytes = {{"type", "ByteFallback"}}, fuse = {{"type", "Fuse"}};
   const Json prepend = {{"type", "Prepend"}, {"prepend", kSpacePiece}};
   const Json strip = {{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}};
-  (*json)["normalizer"] = t.prefix_space ? Sequence("normalizers", {prepend, spaces}) : spaces;
+  // A prefix of conditions is Metaspace's to put.
+  const bool plain = t.prefix_space && !t.prefix_once && !t.prefix_unless_space;
+  (*json)["normalizer"] = plain ? Sequence("normalizers", {prepend, spaces}) : spaces;
+  if (t.prefix_space && !plain) {
+    (*json)["normalizer"] = nullptr;
+    (*json)["pre_tokenizer"] = {{"type", "Metaspace"},
+                                {"replacement", kSpacePiece},
+                                {"prepend_scheme", t.prefix_once ? "first" : "always"},
+                                {"split", false}};
+  }
   (*json)["decoder"] = t.prefix_space ? Sequence("decoders", {words, bytes, fuse, strip})
                                       : Sequence("decoders", {words, bytes, fuse});
 }
 
-void SetByteBpe(const TokenizerTables& t, Json* json) {
-  const Json bytes = {
-      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
+// The steps before the merges, and whether bytes become characters with GPT-2's pattern.
+Json PreTokenizer(const TokenizerTables& t) {
+  const auto bytes = [](bool gpt2) {
+    return Json{
+        {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", gpt2}};
+  };
+  const Json digits = {{"type", "Digits"}, {"individual_digits", true}};
+  if (t.pretokenizer == Pretokenizer::kGpt2) return bytes(true);
+  if (t.pretokenizer == Pretokenizer::kDigits) return Sequence("pretokenizers", {digits, bytes(true)});
+  const char* regex = RegexOf(t.pretokenizer);
+  if (regex == nullptr) return bytes(false);
   const Json split = {
-      {"type", "Split"}, {"pattern", {{"Regex", kWords}}}, {"behavior", "Isolated"}, {"invert", false}};
-  (*json)["decoder"] = bytes;
-  (*json)["pre_tokenizer"] =
-      t.pretokenizer == Pretokenizer::kWords ? Sequence("pretokenizers", {split, bytes}) : bytes;
+      {"type", "Split"}, {"pattern", {{"Regex", regex}}}, {"behavior", "Isolated"}, {"invert", false}};
+  return Sequence("pretokenizers", {split, bytes(false)});
+}
+
+void SetByteBpe(const TokenizerTables& t, Json* json) {
+  (*json)["decoder"] = {
+      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
+  (*json)["pre_tokenizer"] = PreTokenizer(t);
+  if (!t.words.empty()) (*json)["model"]["ignore_merges"] = true;
 }
 
 // The begin token before each text.
@@ -150,17 +171,19 @@ Json Template(const TokenizerTables& t) {
            {{name, {{"id", name}, {"ids", Json::array({t.begin_token})}, {"tokens", Json::array({name})}}}}}};
 }
 
-Json AddedTokens(const TokenizerTables& t) {
+Json AddedTokenList(const TokenizerTables& t) {
   Json added = Json::array();
   for (uint32_t token = 0; token < t.pieces.size(); ++token) {
     if (!IsSpecial(t, token)) continue;
+    const auto found = t.added.find(token);
+    const uint32_t flags = found != t.added.end() ? found->second : AddedToken::kControl;
     added.push_back({{"id", token},
                      {"content", SpecialName(t, token)},
                      {"single_word", false},
-                     {"lstrip", false},
-                     {"rstrip", false},
-                     {"normalized", false},
-                     {"special", true}});
+                     {"lstrip", (flags & AddedToken::kStripLeft) != 0},
+                     {"rstrip", (flags & AddedToken::kStripRight) != 0},
+                     {"normalized", (flags & AddedToken::kLate) != 0},
+                     {"special", (flags & AddedToken::kControl) != 0}});
   }
   return added;
 }
@@ -168,16 +191,16 @@ Json AddedTokens(const TokenizerTables& t) {
 }  // namespace
 
 bool HasHuggingFaceTokenizer(const TokenizerTables& t) {
-  if (t.kind == TokenizerKind::kCharacters) return true;
-  return (t.kind == TokenizerKind::kScoredMerges || t.kind == TokenizerKind::kByteBpe) &&
-         t.byte_token_base != CLLM_NO_TOKEN;
+  if (t.kind == TokenizerKind::kCharacters || t.kind == TokenizerKind::kByteBpe) return true;
+  return t.kind == TokenizerKind::kScoredMerges && t.byte_token_base != CLLM_NO_TOKEN &&
+         t.pretokenizer == Pretokenizer::kWhole;
 }
 
 Json HuggingFaceTokenizer(const TokenizerTables& t) {
   Json json = {{"version", "1.0"},
                {"truncation", nullptr},
                {"padding", nullptr},
-               {"added_tokens", AddedTokens(t)},
+               {"added_tokens", AddedTokenList(t)},
                {"normalizer", nullptr},
                {"pre_tokenizer", nullptr},
                {"post_processor", t.begin_token != CLLM_NO_TOKEN ? Template(t) : Json()},
@@ -199,6 +222,7 @@ Json HuggingFaceTokenizerConfig(const TokenizerTables& t, uint32_t context) {
   for (const auto& [key, token] : specials) {
     if (token != CLLM_NO_TOKEN) config[key] = SpecialName(t, token);
   }
+  if (!t.chat_template.empty()) config["chat_template"] = t.chat_template;
   return config;
 }
 

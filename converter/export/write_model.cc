@@ -48,10 +48,14 @@ class SegmentWriter {
 };
 
 absl::Status WriteTokenizer(const TokenizerSegments& segments, SegmentWriter* writer, HeadEntries* head) {
-  const std::pair<const std::vector<uint8_t>*, SegmentEntry*> tables[] = {{&segments.pieces, &head->pieces},
-                                                                          {&segments.scores, &head->scores},
-                                                                          {&segments.merges, &head->merges},
-                                                                          {&segments.index, &head->index}};
+  const std::pair<const std::vector<uint8_t>*, SegmentEntry*> tables[] = {
+      {&segments.pieces, &head->pieces},
+      {&segments.scores, &head->scores},
+      {&segments.merges, &head->merges},
+      {&segments.index, &head->index},
+      {&segments.byte_tokens, &head->byte_tokens},
+      {&segments.words, &head->words},
+      {&segments.added, &head->added}};
   for (const auto& [bytes, entry] : tables) {
     if (bytes->empty()) continue;
     if (absl::Status status = writer->Write(ViewOf(*bytes), entry); !status.ok()) return status;
@@ -71,6 +75,9 @@ HeadEntries Outline(const Config& config, const WeightFormats& formats, const To
   head.scores = {kAlignment, tokenizer.scores.size(), {}};
   head.merges = {kAlignment, tokenizer.merges.size(), {}};
   head.index = {kAlignment, tokenizer.index.size(), {}};
+  head.byte_tokens = {kAlignment, tokenizer.byte_tokens.size(), {}};
+  head.words = {kAlignment, tokenizer.words.size(), {}};
+  head.added = {kAlignment, tokenizer.added.size(), {}};
   head.file_bytes = kAlignment;
   return head;
 }

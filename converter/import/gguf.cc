@@ -129,8 +129,14 @@ absl::Status TakeModel(const GgufContents& contents, Checkpoint* checkpoint) {
   }
   if (!status.ok()) return status;
   if (status = TakeTensors(contents, checkpoint); !status.ok()) return status;
-  if (TextOf(contents, "tokenizer.ggml.model") != "llama") return absl::OkStatus();
+  const std::string kind = TextOf(contents, "tokenizer.ggml.model");
+  if (kind.empty() || kind == "no_vocab" || kind == "none") return absl::OkStatus();
   absl::StatusOr<TokenizerTables> tokenizer = ImportGgufTokenizer(contents);
+  if (absl::IsUnimplemented(tokenizer.status())) {
+    checkpoint->without_tokenizer =
+        absl::StrCat("the tokenizer was left behind: ", tokenizer.status().message());
+    return absl::OkStatus();
+  }
   if (!tokenizer.ok()) return tokenizer.status();
   checkpoint->tokenizer = *std::move(tokenizer);
   return absl::OkStatus();

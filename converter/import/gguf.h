@@ -13,14 +13,16 @@ namespace cllm {
 
 // Architecture "llama" (Llama 1 to 3, Mistral without a sliding window, SmolLM2 and others of that form),
 // with its frequencies scaled linearly or by factors, and those of IsGgufFamily (gguf_families.h); weights in
-// any type of FindStoredType. Tokenizer: the model "llama" becomes scored_merges; for others the checkpoint
-// has none. Errors name the file, and the value or tensor that is missing, out of range or not supported.
+// any type of FindStoredType. Tokenizer: where ImportGgufTokenizer takes it; otherwise the
+// checkpoint has none and says why. Errors name the file, and the value or tensor that is missing, out of
+// range or not supported.
 absl::StatusOr<Checkpoint> ImportGguf(const std::string& path);
 
 // The same of bytes in memory; `path` stands for them in errors.
 absl::StatusOr<Checkpoint> ImportGgufBytes(std::string_view bytes, const std::string& path);
 
-// "llama" tokenizers only. Errors name the value.
+// The models "llama", as scored_merges, and "gpt2" where tokenizer.ggml.pre is a known pattern. Unimplemented
+// for others; other errors name the value.
 absl::StatusOr<TokenizerTables> ImportGgufTokenizer(const GgufContents& contents);
 
 }  // namespace cllm

@@ -13,6 +13,7 @@
 #include "converter/import/llama_tensors.h"
 #include "converter/import/mapped_file.h"
 #include "converter/import/safetensors.h"
+#include "converter/import/sentencepiece_model.h"
 #include "converter/import/wrong.h"
 #include "converter/json/json_text.h"
 
@@ -83,19 +84,73 @@ absl::Status TakeWeights(const std::string& folder, const Json& config, Checkpoi
   return absl::OkStatus();
 }
 
-absl::Status TakeTokenizer(const std::string& folder, Checkpoint* checkpoint) {
-  const std::string path = folder + "/tokenizer.json", config_path = folder + "/tokenizer_config.json";
+// eos_token_id of generation_config.json, one or several: each of them ends a text.
+absl::Status TakeEndTokens(const std::string& folder, TokenizerTables* tables) {
+  const std::string path = folder + "/generation_config.json";
   if (!std::filesystem::exists(path)) return absl::OkStatus();
-  const absl::StatusOr<Json> json = ReadJson(path);
-  if (!json.ok()) return json.status();
+  const absl::StatusOr<Json> config = ReadJson(path);
+  if (!config.ok()) return config.status();
+  const Json& ids = JsonAt(*config, "eos_token_id");
+  for (const Json& id : ids.is_array() ? ids : Json::array({ids})) {
+    if (id.is_null()) continue;
+    if (!id.is_number_unsigned() || id.get<uint64_t>() >= tables->pieces.size())
+      return Wrong(path, ": eos_token_id ", JsonText(id), " is not in the vocabulary of ",
+                   tables->pieces.size());
+    const auto token = id.get<uint32_t>();
+    if (tables->end_token == CLLM_NO_TOKEN) tables->end_token = token;
+    if (const auto added = tables->added.find(token); added != tables->added.end())
+      added->second |= AddedToken::kEnds;
+  }
+  return absl::OkStatus();
+}
+
+// chat_template of tokenizer_config.json, or the file chat_template.jinja; of several the one named
+// "default".
+absl::Status TakeChatTemplate(const std::string& folder, const Json& config, TokenizerTables* tables) {
+  const Json& chat = config.is_object() ? JsonAt(config, "chat_template") : Json();
+  if (chat.is_string()) tables->chat_template = chat.get<std::string>();
+  for (const Json& each : chat.is_array() ? chat : Json::array()) {
+    if (each.is_object() && JsonAt(each, "name") == "default" && JsonAt(each, "template").is_string())
+      tables->chat_template = each["template"].get<std::string>();
+  }
+  const std::string path = folder + "/chat_template.jinja";
+  if (!std::filesystem::exists(path)) return absl::OkStatus();
+  const absl::StatusOr<MappedFile> file = MappedFile::Open(path, "a chat template");
+  if (!file.ok()) return file.status();
+  tables->chat_template = std::string(file->bytes());
+  return absl::OkStatus();
+}
+
+// By tokenizer.json or, where there is none, SentencePiece's tokenizer.model.
+absl::Status TakeTokenizer(const std::string& folder, Checkpoint* checkpoint) {
+  const std::string json_path = folder + "/tokenizer.json", model_path = folder + "/tokenizer.model",
+                    config_path = folder + "/tokenizer_config.json";
+  const bool has_json = std::filesystem::exists(json_path);
+  if (!has_json && !std::filesystem::exists(model_path)) return absl::OkStatus();
+  const std::string& path = has_json ? json_path : model_path;
   absl::StatusOr<Json> config = Json();
   if (std::filesystem::exists(config_path)) config = ReadJson(config_path);
   if (!config.ok()) return config.status();
-  absl::StatusOr<TokenizerTables> tables =
-      ImportHuggingFaceTokenizer(*json, *config, checkpoint->architecture.vocabulary_size);
+  absl::StatusOr<TokenizerTables> tables;
+  const uint32_t size = checkpoint->architecture.vocabulary_size;
+  if (has_json) {
+    const absl::StatusOr<Json> json = ReadJson(path);
+    if (!json.ok()) return json.status();
+    tables = ImportHuggingFaceTokenizer(*json, *config, size);
+  } else {
+    const absl::StatusOr<MappedFile> file = MappedFile::Open(path, "a SentencePiece model");
+    if (!file.ok()) return file.status();
+    tables = ImportSentencePieceModel(file->bytes(), size);
+  }
+  if (absl::IsUnimplemented(tables.status())) {
+    checkpoint->without_tokenizer = absl::StrCat(path, " was left behind: ", tables.status().message());
+    return absl::OkStatus();
+  }
   if (!tables.ok()) return Wrong(path, ": ", tables.status().message());
+  absl::Status status = TakeEndTokens(folder, &*tables);
+  if (status.ok()) status = TakeChatTemplate(folder, *config, &*tables);
   checkpoint->tokenizer = *std::move(tables);
-  return absl::OkStatus();
+  return status;
 }
 
 }  // namespace

@@ -15,4 +15,9 @@ Provenance ReadProvenance(const Model& model) {
   return {TextOf(stored->source()), TextOf(stored->licence()), TextOf(stored->recipe())};
 }
 
+std::string ReadChatTemplate(const Model& model) {
+  const schema::Tokenizer* stored = static_cast<const schema::Model*>(model.head)->tokenizer();
+  return stored != nullptr ? TextOf(stored->chat_template()) : std::string();
+}
+
 }  // namespace cllm

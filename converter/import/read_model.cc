@@ -35,6 +35,7 @@ Checkpoint ToCheckpoint(const ModelFile& file) {
   Checkpoint checkpoint;
   checkpoint.architecture = ToArchitecture(model.config);
   checkpoint.tokenizer = UnpackTokenizer(model.tokenizer);
+  checkpoint.tokenizer.chat_template = ReadChatTemplate(model);
   checkpoint.provenance = ReadProvenance(model);
   for (uint32_t i = 0; i < model.tensor_count; ++i) {
     const TableEntry entry = TensorAt(model, i);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,13 +15,15 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "cllm/cllm.h"
+#include "converter/run/chat_format.h"
 #include "converter/run/hosted_session.h"
 
 namespace cllm {
 
 struct ConversationOptions {
-  std::string system;      // stays at the beginning, however much is forgotten
-  std::string_view state;  // a saved state to go on from, which stays likewise; empty: none
+  std::string system;                // stays at the beginning, however much is forgotten
+  std::optional<ChatFormat> format;  // how turns are put to the model; none: as they are
+  std::string_view state;            // a saved state to go on from, which stays likewise; empty: none
   uint32_t answer_tokens = 256;
   cllm_sampling sampling{};  // struct_size need not be set
   cllm_kv_format kv_format = CLLM_KV_F32;
@@ -60,6 +63,7 @@ class Conversation {
 
   absl::Status Feed(const std::vector<uint32_t>& tokens);
   absl::Status FeedBeginning();
+  absl::StatusOr<std::vector<uint32_t>> TokensOf(const std::string& words) const;
   absl::Status MakePlace(size_t count, Answer* answer);
   absl::Status Draw(const std::function<absl::Status(std::string_view)>& out,
                     const std::function<bool()>& stopped, Answer* answer);
@@ -68,9 +72,14 @@ class Conversation {
   ConversationOptions options_;
   cllm_model_info info_;
   HostedSession session_;
-  uint32_t beginning_ = 0;                   // tokens that are never forgotten
-  std::deque<std::vector<uint32_t>> turns_;  // after them, each with its answer
-  uint32_t previous_ = CLLM_NO_TOKEN;        // the last token fed
+  uint32_t beginning_ = 0;  // tokens that are never forgotten
+  struct Turn {
+    std::vector<uint32_t> tokens;  // with its answer's
+    bool has_system;
+  };
+  std::deque<Turn> turns_;             // after them
+  bool cut_ = false;                   // the last answer did not end by itself
+  uint32_t previous_ = CLLM_NO_TOKEN;  // the last token fed
 };
 
 }  // namespace cllm

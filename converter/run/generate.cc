@@ -120,7 +120,7 @@ class Writer {
       uint32_t token = 0;
       absl::Status drawn = ExplainStatus(cllm_session_next(session, &options_.sampling, &token), "sampling");
       if (!drawn.ok()) return drawn;
-      result_.end_of_text = token == info_.end_token || token == info_.begin_token;
+      result_.end_of_text = cllm_tokens_ends_text(&model_, token) != 0 || token == info_.begin_token;
       if (result_.end_of_text) break;
       if (absl::Status status = Put(token); !status.ok()) return status;
       ++result_.generated_tokens;

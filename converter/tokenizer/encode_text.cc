@@ -62,12 +62,13 @@ absl::Status InWords(cllm_status status) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<uint32_t>> EncodeText(const TokenizerView& tokenizer, std::string_view text) {
+absl::StatusOr<std::vector<uint32_t>> EncodeText(const TokenizerView& tokenizer, std::string_view text,
+                                                 Specials specials) {
   std::vector<uint32_t> tokens;
   TextEncoder encoder(tokenizer);
   for (size_t start = 0; start < text.size();) {
     const std::string_view part = text.substr(start, PartBytes(tokenizer, text.substr(start)));
-    const cllm_status status = encoder.Append(part, &tokens);
+    const cllm_status status = encoder.Append(part, &tokens, specials);
     if (status == CLLM_TEXT_NOT_ENCODABLE) return ExplainNotEncodable(tokenizer, text, start);
     if (status != CLLM_OK) return InWords(status);
     start += part.size();
@@ -75,11 +76,12 @@ absl::StatusOr<std::vector<uint32_t>> EncodeText(const TokenizerView& tokenizer,
   return tokens;
 }
 
-absl::StatusOr<std::vector<uint32_t>> EncodeText(const cllm_model& model, std::string_view text) {
+absl::StatusOr<std::vector<uint32_t>> EncodeText(const cllm_model& model, std::string_view text,
+                                                 Specials specials) {
   Model view;
   const cllm_status status = GetView(&model, &view);
   if (status != CLLM_OK) return InWords(status);
-  return EncodeText(view.tokenizer, text);
+  return EncodeText(view.tokenizer, text, specials);
 }
 
 absl::StatusOr<std::vector<uint32_t>> EncodeText(const TokenizerTables& tables, std::string_view text) {

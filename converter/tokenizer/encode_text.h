@@ -11,15 +11,18 @@
 #include "absl/types/span.h"
 #include "cllm/cllm.h"
 #include "converter/checkpoint/checkpoint.h"
+#include "tokens/added.h"
 
 namespace cllm {
 
 // Token ids of a text, without a begin token. Long texts are taken in parts where that changes nothing, so
 // that scratch stays small. An error names the first character that the vocabulary cannot express.
-absl::StatusOr<std::vector<uint32_t>> EncodeText(const cllm_model& model, std::string_view text);
+absl::StatusOr<std::vector<uint32_t>> EncodeText(const cllm_model& model, std::string_view text,
+                                                 Specials specials = Specials::kAsText);
 
 // The same for a view, as ViewOfSegments gives it, and for tables, which are packed at every call.
-absl::StatusOr<std::vector<uint32_t>> EncodeText(const TokenizerView& tokenizer, std::string_view text);
+absl::StatusOr<std::vector<uint32_t>> EncodeText(const TokenizerView& tokenizer, std::string_view text,
+                                                 Specials specials = Specials::kAsText);
 absl::StatusOr<std::vector<uint32_t>> EncodeText(const TokenizerTables& tables, std::string_view text);
 
 // The text of a sequence of tokens from its start on; special tokens give nothing.

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -53,9 +54,8 @@ absl::Status CheckScores(const TokenizerTables& tables) {
 
 absl::Status CheckMerges(const TokenizerTables& tables) {
   const size_t count = tables.pieces.size();
-  if (tables.merges.size() > count) {
-    return absl::InvalidArgumentError(absl::StrCat("The tokenizer has ", tables.merges.size(),
-                                                   " merges, more than its ", count, " pieces."));
+  if (tables.merges.size() > UINT32_MAX / sizeof(TokenizerTables::Merge)) {
+    return absl::InvalidArgumentError("The tokenizer's merges have more than 4 GiB.");
   }
   for (size_t rank = 0; rank < tables.merges.size(); ++rank) {
     const auto& [left, right, result] = tables.merges[rank];
@@ -67,6 +67,44 @@ absl::Status CheckMerges(const TokenizerTables& tables) {
       return absl::InvalidArgumentError(absl::StrCat(
           "Merge ", rank, " of the tokenizer joins '", absl::CHexEscape(tables.pieces[left]), "' and '",
           absl::CHexEscape(tables.pieces[right]), "' to '", absl::CHexEscape(tables.pieces[result]), "'."));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckBytes(const TokenizerTables& tables) {
+  const size_t count = tables.pieces.size();
+  const bool in_row = tables.byte_token_base != CLLM_NO_TOKEN,
+             needed = tables.kind == TokenizerKind::kByteBpe;
+  if (!tables.byte_tokens.empty() && (in_row || tables.byte_tokens.size() != 256)) {
+    return absl::InvalidArgumentError("The tokenizer's byte tokens are given twice, or are not 256.");
+  }
+  if (in_row ? tables.byte_token_base + uint64_t{256} > count : needed && tables.byte_tokens.empty()) {
+    return absl::InvalidArgumentError("The tokenizer's vocabulary does not hold its 256 byte tokens.");
+  }
+  for (uint32_t byte = 0; byte < 256; ++byte) {
+    const uint32_t token = in_row                       ? tables.byte_token_base + byte
+                           : tables.byte_tokens.empty() ? CLLM_NO_TOKEN
+                                                        : tables.byte_tokens[byte];
+    if (token == CLLM_NO_TOKEN) continue;
+    if (token >= count || (needed && tables.pieces[token] != std::string(1, static_cast<char>(byte)))) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("Byte token ", byte, " of the tokenizer is not that byte."));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckAdded(const TokenizerTables& tables) {
+  const size_t count = tables.pieces.size();
+  for (const uint32_t token : tables.words) {
+    if (token >= count)
+      return absl::InvalidArgumentError(absl::StrCat("The word ", token, " is no token of the tokenizer."));
+  }
+  for (const auto& [token, flags] : tables.added) {
+    if (token >= count || tables.pieces[token].empty() || flags > AddedToken::kFlags) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("The tokenizer's added token ", token, " is not in its vocabulary, or empty."));
     }
   }
   return absl::OkStatus();
@@ -85,24 +123,13 @@ absl::Status CheckTables(const TokenizerTables& tables) {
         std::pair{"unknown", tables.unknown_token}}) {
     if (absl::Status status = CheckSpecialToken(name, token, count); !status.ok()) return status;
   }
-  const bool needs_bytes = tables.kind == TokenizerKind::kByteBpe;
-  if (tables.byte_token_base == CLLM_NO_TOKEN ? needs_bytes
-                                              : tables.byte_token_base + uint64_t{256} > count) {
-    return absl::InvalidArgumentError("The tokenizer's vocabulary does not hold its 256 byte tokens.");
-  }
-  if (needs_bytes) {
-    for (uint32_t byte = 0; byte < 256; ++byte) {
-      if (tables.pieces[tables.byte_token_base + byte] != std::string(1, static_cast<char>(byte))) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("Byte token ", byte, " of the tokenizer is not that byte."));
-      }
-    }
-  }
+  if (absl::Status status = CheckBytes(tables); !status.ok()) return status;
   if (absl::Status status = CheckScores(tables); !status.ok()) return status;
-  if (!needs_bytes && !tables.merges.empty()) {
+  if (tables.kind != TokenizerKind::kByteBpe && !(tables.merges.empty() && tables.words.empty())) {
     return absl::InvalidArgumentError("Only a byte-level BPE tokenizer has merges.");
   }
-  return CheckMerges(tables);
+  if (absl::Status status = CheckMerges(tables); !status.ok()) return status;
+  return CheckAdded(tables);
 }
 
 // Tokens that a merge or a character of the text can give, each piece once with its lowest id. Leaving out
@@ -147,8 +174,7 @@ void Insert(uint32_t entry, uint32_t hash, std::vector<uint32_t>& index) {
   index[slot] = entry;
 }
 
-std::vector<uint32_t> PieceIndex(const TokenizerTables& tables) {
-  const std::vector<uint32_t> ids = IndexedPieces(tables);
+std::vector<uint32_t> PieceIndex(const TokenizerTables& tables, const std::vector<uint32_t>& ids) {
   std::vector<uint32_t> index = EmptyIndex(ids.size());
   for (const uint32_t id : ids) {
     const std::string& piece = tables.pieces[id];
@@ -156,6 +182,23 @@ std::vector<uint32_t> PieceIndex(const TokenizerTables& tables) {
            index);
   }
   return index;
+}
+
+// Bitmaps of first bytes, then rows by their pieces.
+std::vector<uint32_t> AddedRows(const TokenizerTables& tables) {
+  std::vector<uint32_t> words(sizeof(AddedTokens::first_bytes) / sizeof(uint32_t));
+  std::map<std::string_view, AddedToken> rows;  // compares bytes without a sign
+  for (const auto& [token, flags] : tables.added) {
+    const std::string_view piece = tables.pieces[token];
+    if (!rows.try_emplace(piece, AddedToken{token, flags}).second) continue;
+    const uint8_t first = static_cast<uint8_t>(piece[0]);
+    words[((flags & AddedToken::kLate) != 0 ? 8 : 0) + first / 32] |= 1u << first % 32;
+  }
+  for (const auto& [piece, row] : rows) {
+    words.push_back(row.token);
+    words.push_back(row.flags);
+  }
+  return words;
 }
 
 absl::StatusOr<std::vector<uint32_t>> MergeIndex(const TokenizerTables& tables) {
@@ -189,14 +232,17 @@ absl::StatusOr<TokenizerSegments> PackTokenizer(const TokenizerTables& tables) {
     segments.pieces.insert(segments.pieces.end(), piece.begin(), piece.end());
   }
   segments.scores = BytesOf(tables.scores);
+  segments.byte_tokens = BytesOf(tables.byte_tokens);
+  if (!tables.added.empty()) segments.added = BytesOf(AddedRows(tables));
   if (tables.kind != TokenizerKind::kByteBpe) {
-    segments.index = BytesOf(PieceIndex(tables));
+    segments.index = BytesOf(PieceIndex(tables, IndexedPieces(tables)));
     return segments;
   }
   absl::StatusOr<std::vector<uint32_t>> index = MergeIndex(tables);
   if (!index.ok()) return index.status();
   segments.merges = BytesOf(tables.merges);
   segments.index = BytesOf(*index);
+  if (!tables.words.empty()) segments.words = BytesOf(PieceIndex(tables, tables.words));
   return segments;
 }
 
@@ -205,6 +251,9 @@ TokenizerView ViewOfSegments(const TokenizerTables& tables, const TokenizerSegme
   view.kind = tables.kind;
   view.pretokenizer = tables.pretokenizer;
   view.prefix_space = tables.prefix_space;
+  view.prefix_once = tables.prefix_once;
+  view.prefix_unless_space = tables.prefix_unless_space;
+  view.block_is_space = tables.block_is_space;
   view.begin_token = tables.begin_token;
   view.end_token = tables.end_token;
   view.unknown_token = tables.unknown_token;
@@ -218,6 +267,14 @@ TokenizerView ViewOfSegments(const TokenizerTables& tables, const TokenizerSegme
   view.merge_count = static_cast<uint32_t>(segments.merges.size() / (3 * sizeof(uint32_t)));
   view.index = reinterpret_cast<const uint32_t*>(segments.index.data());
   view.index_slots = static_cast<uint32_t>(segments.index.size() / sizeof(uint32_t));
+  if (!segments.words.empty()) view.words = reinterpret_cast<const uint32_t*>(segments.words.data());
+  view.word_slots = static_cast<uint32_t>(segments.words.size() / sizeof(uint32_t));
+  if (!segments.byte_tokens.empty())
+    view.byte_tokens = reinterpret_cast<const uint32_t*>(segments.byte_tokens.data());
+  if (segments.added.empty()) return view;
+  view.added = reinterpret_cast<const AddedTokens*>(segments.added.data());
+  view.added_count =
+      static_cast<uint32_t>((segments.added.size() - sizeof(AddedTokens::first_bytes)) / sizeof(AddedToken));
   return view;
 }
 
@@ -226,6 +283,9 @@ TokenizerTables UnpackTokenizer(const TokenizerView& view) {
   tables.kind = view.kind;
   tables.pretokenizer = view.pretokenizer;
   tables.prefix_space = view.prefix_space;
+  tables.prefix_once = view.prefix_once;
+  tables.prefix_unless_space = view.prefix_unless_space;
+  tables.block_is_space = view.block_is_space;
   tables.begin_token = view.begin_token;
   tables.end_token = view.end_token;
   tables.unknown_token = view.unknown_token;
@@ -234,6 +294,14 @@ TokenizerTables UnpackTokenizer(const TokenizerView& view) {
   for (uint32_t id = 0; id < view.count; ++id) {
     const Piece piece = PieceOf(view, id);
     tables.pieces.emplace_back(piece.bytes, piece.size);
+  }
+  if (view.byte_tokens != nullptr) tables.byte_tokens.assign(view.byte_tokens, view.byte_tokens + 256);
+  for (uint32_t slot = 0; slot < view.word_slots; ++slot) {
+    if (view.words[slot] != kEmptySlot) tables.words.push_back(view.words[slot]);
+  }
+  std::sort(tables.words.begin(), tables.words.end());
+  for (uint32_t row = 0; row < view.added_count; ++row) {
+    tables.added[view.added->rows[row].token] = view.added->rows[row].flags;
   }
   if (view.scores != nullptr) tables.scores.assign(view.scores, view.scores + view.count);
   for (uint32_t rank = 0; rank < view.merge_count; ++rank) {

@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "model/model.h"
+#include "tokens/added.h"
 
 namespace cllm {
 
@@ -19,7 +20,7 @@ class TextEncoder {
   explicit TextEncoder(const TokenizerView& tokenizer);
 
   // Appends the tokens of a text. Errors are those of Encode; then *tokens has those of a part of the text.
-  Status Append(std::string_view text, std::vector<uint32_t>* tokens);
+  Status Append(std::string_view text, std::vector<uint32_t>* tokens, Specials specials = Specials::kAsText);
 
   // Whether a text's words are encoded one by one, so that it may be cut between any two.
   bool by_words() const { return by_words_; }
@@ -33,10 +34,13 @@ class TextEncoder {
     uint32_t tokens[kMostTokens];
   };
 
-  Status AppendWhole(std::string_view text, std::vector<uint32_t>* tokens);
+  Status AppendWords(std::string_view text, std::vector<uint32_t>* tokens);
+  Status AppendWhole(const TokenizerView& view, std::string_view text, std::vector<uint32_t>* tokens,
+                     Specials specials);
 
   TokenizerView tokenizer_;
   bool by_words_;
+  TokenizerView word_;            // the tokenizer for one of its words
   std::vector<KnownWord> known_;  // by hash
   std::vector<uint64_t> scratch_;
 };

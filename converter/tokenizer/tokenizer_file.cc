@@ -1,13 +1,16 @@
 #include "converter/tokenizer/tokenizer_file.h"
 
+#include <algorithm>
 #include <array>
 #include <exception>
 #include <stdexcept>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "converter/import/hugging_face.h"
 #include "converter/import/mapped_file.h"
 #include "converter/import/model_file.h"
+#include "converter/import/provenance.h"
 #include "converter/json/json_text.h"
 #include "converter/tokenizer/segments.h"
 #include "converter/tokenizer/utf8.h"
@@ -20,10 +23,21 @@ using Json = nlohmann::ordered_json;
 
 constexpr char kFormat[] = "cllm tokenizer";
 constexpr int kVersion = 1;
+constexpr uint64_t kMostTokens = 1u << 24;
 constexpr std::array kKinds = {TokenizerKind::kNone,         TokenizerKind::kByteBpe,
                                TokenizerKind::kScoredMerges, TokenizerKind::kCharacters,
                                TokenizerKind::kWordPiece,    TokenizerKind::kWords};
-constexpr std::array kPretokenizers = {"whole", "words"};  // in the order of Pretokenizer
+constexpr std::array kPretokenizers = {"whole", "words",  "gpt2",  "llama3",
+                                       "qwen2", "digits", "spaces"};  // in the order of Pretokenizer
+
+struct Switch {
+  const char* name;
+  bool TokenizerTables::*on;
+};
+constexpr Switch kSwitches[] = {{"prefix_space", &TokenizerTables::prefix_space},
+                                {"prefix_once", &TokenizerTables::prefix_once},
+                                {"prefix_unless_space", &TokenizerTables::prefix_unless_space},
+                                {"block_is_space", &TokenizerTables::block_is_space}};
 
 struct SpecialToken {
   const char* name;
@@ -66,17 +80,55 @@ TokenizerTables Parse(const Json& json) {
   for (size_t i = 0; i < kPretokenizers.size(); ++i) {
     if (pretokenizer == kPretokenizers[i]) tables.pretokenizer = static_cast<Pretokenizer>(i);
   }
-  tables.prefix_space = json.value("prefix_space", false);
+  for (const Switch& each : kSwitches) tables.*each.on = json.value(each.name, false);
+  tables.chat_template = json.value("chat_template", "");
   for (const SpecialToken& special : kSpecialTokens) {
     if (json.contains(special.name)) tables.*special.id = Id(json.at(special.name));
   }
   for (const Json& piece : json.at("pieces")) tables.pieces.push_back(PieceFromJson(piece));
   if (json.contains("scores")) json.at("scores").get_to(tables.scores);
+  // -1 for a byte without a token.
+  for (const Json& token : json.value("byte_tokens", Json::array()))
+    tables.byte_tokens.push_back(token == -1 ? CLLM_NO_TOKEN : Id(token));
+  for (const Json& token : json.value("words", Json::array())) tables.words.push_back(Id(token));
+  for (const Json& row : json.value("added", Json::array())) tables.added[Id(row.at(0))] = Id(row.at(1));
   if (!json.contains("merges")) return tables;
   for (const Json& merge : json.at("merges")) {
     tables.merges.push_back({Id(merge.at(0)), Id(merge.at(1)), Id(merge.at(2))});
   }
   return tables;
+}
+
+// Hugging Face's tokenizer.json; its neighbour tokenizer_config.json tells of special tokens, where it is
+// there.
+absl::StatusOr<TokenizerTables> ReadHuggingFace(const nlohmann::json& json, const std::string& path) {
+  nlohmann::json config;
+  const std::string beside = path.substr(0, path.rfind('/') + 1) + "tokenizer_config.json";
+  if (absl::StatusOr<MappedFile> bytes = MappedFile::Open(beside, "JSON"); bytes.ok())
+    config = ParseJson(bytes->bytes());
+  uint64_t size = 0;
+  const auto count = [&size](const nlohmann::json& id) {
+    if (id.is_number_unsigned()) size = std::max(size, id.get<uint64_t>() + 1);
+  };
+  const auto& model = json.at("model");
+  if (model.is_object() && model.contains("vocab") && model["vocab"].is_object()) {
+    for (const nlohmann::json& id : model["vocab"]) count(id);
+  }
+  const auto added = json.find("added_tokens");
+  for (const nlohmann::json& token : added != json.end() ? *added : nlohmann::json::array()) {
+    if (token.is_object() && token.contains("id")) count(token["id"]);
+  }
+  if (size > kMostTokens)
+    return absl::InvalidArgumentError(
+        absl::StrCat("its largest id is ", size - 1, ", and at most ", kMostTokens, " tokens are possible"));
+  return ImportHuggingFaceTokenizer(json, config, static_cast<uint32_t>(size));
+}
+
+absl::StatusOr<TokenizerTables> ReadJson(std::string_view bytes, const std::string& path) {
+  const nlohmann::json json = ParseJson(bytes);
+  if (json.is_object() && json.contains("model") && !json.contains("format"))
+    return ReadHuggingFace(json, path);
+  return TokenizerFromJson(bytes);
 }
 
 bool LooksLikeJson(std::string_view bytes) {
@@ -103,10 +155,13 @@ std::string TokenizerToJson(const TokenizerTables& tables) {
                {"version", kVersion},
                {"kind", TokenizerKindName(tables.kind)},
                {"pretokenizer", kPretokenizers[static_cast<size_t>(tables.pretokenizer)]}};
-  if (tables.prefix_space) json["prefix_space"] = true;
+  for (const Switch& each : kSwitches) {
+    if (tables.*each.on) json[each.name] = true;
+  }
   for (const SpecialToken& special : kSpecialTokens) {
     if (tables.*special.id != CLLM_NO_TOKEN) json[special.name] = tables.*special.id;
   }
+  if (!tables.chat_template.empty()) json["chat_template"] = tables.chat_template;
   // One entry a line.
   std::string text = JsonText(json, 1);
   text.resize(text.rfind('\n'));
@@ -121,6 +176,12 @@ std::string TokenizerToJson(const TokenizerTables& tables) {
   append("merges", tables.merges.size(), [&](size_t i) {
     return Json({tables.merges[i].left, tables.merges[i].right, tables.merges[i].result});
   });
+  append("byte_tokens", tables.byte_tokens.size(), [&](size_t i) {
+    return tables.byte_tokens[i] == CLLM_NO_TOKEN ? Json(-1) : Json(tables.byte_tokens[i]);
+  });
+  append("words", tables.words.size(), [&](size_t i) { return Json(tables.words[i]); });
+  const std::vector<std::pair<uint32_t, uint32_t>> added(tables.added.begin(), tables.added.end());
+  append("added", added.size(), [&](size_t i) { return Json({added[i].first, added[i].second}); });
   return text + "\n}\n";
 }
 
@@ -143,7 +204,7 @@ absl::StatusOr<TokenizerTables> ReadTokenizerFile(const std::string& path) {
   absl::StatusOr<MappedFile> bytes = MappedFile::Open(path, "a tokenizer or a .cllm file");
   if (!bytes.ok()) return bytes.status();
   if (LooksLikeJson(bytes->bytes())) {
-    absl::StatusOr<TokenizerTables> tables = TokenizerFromJson(bytes->bytes());
+    absl::StatusOr<TokenizerTables> tables = ReadJson(bytes->bytes(), path);
     if (tables.ok()) return tables;
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", tables.status().message()));
   }
@@ -158,7 +219,9 @@ absl::StatusOr<TokenizerTables> ReadTokenizerFile(const std::string& path) {
   if (file->model().tokenizer.kind == TokenizerKind::kNone) {
     return absl::InvalidArgumentError(path + ": this model has no tokenizer");
   }
-  return UnpackTokenizer(file->model().tokenizer);
+  TokenizerTables tables = UnpackTokenizer(file->model().tokenizer);
+  tables.chat_template = ReadChatTemplate(file->model());
+  return tables;
 }
 
 }  // namespace cllm

@@ -11,14 +11,16 @@
 namespace cllm {
 
 // {"format": "cllm tokenizer", "version": 1, "kind": ..., "pretokenizer": ..., ids of special tokens,
-// "pieces": [...], "scores": [...], "merges": [[left, right, result], ...]}; what a kind lacks is left out.
+// "pieces": [...], "scores": [...], "merges": [[left, right, result], ...], and what imported ones have:
+// "byte_tokens", "words", "added": [[id, flags], ...]}; what a kind lacks is left out.
 // A piece that is no UTF-8 stands as {"bytes": "E282"}.
 std::string TokenizerToJson(const TokenizerTables& tables);
 
 // Error: InvalidArgument, for anything but the JSON of a tokenizer that PackTokenizer takes.
 absl::StatusOr<TokenizerTables> TokenizerFromJson(std::string_view json);
 
-// The tokenizer of a file at `path`: such JSON, or a .cllm file. Errors name the path.
+// The tokenizer of a file at `path`: such JSON, Hugging Face's tokenizer.json, or a .cllm file. Errors name
+// the path.
 absl::StatusOr<TokenizerTables> ReadTokenizerFile(const std::string& path);
 
 // "byte_bpe", "words", as the schema calls the kind.

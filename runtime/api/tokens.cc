@@ -19,8 +19,11 @@ cllm_status cllm_tokens_encode_measure(const cllm_model* model, uint64_t text_by
   return CLLM_OK;
 }
 
-cllm_status cllm_tokens_encode(const cllm_model* model, const char* text, uint64_t text_bytes, void* scratch,
-                               uint64_t scratch_bytes, uint32_t* tokens, uint64_t capacity, uint64_t* count) {
+namespace {
+
+cllm_status EncodeChecked(const cllm_model* model, cllm::Specials specials, const char* text,
+                          uint64_t text_bytes, void* scratch, uint64_t scratch_bytes, uint32_t* tokens,
+                          uint64_t capacity, uint64_t* count) {
   if (model == nullptr || count == nullptr || (text == nullptr && text_bytes > 0) ||
       (tokens == nullptr && capacity > 0)) {
     return CLLM_NULL_ARGUMENT;
@@ -32,7 +35,29 @@ cllm_status cllm_tokens_encode(const cllm_model* model, const char* text, uint64
   if (needed > 0 && scratch == nullptr) return CLLM_NULL_ARGUMENT;
   if (needed > 0 && reinterpret_cast<uintptr_t>(scratch) % cllm::kAlignment != 0) return CLLM_MISALIGNED;
   if (scratch_bytes < needed) return CLLM_ROOM_TOO_SMALL;
-  return cllm::Encode(view.tokenizer, text, text_bytes, scratch, tokens, capacity, count);
+  return cllm::Encode(view.tokenizer, text, text_bytes, scratch, tokens, capacity, count, specials);
+}
+
+}  // namespace
+
+cllm_status cllm_tokens_encode(const cllm_model* model, const char* text, uint64_t text_bytes, void* scratch,
+                               uint64_t scratch_bytes, uint32_t* tokens, uint64_t capacity, uint64_t* count) {
+  return EncodeChecked(model, cllm::Specials::kAsText, text, text_bytes, scratch, scratch_bytes, tokens,
+                       capacity, count);
+}
+
+cllm_status cllm_tokens_encode_special(const cllm_model* model, const char* text, uint64_t text_bytes,
+                                       void* scratch, uint64_t scratch_bytes, uint32_t* tokens,
+                                       uint64_t capacity, uint64_t* count) {
+  return EncodeChecked(model, cllm::Specials::kParsed, text, text_bytes, scratch, scratch_bytes, tokens,
+                       capacity, count);
+}
+
+int cllm_tokens_ends_text(const cllm_model* model, uint32_t token) {
+  cllm::Model view;
+  if (model == nullptr || cllm::GetView(model, &view) != CLLM_OK || token == CLLM_NO_TOKEN) return 0;
+  if (token == view.tokenizer.end_token) return 1;
+  return (cllm::AddedFlags(view.tokenizer, token) & cllm::AddedToken::kEnds) != 0 ? 1 : 0;
 }
 
 cllm_status cllm_tokens_decode(const cllm_model* model, uint32_t previous, uint32_t token, const char** text,

@@ -54,6 +54,13 @@ inline constexpr bool kHasVariants = false;
 inline constexpr bool kHasVariants = true;
 #endif
 
+// Without: encode refuses tokenizers that only imported models have (IsForeign in tokens/encode.h).
+#ifdef CLLM_WITHOUT_ALL_TOKENIZERS
+inline constexpr bool kHasAllTokenizers = false;
+#else
+inline constexpr bool kHasAllTokenizers = true;
+#endif
+
 }  // namespace cllm
 
 #endif  // CLLM_BASE_FEATURES_H_

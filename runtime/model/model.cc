@@ -61,6 +61,11 @@ static_assert(Same(TokenizerKind::kWordPiece, schema::TokenizerKind::word_piece)
 static_assert(Same(TokenizerKind::kWords, schema::TokenizerKind::words));
 static_assert(Same(Pretokenizer::kWhole, schema::Pretokenizer::whole));
 static_assert(Same(Pretokenizer::kWords, schema::Pretokenizer::words));
+static_assert(Same(Pretokenizer::kGpt2, schema::Pretokenizer::gpt2));
+static_assert(Same(Pretokenizer::kLlama3, schema::Pretokenizer::llama3));
+static_assert(Same(Pretokenizer::kQwen2, schema::Pretokenizer::qwen2));
+static_assert(Same(Pretokenizer::kDigits, schema::Pretokenizer::digits));
+static_assert(Same(Pretokenizer::kSpaces, schema::Pretokenizer::spaces));
 
 // Strictly ascending by (role, layer): one pass finds doubles and strangers alike.
 Status CheckOrder(const flatbuffers::Vector<flatbuffers::Offset<schema::Tensor>>& tensors) {

@@ -72,7 +72,33 @@ enum class TokenizerKind : uint8_t {
   kWordPiece = 4,
   kWords = 5,
 };
-enum class Pretokenizer : uint8_t { kWhole = 0, kWords = 1 };
+enum class Pretokenizer : uint8_t {
+  kWhole = 0,
+  kWords = 1,
+  kGpt2 = 2,
+  kLlama3 = 3,
+  kQwen2 = 4,
+  kDigits = 5,
+  kSpaces = 6,
+};
+
+// A token that is found in the text as it is spelled, before the text is cut into words.
+struct AddedToken {
+  enum Flag : uint32_t {
+    kControl = 1,     // found only where the caller asks for it, and gives no text
+    kStripLeft = 2,   // takes the whitespace before it along
+    kStripRight = 4,  // and after it
+    kLate = 8,        // found in what those without it leave
+    kEnds = 16,       // ends an answer, as end_token does
+    kFlags = 31,
+  };
+  uint32_t token;
+  uint32_t flags;
+};
+struct AddedTokens {
+  uint32_t first_bytes[2][8];  // bit b: one begins with byte b; of those without and with kLate
+  AddedToken rows[1];          // [added_count], ascending by the bytes of their pieces; none is empty
+};
 
 // What the runtime can run; other values were refused by open. Counts are unpadded.
 struct Config {
@@ -135,6 +161,9 @@ struct TokenizerView {
   TokenizerKind kind;
   Pretokenizer pretokenizer;
   bool prefix_space;
+  bool prefix_once;
+  bool prefix_unless_space;
+  bool block_is_space;
   uint32_t begin_token;  // CLLM_NO_TOKEN: none, as for the next three
   uint32_t end_token;
   uint32_t unknown_token;
@@ -147,6 +176,11 @@ struct TokenizerView {
   uint32_t merge_count;
   const uint32_t* index;  // [index_slots], a power of two; see schemas/FORMAT.md; or nullptr
   uint32_t index_slots;
+  uint32_t word_slots;
+  const uint32_t* words;        // [word_slots] likewise, of tokens; or nullptr
+  const uint32_t* byte_tokens;  // [256] tokens or CLLM_NO_TOKEN; or nullptr: byte_token_base tells
+  const AddedTokens* added;     // or nullptr
+  uint32_t added_count;
 };
 
 struct Model {

@@ -25,7 +25,7 @@ bool IsTokenOrNone(uint32_t token, uint32_t vocabulary_size) {
 
 bool CheckSpecials(const TokenizerView& view) {
   const bool bytes = view.byte_token_base == CLLM_NO_TOKEN
-                         ? view.kind != TokenizerKind::kByteBpe
+                         ? view.kind != TokenizerKind::kByteBpe || view.byte_tokens != nullptr
                          : uint64_t{view.byte_token_base} + kByteTokens <= view.count;
   return bytes && IsTokenOrNone(view.begin_token, view.count) && IsTokenOrNone(view.end_token, view.count) &&
          IsTokenOrNone(view.unknown_token, view.count);
@@ -56,9 +56,7 @@ bool ReadScores(const Table& table, TokenizerView* view) {
 bool ReadMerges(const Table& table, TokenizerView* view) {
   if (view->kind != TokenizerKind::kByteBpe) return table.data == nullptr;
   constexpr uint32_t kMergeBytes = 3 * sizeof(uint32_t);
-  static_assert(uint64_t{kMergeBytes} * kMaxVocabulary <= 0xFFFFFFFFu,
-                "bytes fit 32 bits, as firmware divides");
-  if (table.bytes > uint64_t{kMergeBytes} * view->count) return false;
+  if (table.bytes > 0xFFFFFFFFu) return false;  // so that firmware divides in 32 bits
   const auto bytes = static_cast<uint32_t>(table.bytes);
   if (bytes % kMergeBytes != 0) return false;
   view->merges = reinterpret_cast<const uint32_t*>(table.data);
@@ -69,29 +67,62 @@ bool ReadMerges(const Table& table, TokenizerView* view) {
   return true;
 }
 
-bool ReadIndex(const Table& table, TokenizerView* view) {
-  const uint64_t slots = table.bytes / sizeof(uint32_t);
-  if (slots == 0 || slots > 0x80000000u || (slots & (slots - 1)) != 0) return false;
+// A hash table whose slots name `entries` things.
+bool ReadSlots(const Table& table, uint32_t entries, const uint32_t** slots, uint32_t* count) {
+  const uint64_t size = table.bytes / sizeof(uint32_t);
+  if (size == 0 || size > 0x80000000u || (size & (size - 1)) != 0) return false;
   if (table.bytes % sizeof(uint32_t) != 0) return false;
-  view->index = reinterpret_cast<const uint32_t*>(table.data);
-  view->index_slots = static_cast<uint32_t>(slots);
-  const uint32_t entries = view->kind == TokenizerKind::kByteBpe ? view->merge_count : view->count;
+  *slots = reinterpret_cast<const uint32_t*>(table.data);
+  *count = static_cast<uint32_t>(size);
   bool has_empty = false;
-  for (uint32_t i = 0; i < view->index_slots; ++i) {
-    if (view->index[i] == kEmptySlot) {
+  for (uint32_t i = 0; i < *count; ++i) {
+    if ((*slots)[i] == kEmptySlot) {
       has_empty = true;
-    } else if (view->index[i] >= entries) {
+    } else if ((*slots)[i] >= entries) {
       return false;
     }
   }
   return has_empty;
 }
 
+bool ReadIndexes(const Table& index, const Table& words, TokenizerView* view) {
+  const bool merges = view->kind == TokenizerKind::kByteBpe;
+  const uint32_t entries = merges ? view->merge_count : view->count;
+  if (!ReadSlots(index, entries, &view->index, &view->index_slots)) return false;
+  return words.data == nullptr || (merges && ReadSlots(words, view->count, &view->words, &view->word_slots));
+}
+
+bool ReadByteTokens(const Table& table, TokenizerView* view) {
+  if (table.data == nullptr) return true;
+  if (table.bytes != kByteTokens * sizeof(uint32_t) || view->byte_token_base != CLLM_NO_TOKEN) return false;
+  view->byte_tokens = reinterpret_cast<const uint32_t*>(table.data);
+  for (uint32_t i = 0; i < kByteTokens; ++i) {
+    if (!IsTokenOrNone(view->byte_tokens[i], view->count)) return false;
+  }
+  return true;
+}
+
+bool ReadAdded(const Table& table, TokenizerView* view) {
+  if (table.data == nullptr) return true;
+  constexpr uint32_t kFirst = sizeof(AddedTokens::first_bytes), kRow = sizeof(AddedToken);
+  if (table.bytes < kFirst || table.bytes > 0xFFFFFFFFu) return false;
+  const uint32_t rows = static_cast<uint32_t>(table.bytes) - kFirst;
+  if (rows % kRow != 0) return false;
+  view->added = reinterpret_cast<const AddedTokens*>(table.data);
+  view->added_count = rows / kRow;
+  for (uint32_t i = 0; i < view->added_count; ++i) {
+    const AddedToken& row = view->added->rows[i];
+    if (row.token >= view->count || row.flags > AddedToken::kFlags) return false;
+    if (view->offsets[row.token] == view->offsets[row.token + 1]) return false;
+  }
+  return true;
+}
+
 Status CheckKind(const schema::Tokenizer& stored) {
   const auto kind = static_cast<uint8_t>(stored.kind());
   const auto pretokenizer = static_cast<uint8_t>(stored.pretokenizer());
   const bool known = kind <= static_cast<uint8_t>(TokenizerKind::kWords) &&
-                     pretokenizer <= static_cast<uint8_t>(Pretokenizer::kWords);
+                     pretokenizer <= static_cast<uint8_t>(Pretokenizer::kSpaces);
   return known ? CLLM_OK : CLLM_UNSUPPORTED_TOKENIZER;
 }
 
@@ -108,26 +139,34 @@ Status ReadTokenizer(const schema::Tokenizer* stored, uint32_t vocabulary_size, 
   *view = Without();
   if (stored == nullptr) return CLLM_OK;
   CLLM_RETURN_IF_ERROR(CheckKind(*stored));
-  Table pieces, scores, merges, index;
+  Table pieces, scores, merges, index, byte_tokens, words, added;
   CLLM_RETURN_IF_ERROR(NextTable(stored->pieces(), segments, &pieces));
   CLLM_RETURN_IF_ERROR(NextTable(stored->scores(), segments, &scores));
   CLLM_RETURN_IF_ERROR(NextTable(stored->merges(), segments, &merges));
   CLLM_RETURN_IF_ERROR(NextTable(stored->index(), segments, &index));
+  CLLM_RETURN_IF_ERROR(NextTable(stored->byte_tokens(), segments, &byte_tokens));
+  CLLM_RETURN_IF_ERROR(NextTable(stored->words(), segments, &words));
+  CLLM_RETURN_IF_ERROR(NextTable(stored->added(), segments, &added));
   view->kind = static_cast<TokenizerKind>(stored->kind());
   if (view->kind == TokenizerKind::kNone) {
-    const bool empty =
-        pieces.data == nullptr && scores.data == nullptr && merges.data == nullptr && index.data == nullptr;
+    const bool empty = pieces.data == nullptr && scores.data == nullptr && merges.data == nullptr &&
+                       index.data == nullptr && byte_tokens.data == nullptr && words.data == nullptr &&
+                       added.data == nullptr;
     return empty ? CLLM_OK : CLLM_FILE_TOKENIZER;
   }
   view->pretokenizer = static_cast<Pretokenizer>(stored->pretokenizer());
   view->prefix_space = stored->prefix_space();
+  view->prefix_once = stored->prefix_once();
+  view->prefix_unless_space = stored->prefix_unless_space();
+  view->block_is_space = stored->block_is_space();
   view->begin_token = stored->begin_token();
   view->end_token = stored->end_token();
   view->unknown_token = stored->unknown_token();
   view->byte_token_base = stored->byte_token_base();
   view->count = vocabulary_size;
-  const bool consistent = CheckSpecials(*view) && ReadPieces(pieces, view) && ReadScores(scores, view) &&
-                          ReadMerges(merges, view) && ReadIndex(index, view);
+  const bool consistent = ReadByteTokens(byte_tokens, view) && CheckSpecials(*view) &&
+                          ReadPieces(pieces, view) && ReadScores(scores, view) && ReadMerges(merges, view) &&
+                          ReadIndexes(index, words, view) && ReadAdded(added, view);
   return consistent ? CLLM_OK : CLLM_FILE_TOKENIZER;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "tokens/added.h"
 #include "tokens/index.h"
 
 namespace cllm {
@@ -25,7 +26,8 @@ Status Decode(const TokenizerView& tokenizer, uint32_t previous, uint32_t token,
   if (token >= tokenizer.count || (previous >= tokenizer.count && previous != CLLM_NO_TOKEN)) {
     return CLLM_TOKEN_RANGE;
   }
-  if (token == tokenizer.begin_token || token == tokenizer.end_token || token == tokenizer.unknown_token) {
+  if (token == tokenizer.begin_token || token == tokenizer.end_token || token == tokenizer.unknown_token ||
+      (AddedFlags(tokenizer, token) & AddedToken::kControl) != 0) {
     return CLLM_OK;
   }
   const uint32_t byte = token - tokenizer.byte_token_base;

@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "model/model.h"
+#include "tokens/added.h"
 
 namespace cllm {
 
@@ -18,9 +19,10 @@ inline constexpr uint64_t kMaxTextBytes = 0x7FFFFFFFu;
 uint64_t EncodeScratchBytes(const TokenizerView& tokenizer, uint64_t text_bytes);
 
 // Writes at most capacity tokens, and how many there are to *count. Errors: CLLM_TEXT_NOT_ENCODABLE,
-// CLLM_BUFFER_TOO_SMALL (*count is then the number needed), CLLM_UNSUPPORTED_TOKENIZER without a tokenizer.
+// CLLM_BUFFER_TOO_SMALL (*count is then the number needed), CLLM_UNSUPPORTED_TOKENIZER without a tokenizer,
+// and with CLLM_ALL_TOKENIZERS=OFF for one whose pretokenizer is a pattern or that looks for added tokens.
 Status Encode(const TokenizerView& tokenizer, const char* text, uint64_t text_bytes, void* scratch,
-              uint32_t* tokens, uint64_t capacity, uint64_t* count);
+              uint32_t* tokens, uint64_t capacity, uint64_t* count, Specials specials = Specials::kAsText);
 
 }  // namespace cllm
 

@@ -13,11 +13,16 @@ bool SameBytes(const char* a, const char* b, uint32_t count) {
   return true;
 }
 
+struct Slots {
+  const uint32_t* tokens;
+  uint32_t count;
+};
+
 // hash: HashBytes of head and then tail.
-uint32_t Lookup(const TokenizerView& tokenizer, uint32_t hash, Piece head, Piece tail) {
-  const uint32_t mask = tokenizer.index_slots - 1;
+uint32_t Lookup(const TokenizerView& tokenizer, Slots slots, uint32_t hash, Piece head, Piece tail) {
+  const uint32_t mask = slots.count - 1;
   for (uint32_t slot = FinishHash(hash) & mask;; slot = (slot + 1) & mask) {
-    const uint32_t token = tokenizer.index[slot];
+    const uint32_t token = slots.tokens[slot];
     if (token == kEmptySlot) return kNotFound;
     const Piece piece = PieceOf(tokenizer, token);
     // In 64 bits: two pieces of one file may be longer than 4 GiB together.
@@ -32,7 +37,13 @@ uint32_t Lookup(const TokenizerView& tokenizer, uint32_t hash, Piece head, Piece
 
 uint32_t FindPiece(const TokenizerView& tokenizer, Piece head, Piece tail) {
   const uint32_t hash = HashBytes(kHashOfNothing, head.bytes, head.size);
-  return Lookup(tokenizer, HashBytes(hash, tail.bytes, tail.size), head, tail);
+  return Lookup(tokenizer, {tokenizer.index, tokenizer.index_slots}, HashBytes(hash, tail.bytes, tail.size),
+                head, tail);
+}
+
+uint32_t FindWord(const TokenizerView& tokenizer, Piece word) {
+  return Lookup(tokenizer, {tokenizer.words, tokenizer.word_slots},
+                HashBytes(kHashOfNothing, word.bytes, word.size), word, {word.bytes, 0});
 }
 
 uint32_t FindLongestPiece(const TokenizerView& tokenizer, const char* text, uint64_t bytes, uint32_t* size) {
@@ -40,7 +51,8 @@ uint32_t FindLongestPiece(const TokenizerView& tokenizer, const char* text, uint
   uint32_t hash = kHashOfNothing;
   for (uint32_t i = 0; i < bytes && i < kLongestWordPiece; ++i) {
     hash = HashBytes(hash, text + i, 1);
-    const uint32_t token = Lookup(tokenizer, hash, {text, i + 1}, {text, 0});
+    const uint32_t token =
+        Lookup(tokenizer, {tokenizer.index, tokenizer.index_slots}, hash, {text, i + 1}, {text, 0});
     if (token == kNotFound) continue;
     longest = token;
     *size = i + 1;

@@ -40,8 +40,18 @@ inline Piece PieceOf(const TokenizerView& tokenizer, uint32_t token) {
   return {tokenizer.bytes + begin, tokenizer.offsets[token + 1] - begin};
 }
 
+// The token of a byte; CLLM_NO_TOKEN if there is none.
+inline uint32_t ByteToken(const TokenizerView& tokenizer, char byte) {
+  const uint32_t value = static_cast<uint8_t>(byte);
+  if (tokenizer.byte_tokens != nullptr) return tokenizer.byte_tokens[value];
+  return tokenizer.byte_token_base < tokenizer.count ? tokenizer.byte_token_base + value : CLLM_NO_TOKEN;
+}
+
 // The first indexed token whose piece is head followed by tail; kNotFound if none is.
 uint32_t FindPiece(const TokenizerView& tokenizer, Piece head, Piece tail);
+
+// The token of a word that is one without merging; kNotFound if it is none. The tokenizer has such words.
+uint32_t FindWord(const TokenizerView& tokenizer, Piece word);
 
 // The longest indexed piece that text[bytes] begins with, of at most kLongestWordPiece bytes; kNotFound if
 // none is. *size: its bytes.

@@ -11,6 +11,35 @@
 namespace cllm {
 namespace {
 
+TEST_CASE("special tokens in a text, and what ends one") {
+  TokenizerTables tables = TrainByteBpe({"banana banana"}, 260).value();
+  const auto special = static_cast<uint32_t>(tables.pieces.size());
+  tables.pieces.emplace_back("<x>");
+  tables.added[special] = AddedToken::kControl | AddedToken::kEnds;
+  const TokenizerModel model(tables);
+  alignas(CLLM_ALIGNMENT) char scratch[4096];
+  uint32_t tokens[16];
+  uint64_t count = 0;
+  CHECK(cllm_tokens_encode_special(model.handle(), "b<x>", 4, scratch, sizeof(scratch), tokens, 16, &count) ==
+        CLLM_OK);
+  CHECK(count == 2);
+  CHECK(tokens[1] == special);
+  CHECK(cllm_tokens_encode(model.handle(), "b<x>", 4, scratch, sizeof(scratch), tokens, 16, &count) ==
+        CLLM_OK);
+  CHECK(count == 4);
+  CHECK(cllm_tokens_encode_special(nullptr, "b", 1, scratch, sizeof(scratch), tokens, 16, &count) ==
+        CLLM_NULL_ARGUMENT);
+  const char* text = nullptr;
+  uint32_t bytes = 1;
+  CHECK(cllm_tokens_decode(model.handle(), CLLM_NO_TOKEN, special, &text, &bytes) == CLLM_OK);
+  CHECK(bytes == 0);
+  CHECK(cllm_tokens_ends_text(model.handle(), special) == 1);
+  CHECK(cllm_tokens_ends_text(model.handle(), tables.end_token) == 1);
+  CHECK(cllm_tokens_ends_text(model.handle(), 5) == 0);
+  CHECK(cllm_tokens_ends_text(model.handle(), CLLM_NO_TOKEN) == 0);
+  CHECK(cllm_tokens_ends_text(nullptr, 5) == 0);
+}
+
 TEST_CASE("encoding through the C API: null, alignment, scratch, capacity") {
   const TokenizerModel model(TrainByteBpe({"banana banana"}, 260).value());
   const std::string text = "banana";

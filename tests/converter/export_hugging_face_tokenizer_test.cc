@@ -82,6 +82,33 @@ TEST_CASE("byte-level BPE: GPT-2's characters, merges by rank, words as the runt
   CHECK(json["pre_tokenizer"]["pretokenizers"][1]["add_prefix_space"] == false);
 }
 
+TEST_CASE("imported byte-level BPE comes back with its pattern, added tokens and words") {
+  TokenizerTables tables;
+  tables.kind = TokenizerKind::kByteBpe;
+  for (int byte = 0; byte < 256; ++byte) tables.pieces.emplace_back(1, static_cast<char>(byte * 5));
+  for (int byte = 0; byte < 256; ++byte)
+    tables.byte_tokens.push_back(static_cast<uint32_t>(byte * 205 % 256));
+  for (const char* piece : {" a", "<|end|>", "  ", "", "xyz"}) tables.pieces.emplace_back(piece);
+  tables.merges = {{tables.byte_tokens[' '], tables.byte_tokens['a'], 256}};
+  tables.added = {{257, AddedToken::kControl | AddedToken::kStripRight}, {258, AddedToken::kLate}};
+  tables.end_token = 257;
+  for (const Pretokenizer pretokenizer :
+       {Pretokenizer::kWhole, Pretokenizer::kWords, Pretokenizer::kGpt2, Pretokenizer::kQwen2,
+        Pretokenizer::kDigits, Pretokenizer::kLlama3}) {
+    tables.pretokenizer = pretokenizer;
+    tables.words.clear();
+    if (pretokenizer == Pretokenizer::kLlama3) tables.words = {260};
+    const TokenizerTables again = Again(tables);
+    CHECK(again.pretokenizer == pretokenizer);
+    CHECK(again.pieces == tables.pieces);
+    CHECK(again.byte_tokens == tables.byte_tokens);
+    CHECK(again.words == tables.words);
+    CHECK(again.added == tables.added);
+    CHECK(again.begin_token == CLLM_NO_TOKEN);
+    CHECK(again.end_token == 257);
+  }
+}
+
 TEST_CASE("characters are a vocabulary without merges, others have no counterpart") {
   const TokenizerTables tables = TrainCharacters({"abc \xC3\xA9"}).value();
   REQUIRE(HasHuggingFaceTokenizer(tables));

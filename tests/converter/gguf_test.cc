@@ -1,4 +1,5 @@
 #include "converter/export/gguf.h"
+#include "converter/tokenizer/byte_alphabet.h"
 
 #include <cmath>
 #include <cstring>
@@ -196,6 +197,44 @@ TEST_CASE("tokenizers: scored merges come back, bytes of a BPE are GPT-2's chara
         "!"
         "\xC4\xA1"
         "\xC5\x83");
+}
+
+TEST_CASE("a byte-level BPE with added tokens comes back, and so does its chat template") {
+  TokenizerTables tables;
+  tables.kind = TokenizerKind::kByteBpe;
+  for (int byte = 0; byte < 256; ++byte) tables.pieces.emplace_back(1, static_cast<char>(byte * 5));
+  for (int byte = 0; byte < 256; ++byte)
+    tables.byte_tokens.push_back(static_cast<uint32_t>(byte * 205 % 256));
+  for (const char* piece : {" a", " ab", "<|im_start|>", "<|im_end|>", "  ", "", "xyz"})
+    tables.pieces.emplace_back(piece);
+  const auto byte = [&](char c) { return tables.byte_tokens[static_cast<uint8_t>(c)]; };
+  tables.merges = {{byte(' '), byte('a'), 256}, {256, byte('b'), 257}};
+  tables.added = {{258, AddedToken::kControl}, {259, AddedToken::kControl | AddedToken::kEnds}, {260, 0}};
+  tables.end_token = 258;
+  tables.chat_template = "{{ '<|im_start|>' }}";
+  Architecture architecture;
+  std::mt19937 random(3);
+  architecture = testing::RandomArchitecture(random);
+  architecture.vocabulary_size = static_cast<uint32_t>(tables.pieces.size());
+  Checkpoint checkpoint = testing::RandomCheckpoint(architecture, 1);
+  for (const Pretokenizer pretokenizer :
+       {Pretokenizer::kGpt2, Pretokenizer::kQwen2, Pretokenizer::kDigits, Pretokenizer::kLlama3}) {
+    tables.pretokenizer = pretokenizer;
+    tables.words.clear();
+    if (pretokenizer == Pretokenizer::kLlama3) tables.words = {262};  // ignores merges
+    checkpoint.tokenizer = tables;
+    const TokenizerTables back = Imported(Exported(checkpoint)).tokenizer;
+    CHECK(back.pretokenizer == pretokenizer);
+    CHECK(back.byte_tokens == tables.byte_tokens);
+    CHECK(back.merges.size() == 2);
+    CHECK(back.merges[1].result == 257);
+    CHECK(back.words == tables.words);
+    CHECK(back.added == tables.added);
+    CHECK(back.begin_token == CLLM_NO_TOKEN);
+    CHECK(back.end_token == 258);
+    CHECK(back.chat_template == tables.chat_template);
+    CHECK(back.pieces[259] == "<|im_end|>");
+  }
 }
 
 TEST_CASE("a broken file is refused with its place, and never read beyond its end") {

@@ -209,14 +209,15 @@ TEST_CASE("tokenizers of SentencePiece's kind") {
   }
   int id = 259;
   for (const char* piece : {"a", "b", "\u2581", "ab", "\u2581ab"}) vocabulary[piece] = id++;
-  Json tokenizer = {{"model",
-                     {{"type", "BPE"},
-                      {"byte_fallback", true},
-                      {"unk_token", "<unk>"},
-                      {"vocab", vocabulary},
-                      {"merges", {"a b", "\u2581 ab"}}}},
-                    {"normalizer", {{"type", "Sequence"}, {"normalizers", {{{"type", "Prepend"}}}}}},
-                    {"added_tokens", {{{"id", 264}, {"content", "<extra>"}}}}};
+  Json tokenizer = {
+      {"model",
+       {{"type", "BPE"},
+        {"byte_fallback", true},
+        {"unk_token", "<unk>"},
+        {"vocab", vocabulary},
+        {"merges", {"a b", "\u2581 ab"}}}},
+      {"normalizer", {{"type", "Sequence"}, {"normalizers", {{{"type", "Prepend"}, {"prepend", "\u2581"}}}}}},
+      {"added_tokens", {{{"id", 264}, {"content", "<extra>"}}, {{"id", 265}, {"content", "<pad>"}}}}};
   const Json config = {{"bos_token", {{"content", "<s>"}}}, {"eos_token", "</s>"}};
   // As a file has it: parsed, whole numbers are unsigned.
   tokenizer = Json::parse(tokenizer.dump());
@@ -233,12 +234,12 @@ TEST_CASE("tokenizers of SentencePiece's kind") {
   CHECK(tables->scores[262] > tables->scores[263]);
   CHECK(tables->scores[264] < -1e10f);
   tokenizer["model"]["merges"] = Json::array({Json::array({"a", "b"}), "\u2581 ab", "a b"});
-  CHECK(!ImportHuggingFaceTokenizer(tokenizer, config, 265).ok());
+  CHECK(absl::IsUnimplemented(ImportHuggingFaceTokenizer(tokenizer, config, 265).status()));
   tokenizer["model"]["merges"] = {"a c"};
-  CHECK(!ImportHuggingFaceTokenizer(tokenizer, config, 265).ok());
-  CHECK(!ImportHuggingFaceTokenizer(tokenizer, config, 264).ok());  // an id beyond the model's vocabulary
-  tokenizer["model"]["byte_fallback"] = false;
-  CHECK(ImportHuggingFaceTokenizer(tokenizer, config, 265)->kind == TokenizerKind::kNone);
+  CHECK(absl::IsInvalidArgument(ImportHuggingFaceTokenizer(tokenizer, config, 265).status()));
+  CHECK(!ImportHuggingFaceTokenizer(tokenizer, config, 263).ok());  // an id beyond the model's vocabulary
+  tokenizer["model"]["type"] = "WordLevel";
+  CHECK(absl::IsUnimplemented(ImportHuggingFaceTokenizer(tokenizer, config, 265).status()));
 }
 
 TEST_CASE("what is wrong is said, and nothing is read beyond the end") {

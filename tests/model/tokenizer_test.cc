@@ -73,7 +73,7 @@ TEST_CASE("kinds and pretokenizers that do not run yet") {
           CLLM_UNSUPPORTED_TOKENIZER);
   }
   for (const auto pretokenizer :
-       {schema::Pretokenizer::gpt2, schema::Pretokenizer::qwen2, static_cast<schema::Pretokenizer>(50)}) {
+       {static_cast<schema::Pretokenizer>(7), static_cast<schema::Pretokenizer>(50)}) {
     CHECK(StatusWith(TokenizerKind::kByteBpe, [pretokenizer](FileEditor& e) {
             e.tokenizer().pretokenizer = pretokenizer;
           }) == CLLM_UNSUPPORTED_TOKENIZER);
@@ -143,18 +143,73 @@ TEST_CASE("tables that a kind must have, or must not") {
   CHECK(StatusWith(Kind::kByteBpe, [](FileEditor& e) {
           e.SetContent(e.tokenizer().merges, std::string(13, '\0'));
         }) == CLLM_FILE_TOKENIZER);
-  // No more merges than tokens.
-  for (const size_t merges : {270, 271}) {
-    CHECK(StatusWith(Kind::kByteBpe, [merges](FileEditor& e) {
-            e.SetContent(e.tokenizer().merges, std::string(12 * merges, '\0'));
-          }) == (merges <= 270 ? CLLM_OK : CLLM_FILE_TOKENIZER));
-  }
+  // Several merges may make one token, so that there may be more than tokens.
+  CHECK(StatusWith(Kind::kByteBpe, [](FileEditor& e) {
+          e.SetContent(e.tokenizer().merges, std::string(12 * 400, '\0'));
+        }) == CLLM_OK);
   CHECK(StatusWith(Kind::kByteBpe, [](FileEditor& e) { e.tokenizer().byte_token_base = CLLM_NO_TOKEN; }) ==
         CLLM_FILE_TOKENIZER);
   // The slots of a byte-level BPE name merges, not tokens.
   CHECK(StatusWith(Kind::kByteBpe, [](FileEditor& e) {
           Set<uint32_t>(&e.Content(e.tokenizer().index), 0, 6);
         }) == CLLM_FILE_TOKENIZER);
+}
+
+std::string Words(const std::vector<uint32_t>& words) {
+  return {reinterpret_cast<const char*>(words.data()), words.size() * sizeof(uint32_t)};
+}
+
+TEST_CASE("byte tokens one by one") {
+  std::vector<uint32_t> tokens(256, 269);
+  tokens[7] = CLLM_NO_TOKEN;
+  const auto status = [](const std::string& content, uint32_t base) {
+    return StatusWith(TokenizerKind::kByteBpe, [&](FileEditor& e) {
+      e.tokenizer().byte_token_base = base;
+      e.SetContent(e.tokenizer().byte_tokens, content);
+    });
+  };
+  CHECK(status(Words(tokens), CLLM_NO_TOKEN) == CLLM_OK);
+  CHECK(status(Words(tokens), 2) == CLLM_FILE_TOKENIZER);  // in a row as well
+  CHECK(status(Words(tokens).substr(4), CLLM_NO_TOKEN) == CLLM_FILE_TOKENIZER);
+  CHECK(status("", CLLM_NO_TOKEN) == CLLM_FILE_TOKENIZER);
+  tokens[255] = 270;
+  CHECK(status(Words(tokens), CLLM_NO_TOKEN) == CLLM_FILE_TOKENIZER);
+}
+
+TEST_CASE("words that do not merge") {
+  const auto status = [](TokenizerKind kind, const std::vector<uint32_t>& slots) {
+    return StatusWith(kind, [&](FileEditor& e) { e.SetContent(e.tokenizer().words, Words(slots)); });
+  };
+  CHECK(status(TokenizerKind::kByteBpe, {269, CLLM_NO_TOKEN}) == CLLM_OK);
+  CHECK(status(TokenizerKind::kByteBpe, {270, CLLM_NO_TOKEN}) == CLLM_FILE_TOKENIZER);
+  CHECK(status(TokenizerKind::kByteBpe, {269, 268}) == CLLM_FILE_TOKENIZER);  // no empty slot
+  CHECK(status(TokenizerKind::kByteBpe, {1, 2, CLLM_NO_TOKEN}) == CLLM_FILE_TOKENIZER);
+  CHECK(status(TokenizerKind::kScoredMerges, {269, CLLM_NO_TOKEN}) == CLLM_FILE_TOKENIZER);
+}
+
+TEST_CASE("added tokens") {
+  const auto status = [](std::vector<uint32_t> rows, size_t cut = 0) {
+    rows.insert(rows.begin(), 16, 0xFFFFFFFFu);
+    return StatusWith(TokenizerKind::kByteBpe, [&](FileEditor& e) {
+      e.SetContent(e.tokenizer().added, Words(rows).substr(0, rows.size() * 4 - cut));
+    });
+  };
+  CHECK(status({}) == CLLM_OK);
+  CHECK(status({5, AddedToken::kControl, 269, AddedToken::kFlags}) == CLLM_OK);
+  CHECK(status({5, 0, 270, 0}) == CLLM_FILE_TOKENIZER);
+  CHECK(status({5, AddedToken::kFlags + 1}) == CLLM_FILE_TOKENIZER);
+  CHECK(status({5, 0}, 4) == CLLM_FILE_TOKENIZER);
+  CHECK(status({}, 4) == CLLM_FILE_TOKENIZER);
+  FileEditor editor(SmallFile(Dtype::kF32, TokenizerKind::kByteBpe));
+  std::string pieces = editor.Content(editor.tokenizer().pieces);
+  uint32_t end = 0;
+  std::memcpy(&end, pieces.data() + 4 * 5, 4);
+  Set(&pieces, 6, end);  // an empty piece would be found everywhere
+  editor.SetContent(editor.tokenizer().pieces, pieces);
+  std::vector<uint32_t> rows(16, 0);
+  rows.insert(rows.end(), {5, 0});
+  editor.SetContent(editor.tokenizer().added, Words(rows));
+  CHECK(OpenStatus(editor.Build()) == CLLM_FILE_TOKENIZER);
 }
 
 TEST_CASE("a tokenizer's segment in the wrong place") {

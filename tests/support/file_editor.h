@@ -98,8 +98,8 @@ class FileEditor {
     std::vector<schema::SegmentT*> segments;
     for (auto& tensor : head_->tensors) segments.push_back(tensor->segment.get());
     if (head_->tokenizer != nullptr) {
-      for (auto* segment :
-           {&tokenizer().pieces, &tokenizer().scores, &tokenizer().merges, &tokenizer().index}) {
+      for (auto* segment : {&tokenizer().pieces, &tokenizer().scores, &tokenizer().merges, &tokenizer().index,
+                            &tokenizer().byte_tokens, &tokenizer().words, &tokenizer().added}) {
         if (*segment != nullptr) segments.push_back(segment->get());
       }
     }

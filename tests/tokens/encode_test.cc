@@ -223,13 +223,16 @@ TEST_CASE("a small output buffer is filled, kept to, and told the count") {
 }
 
 // Everything that open promises holds, and nothing else does.
-TokenizerView NonsenseView(std::mt19937& random, std::vector<uint32_t> (&tables)[4],
+TokenizerView NonsenseView(std::mt19937& random, std::vector<uint32_t> (&tables)[7],
                            std::vector<float>& scores) {
-  auto& [offsets, bytes, merges, index] = tables;
+  auto& [offsets, bytes, merges, index, byte_tokens, words, added] = tables;
   TokenizerView view = {};
   view.kind = static_cast<TokenizerKind>(1 + random() % 5);
-  view.pretokenizer = static_cast<Pretokenizer>(random() % 2);
+  view.pretokenizer = static_cast<Pretokenizer>(random() % 7);
   view.prefix_space = random() % 2;
+  view.prefix_once = random() % 2;
+  view.prefix_unless_space = random() % 2;
+  view.block_is_space = random() % 2;
   view.count = 257 + random() % 60;
   view.byte_token_base = random() % (view.count - 255);
   view.begin_token = random() % view.count;
@@ -259,19 +262,41 @@ TokenizerView NonsenseView(std::mt19937& random, std::vector<uint32_t> (&tables)
   view.merges = merges.data();
   view.index = index.data();
   view.index_slots = static_cast<uint32_t>(index.size());
+  if (random() % 2) {
+    byte_tokens.resize(256);
+    for (uint32_t& token : byte_tokens)
+      token = random() % 9 ? static_cast<uint32_t>(random() % view.count) : CLLM_NO_TOKEN;
+    view.byte_tokens = byte_tokens.data();
+    view.byte_token_base = CLLM_NO_TOKEN;
+  }
+  words.assign(4, kEmptySlot);
+  for (uint32_t slot = 1; slot < 4; ++slot) words[slot] = static_cast<uint32_t>(random() % view.count);
+  if (random() % 2) view.words = words.data();
+  view.word_slots = 4;
+  added.assign(16, 0xFFFFFFFFu);
+  for (uint32_t i = 0; i < 40; ++i) {
+    const auto token = static_cast<uint32_t>(random() % view.count);
+    if (offsets[token] == offsets[token + 1]) continue;
+    added.push_back(token);
+    added.push_back(random() % (AddedToken::kFlags + 1));
+    ++view.added_count;
+  }
+  if (random() % 2) view.added_count = 0;
+  view.added = reinterpret_cast<const AddedTokens*>(added.data());
   return view;
 }
 
 TEST_CASE("tables that are verified but nonsense lead nowhere outside of them") {
   std::mt19937 random(5);
   for (int round = 0; round < testing::Rounds(2000); ++round) {
-    std::vector<uint32_t> tables[4];
+    std::vector<uint32_t> tables[7];
     std::vector<float> scores;
     const TokenizerView view = NonsenseView(random, tables, scores);
     for (const size_t size : {1, 20, 200, 1500}) {
       const std::string text =
           random() % 2 ? plain::RandomText(random, size, 4, 3) : plain::RandomBytes(random, size);
-      const auto [status, tokens] = RunEncode(view, text);
+      const auto [status, tokens] =
+          RunEncode(view, text, random() % 2 ? Specials::kParsed : Specials::kAsText);
       CHECK((status == CLLM_OK || status == CLLM_TEXT_NOT_ENCODABLE));
       bool in_range = true;
       for (const uint32_t token : tokens) in_range = in_range && token < view.count;

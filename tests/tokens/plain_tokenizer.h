@@ -165,16 +165,18 @@ struct Encoded {
   Status status;
   Tokens tokens;
 };
-inline Encoded RunEncode(const TokenizerView& view, const std::string& text) {
+inline Encoded RunEncode(const TokenizerView& view, const std::string& text,
+                         Specials specials = Specials::kAsText) {
   const uint64_t bytes = EncodeScratchBytes(view, text.size());
   void* scratch = bytes > 0 ? std::aligned_alloc(kAlignment, bytes) : nullptr;
   if (scratch != nullptr) std::memset(scratch, 0xA5, bytes);
   char* copy = static_cast<char*>(std::malloc(text.size() + (text.empty() ? 1 : 0)));
   std::memcpy(copy, text.data(), text.size());
   Encoded result;
-  result.tokens.resize(text.size() + 1);
+  const size_t capacity = 2 * text.size() + 1;  // a space may be put behind each added token
+  result.tokens.resize(capacity);
   uint64_t count = 0;
-  result.status = Encode(view, copy, text.size(), scratch, result.tokens.data(), text.size() + 1, &count);
+  result.status = Encode(view, copy, text.size(), scratch, result.tokens.data(), capacity, &count, specials);
   result.tokens.resize(result.status == CLLM_OK ? count : 0);
   std::free(copy);
   std::free(scratch);

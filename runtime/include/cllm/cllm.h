@@ -342,9 +342,19 @@ cllm_status cllm_tokens_encode_measure(const cllm_model* model, uint64_t text_by
 
 /* Text (UTF-8; other bytes are taken as they are where the vocabulary can express them) to token ids,
  * without a begin token. *count is the number of tokens also when CLLM_BUFFER_TOO_SMALL is returned.
- * capacity = text_bytes + 1 always suffices. */
+ * capacity = 2 text_bytes + 1 always suffices, text_bytes + 1 for vocabularies that are trained here.
+ * CLLM_UNSUPPORTED_TOKENIZER: there is none, or this build leaves its kind out (CLLM_ALL_TOKENIZERS=OFF). */
 cllm_status cllm_tokens_encode(const cllm_model* model, const char* text, uint64_t text_bytes, void* scratch,
                                uint64_t scratch_bytes, uint32_t* tokens, uint64_t capacity, uint64_t* count);
+
+/* The same, but where the text spells a special token of the model's, such as <|im_start|>, it is that token:
+ * for what a program puts around a person's words, not for these. */
+cllm_status cllm_tokens_encode_special(const cllm_model* model, const char* text, uint64_t text_bytes,
+                                       void* scratch, uint64_t scratch_bytes, uint32_t* tokens,
+                                       uint64_t capacity, uint64_t* count);
+
+/* 1 for the end token, and for others that the model's source says end an answer; else 0. */
+int cllm_tokens_ends_text(const cllm_model* model, uint32_t token);
 
 /* The bytes that a token stands for after the token `previous` (CLLM_NO_TOKEN at the start); special tokens
  * give none. *text points into the file's bytes or to static storage and is not 0-terminated. */

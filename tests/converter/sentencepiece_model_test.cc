@@ -1,0 +1,119 @@
+// tokenizer.model, written here byte by byte as its format says.
+#include "converter/import/sentencepiece_model.h"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "converter/tokenizer/encode_text.h"
+#include "converter/tokenizer/sentencepiece.h"
+
+namespace cllm {
+namespace {
+
+std::string Varint(uint64_t value) {
+  std::string bytes;
+  for (; value >= 0x80; value >>= 7) bytes += static_cast<char>(value | 0x80);
+  return bytes + static_cast<char>(value);
+}
+
+std::string Text(uint32_t field, const std::string& text) {
+  return Varint(field << 3 | 2) + Varint(text.size()) + text;
+}
+
+std::string Number(uint32_t field, uint64_t value) { return Varint(field << 3) + Varint(value); }
+
+std::string Float(uint32_t field, float value) {
+  std::string bytes(4, '\0');
+  std::memcpy(bytes.data(), &value, 4);
+  return Varint(field << 3 | 5) + bytes;
+}
+
+std::string Piece(const std::string& piece, float score, uint64_t kind) {
+  return Text(1, Text(1, piece) + Float(2, score) + (kind == 1 ? "" : Number(3, kind)));
+}
+
+struct Options {
+  uint64_t model_type = 2;
+  std::string rules;
+  bool prefix = true, squeezes = false;
+  uint32_t bytes = 256;
+};
+
+std::string Model(const Options& options = {}) {
+  std::string model = Piece("<unk>", 0, 2) + Piece("<s>", 0, 3) + Piece("</s>", 0, 3);
+  for (uint32_t byte = 0; byte < options.bytes; ++byte) model += Piece(BytePiece(byte), 0, 6);
+  model += Piece("<turn>", 0, 4);
+  float score = 0;
+  for (const char* piece : {"ab", "\u2581ab", "a", "b", "\u2581"}) model += Piece(piece, score -= 1, 1);
+  model += Text(2, Text(1, "corpus.txt") + Number(3, options.model_type) + Number(4, 300));
+  model += Text(3, Text(1, "identity") + Text(2, options.rules) + Number(3, options.prefix) +
+                       Number(4, options.squeezes));
+  return model;
+}
+
+std::string Why(const Options& options) {
+  const absl::Status status = ImportSentencePieceModel(Model(options), 0).status();
+  CHECK(absl::IsUnimplemented(status));
+  return std::string(status.message());
+}
+
+TEST_CASE("a BPE model: pieces, special tokens, user-defined symbols") {
+  const auto tables = ImportSentencePieceModel(Model(), 270);
+  REQUIRE_MESSAGE(tables.ok(), tables.status().message());
+  CHECK(tables->kind == TokenizerKind::kScoredMerges);
+  CHECK(tables->pieces.size() == 270);
+  CHECK(tables->unknown_token == 0);
+  CHECK(tables->begin_token == 1);
+  CHECK(tables->end_token == 2);
+  CHECK(tables->byte_token_base == 3);
+  CHECK(tables->prefix_space);
+  const uint32_t turn = 259, ab = 260, space_ab = 261, a = 262;
+  CHECK(*EncodeText(*tables, "ab ab<turn>a\u2581ab") ==
+        std::vector<uint32_t>{space_ab, space_ab, turn, 264, a, space_ab});
+  CHECK(*EncodeText(*tables, "aab\n") == std::vector<uint32_t>{264, a, ab, 3 + '\n'});
+  Options options;
+  options.prefix = false;
+  CHECK(*EncodeText(*ImportSentencePieceModel(Model(options), 0), "ab") == std::vector<uint32_t>{ab});
+  CHECK(absl::IsInvalidArgument(ImportSentencePieceModel(Model(), 264).status()));
+}
+
+TEST_CASE("what is not supported is said") {
+  Options options;
+  options.model_type = 1;
+  CHECK(Why(options).find("not BPE") != std::string::npos);
+  options = {};
+  options.rules = "xyz";
+  CHECK(Why(options).find("rules") != std::string::npos);
+  options = {};
+  options.squeezes = true;
+  CHECK(Why(options).find("remove_extra_whitespaces") != std::string::npos);
+  options = {};
+  options.bytes = 255;
+  CHECK(Why(options).find("bytes") != std::string::npos);
+}
+
+TEST_CASE("broken files are refused with the byte, and never read beyond their end") {
+  const std::string model = Model();
+  for (size_t size = 0; size < model.size(); size += size < 200 ? 1 : 13) {
+    const std::string cut(model, 0, size);
+    CHECK(!ImportSentencePieceModel(cut, 0).ok());
+  }
+  std::mt19937 random(1);
+  for (int round = 0; round < 3000; ++round) {
+    std::string changed = model;
+    for (int i = 0; i < 3; ++i) changed[random() % changed.size()] = static_cast<char>(random());
+    const auto tables = ImportSentencePieceModel(changed, 0);
+    if (tables.ok()) CHECK(tables->scores.size() == tables->pieces.size());
+  }
+  CHECK(ImportSentencePieceModel("\x0A\xFF\xFF\x03", 0)
+            .status()
+            .message()
+            .find("byte 4: a field goes beyond") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace cllm
