@@ -145,7 +145,10 @@ std::string DiagnoseTable(const schema::Model& root, const uint8_t* file, const 
   for (const auto& [segment, name] : {std::pair(t.pieces(), "tokenizer.pieces"),
                                       {t.scores(), "tokenizer.scores"},
                                       {t.merges(), "tokenizer.merges"},
-                                      {t.index(), "tokenizer.index"}}) {
+                                      {t.index(), "tokenizer.index"},
+                                      {t.byte_tokens(), "tokenizer.byte_tokens"},
+                                      {t.words(), "tokenizer.words"},
+                                      {t.added(), "tokenizer.added"}}) {
     if (segment == nullptr) continue;
     if (std::string text = DiagnoseSegment(*segment, name, at(segment), size, &end); !text.empty())
       return text;
