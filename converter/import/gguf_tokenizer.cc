@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "converter/import/gguf.h"
 #include "converter/import/hugging_face_byte_bpe.h"
 #include "converter/tokenizer/byte_alphabet.h"
@@ -64,6 +63,7 @@ class Reader {
       kinds_ = *kinds;
     if (kinds_.size() != tokens_->size())
       return Wrong("token_type", " does not have one value for each token");
+    MarkAdded();
     absl::Status status =
         *model == "llama" ? ReadScored()
         : *model == "gpt2"
@@ -84,7 +84,7 @@ class Reader {
     tables_.kind = TokenizerKind::kScoredMerges;
     tables_.block_is_space = true;
     for (size_t id = 0; id < tokens_->size(); ++id) {
-      tables_.pieces.push_back(absl::StrReplaceAll(std::string((*tokens_)[id]), {{kSpacePiece, " "}}));
+      tables_.pieces.push_back(WithSpaces(std::string((*tokens_)[id])));
       tables_.scores.push_back(static_cast<float>((*scores)[id]));
     }
     const bool* prefix = FindGguf<bool>(contents_, Key("add_space_prefix"));
@@ -129,7 +129,6 @@ class Reader {
     if (absl::Status status = ReadMerges(); !status.ok()) return status;
     SetByteTokens(&tables_);
     if (tables_.pretokenizer != Pretokenizer::kLlama3) return absl::OkStatus();
-    MarkAdded();
     absl::StatusOr<std::vector<uint32_t>> words = WordsBeyondMerges(tables_);
     if (!words.ok()) return words.status();
     tables_.words = *std::move(words);
@@ -174,7 +173,6 @@ class Reader {
   }
 
   absl::Status ReadSpecials() {
-    MarkAdded();
     uint32_t turn = CLLM_NO_TOKEN, message = CLLM_NO_TOKEN;
     const std::pair<const char*, uint32_t*> ids[] = {{"bos_token_id", &tables_.begin_token},
                                                      {"eos_token_id", &tables_.end_token},

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "converter/import/hugging_face.h"
 #include "converter/import/hugging_face_byte_bpe.h"
 #include "converter/import/hugging_face_json.h"
@@ -17,10 +16,6 @@ namespace cllm {
 namespace {
 
 using Json = nlohmann::json;
-
-constexpr float kNeverMerged = -2e10f;  // the runtime's limit is -1e10
-
-std::string WithSpaces(const std::string& piece) { return absl::StrReplaceAll(piece, {{kSpacePiece, " "}}); }
 
 // The earlier a merge, the higher its result's score. That is the same order only if all the merges that
 // make one piece stand together, as they do in vocabularies that come from SentencePiece.

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "converter/import/wrong.h"
 #include "converter/tokenizer/sentencepiece.h"
 
@@ -76,8 +75,6 @@ class Message {
 
 enum Kind : uint64_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
 
-constexpr float kNeverMerged = -2e10f;  // the runtime's limit is -1e10
-
 class Reader {
  public:
   explicit Reader(std::string_view bytes) : bytes_(bytes) {}
@@ -129,7 +126,7 @@ class Reader {
     }
     const bool merges = kind == kNormal || kind == kUserDefined || kind == kUnused;
     tables_.scores.push_back(merges ? score : kNeverMerged);
-    tables_.pieces.push_back(absl::StrReplaceAll(piece, {{kSpacePiece, " "}}));
+    tables_.pieces.push_back(WithSpaces(piece));
     if (!piece.empty() && kind == kUserDefined) tables_.added[id] = 0;
     if (!piece.empty() && (kind == kControl || kind == kUnknown)) tables_.added[id] = AddedToken::kControl;
     if (kind == kUnknown) tables_.unknown_token = id;
