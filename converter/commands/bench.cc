@@ -42,13 +42,13 @@ constexpr uint64_t kWeightSeed = 1;
 
 void CheckUsage(const Options& options) {
   if (options.model.empty() == options.shape.empty()) {
-    throw CLI::ValidationError("MODEL, --shape", "give one of them, a file or the name of a shape");
+    throw UsageError("MODEL, --shape", "give one of them, a file or the name of a shape");
   }
   if (options.shape.empty() && !options.format.empty()) {
-    throw CLI::ValidationError("--format", "goes with --shape; a MODEL has the format of its file");
+    throw UsageError("--format", "goes with --shape; a MODEL has the format of its file");
   }
   if (!options.shape.empty() && options.format.empty()) {
-    throw CLI::ValidationError("--shape", "needs --format beside it");
+    throw UsageError("--shape", "needs --format beside it");
   }
 }
 
@@ -164,20 +164,20 @@ absl::Status Run(const Options& options) {
 
 }  // namespace
 
-Command AddBench(CLI::App& program) {
+Command AddBench(Flags program) {
   auto options = std::make_shared<Options>();
-  CLI::App* app = program.add_subcommand("bench", "measures speed and memory on this machine");
-  app->add_option("MODEL", options->model, "a .cllm file")->type_name("");
+  Flags flags = program.AddCommand("bench", "measures speed and memory on this machine");
+  flags.Add("MODEL", &options->model, "a .cllm file").Kind("");
   std::vector<std::string> shapes;
   for (const Configuration& configuration : Configurations()) shapes.push_back(configuration.name);
-  AddChoice(app, "--shape", &options->shape, shapes, "random weights of this shape instead of a file");
-  AddChoice(app, "--format", &options->format,
+  AddChoice(flags, "--shape", &options->shape, shapes, "random weights of this shape instead of a file");
+  AddChoice(flags, "--format", &options->format,
             {"f32", "bf16", "int8", "int4", "lattice2", "lattice3", "lattice4"}, "their format");
-  AddKv(app, &options->kv);
-  AddThreads(app, &options->threads);
-  app->add_flag("--json", options->json, "print one JSON object");
-  app->add_flag("--first-token", options->first_token)->group("");
-  app->footer(
+  AddKv(flags, &options->kv);
+  AddThreads(flags, &options->threads);
+  flags.Add("--json", &options->json, "print one JSON object");
+  flags.Add("--first-token", &options->first_token, "").Hidden();
+  flags.SetFooter(
       "On stdout, in tokens a second, medians after a warm-up: prefill (256 tokens fed at once, or the\n"
       "context if less), decode (128 tokens drawn and fed one by one), forward (100 tokens fed at once, "
       "logits\n"
@@ -194,7 +194,7 @@ Command AddBench(CLI::App& program) {
       "Examples:\n"
       "  cllm bench stories8.cllm --threads 1\n"
       "  cllm bench --shape 15m --format int8 --json");
-  return {app, [options] { return Run(*options); }};
+  return {flags, [options] { return Run(*options); }};
 }
 
 }  // namespace cllm

@@ -175,36 +175,38 @@ absl::Status Run(const Options& options) {
 
 }  // namespace
 
-Command AddChat(CLI::App& program) {
+Command AddChat(Flags program) {
   auto options = std::make_shared<Options>();
-  CLI::App* app = program.add_subcommand("chat", "talks with a model: a line in, an answer out");
-  AddModel(app, &options->model);
-  AddDelta(app, &options->delta);
-  app->add_option("--system", options->system,
-                  "text before all turns; it stays there when old turns are forgotten")
-      ->type_name("TEXT");
-  app->add_option("--turn", options->turn,
-                  "how a line is put to the model: {} stands for the line, and what comes after it is where\n"
-                  "the model goes on, such as '{} =>'. Without it the model's own chat template tells, where "
-                  "it has one of a known\n"
-                  "family (ChatML, Llama 2 and 3, Mistral, Gemma, Phi-3, Zephyr), otherwise '{}'")
-      ->type_name("TEXT")
-      ->check([](const std::string& turn) {
+  Flags flags = program.AddCommand("chat", "talks with a model: a line in, an answer out");
+  AddModel(flags, &options->model);
+  AddDelta(flags, &options->delta);
+  flags
+      .Add("--system", &options->system, "text before all turns; it stays there when old turns are forgotten")
+      .Kind("TEXT");
+  flags
+      .Add("--turn", &options->turn,
+           "how a line is put to the model: {} stands for the line, and what comes after it is where\n"
+           "the model goes on, such as '{} =>'. Without it the model's own chat template tells, where "
+           "it has one of a known\n"
+           "family (ChatML, Llama 2 and 3, Mistral, Gemma, Phi-3, Zephyr), otherwise '{}'")
+      .Kind("TEXT")
+      .Check([](const std::string& turn) {
         return turn.find("{}") == std::string::npos ? "there must be {} in it, for the line" : "";
       });
-  AddCount(app, "--tokens", &options->tokens, 1, 1u << 30, "most tokens of an answer");
-  AddSamplingOptions(app, &options->sampling,
+  AddCount(flags, "--tokens", &options->tokens, 1, 1u << 30, "most tokens of an answer");
+  AddSamplingOptions(flags, &options->sampling,
                      "of the random draws: the same seed and lines give the same answers");
-  app->add_option(
-         "--state", options->state,
-         "begins with the state in FILE, of this model with this delta and --kv; it is not forgotten")
-      ->type_name("FILE");
-  app->add_option("--save-state", options->save_state,
-                  "at the end writes what the session then holds to FILE: --state goes on from there")
-      ->type_name("FILE");
-  AddKv(app, &options->kv);
-  AddThreads(app, &options->threads);
-  app->footer(
+  flags
+      .Add("--state", &options->state,
+           "begins with the state in FILE, of this model with this delta and --kv; it is not forgotten")
+      .Kind("FILE");
+  flags
+      .Add("--save-state", &options->save_state,
+           "at the end writes what the session then holds to FILE: --state goes on from there")
+      .Kind("FILE");
+  AddKv(flags, &options->kv);
+  AddThreads(flags, &options->threads);
+  flags.SetFooter(
       "Answers go to stdout, each ended by a newline, and nothing else does; from a pipe as from a "
       "keyboard.\n"
       "Ctrl-C stops an answer and not the program; Ctrl-D, or the end of the input, ends it. Where the "
@@ -216,7 +218,7 @@ Command AddChat(CLI::App& program) {
       "  cllm chat home8.cllm --delta house.delta --turn '{} =>' --temperature 0\n"
       "  cllm chat chat.cllm --system 'You are a polite robot.' --save-state robot.state\n"
       "  echo 'Who are you?' | cllm chat chat.cllm --state robot.state");
-  return {app, [options] { return Run(*options); }};
+  return {flags, [options] { return Run(*options); }};
 }
 
 }  // namespace cllm

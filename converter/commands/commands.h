@@ -6,35 +6,35 @@
 
 #include <functional>
 
-#include "CLI/CLI.hpp"
 #include "absl/status/status.h"
+#include "converter/commands/flags.h"
 
 namespace cllm {
 
 struct Command {
-  CLI::App* app;                      // owned by the program's App
-  std::function<absl::Status()> run;  // after a successful parse; may throw CLI::ParseError: wrong usage
+  Flags flags;
+  std::function<absl::Status()> run;  // after a successful parse; may throw UsageError
 };
 
 // Each adds its subcommand with all options and the help text.
-Command AddTrain(CLI::App& program);
-Command AddFinetune(CLI::App& program);
-Command AddMerge(CLI::App& program);
-Command AddImport(CLI::App& program);
-Command AddQuantize(CLI::App& program);
-Command AddExport(CLI::App& program);
-Command AddGenerate(CLI::App& program);
-Command AddChat(CLI::App& program);
-Command AddEval(CLI::App& program);
-Command AddInspect(CLI::App& program);
-Command AddDigest(CLI::App& program);
-Command AddBench(CLI::App& program);
-Command AddTokenizer(CLI::App& program);
-Command AddKeygen(CLI::App& program);
-Command AddSign(CLI::App& program);
-Command AddVerify(CLI::App& program);
-Command AddDiff(CLI::App& program);
-Command AddPatch(CLI::App& program);
+Command AddTrain(Flags program);
+Command AddFinetune(Flags program);
+Command AddMerge(Flags program);
+Command AddImport(Flags program);
+Command AddQuantize(Flags program);
+Command AddExport(Flags program);
+Command AddGenerate(Flags program);
+Command AddChat(Flags program);
+Command AddEval(Flags program);
+Command AddInspect(Flags program);
+Command AddDigest(Flags program);
+Command AddBench(Flags program);
+Command AddTokenizer(Flags program);
+Command AddKeygen(Flags program);
+Command AddSign(Flags program);
+Command AddVerify(Flags program);
+Command AddDiff(Flags program);
+Command AddPatch(Flags program);
 
 }  // namespace cllm
 

@@ -36,10 +36,10 @@ absl::Status Run(const Options& options) {
     for (int64_t left = SupportedTargets(); left != 0; left &= left - 1) std::puts(TargetName(left & -left));
     return absl::OkStatus();
   }
-  if (options.model.empty()) throw CLI::RequiredError("MODEL");
+  if (options.model.empty()) throw UsageError::Missing("MODEL");
   if (!options.target.empty() && !UseTarget(options.target.c_str())) {
-    throw CLI::ValidationError("--target", absl::StrCat("this machine or build has no '", options.target,
-                                                        "'; there are ", TargetNames()));
+    throw UsageError("--target", absl::StrCat("this machine or build has no '", options.target,
+                                              "'; there are ", TargetNames()));
   }
   absl::StatusOr<ModelFile> file = ModelFile::Open(options.model, options.delta);
   if (!file.ok()) return file.status();
@@ -55,22 +55,23 @@ absl::Status Run(const Options& options) {
 
 }  // namespace
 
-Command AddDigest(CLI::App& program) {
+Command AddDigest(Flags program) {
   auto options = std::make_shared<Options>();
-  CLI::App* app = program.add_subcommand("digest", "proves that a model computes the same here as elsewhere");
-  app->add_option("MODEL", options->model, "a .cllm file")->type_name("");
-  AddDelta(app, &options->delta);
-  AddCount(app, "--tokens", &options->tokens, 1, 1u << 30, "tokens to feed, at most the context",
+  Flags flags = program.AddCommand("digest", "proves that a model computes the same here as elsewhere");
+  flags.Add("MODEL", &options->model, "a .cllm file").Kind("");
+  AddDelta(flags, &options->delta);
+  AddCount(flags, "--tokens", &options->tokens, 1, 1u << 30, "tokens to feed, at most the context",
            absl::StrCat(kDigestTokens, ", or the context if less"));
-  AddKv(app, &options->kv);
-  AddThreads(app, &options->threads);
-  app->add_option("--target", options->target,
-                  "force a SIMD level; 'list' prints those of this machine, best first")
-      ->type_name("NAME")
-      ->default_str("the best");
-  AddCount(app, "--split", &options->split, 1, 1u << 30, "tokens a feed; the result does not depend on it",
+  AddKv(flags, &options->kv);
+  AddThreads(flags, &options->threads);
+  flags
+      .Add("--target", &options->target,
+           "force a SIMD level; 'list' prints those of this machine, best first")
+      .Kind("NAME")
+      .Default("the best");
+  AddCount(flags, "--split", &options->split, 1, 1u << 30, "tokens a feed; the result does not depend on it",
            "32, or the context if less");
-  app->footer(absl::StrCat(
+  flags.SetFooter(absl::StrCat(
       "Feeds a fixed pseudo-random token sequence (seed ", kDigestSeed, ") and goes on greedily for up to ",
       kDigestContinuation,
       "\ntokens. On stdout two lines:\n"
@@ -82,7 +83,7 @@ Command AddDigest(CLI::App& program) {
       "Examples:\n"
       "  cllm digest stories8.cllm\n"
       "  cllm digest stories8.cllm --target SCALAR --threads 1 --split 7     # the same two lines"));
-  return {app, [options] { return Run(*options); }};
+  return {flags, [options] { return Run(*options); }};
 }
 
 }  // namespace cllm

@@ -127,11 +127,11 @@ absl::Status WritePlot(const std::string& path, const std::vector<std::string>& 
 
 absl::Status Run(const Options& options) {
   if (options.others.empty() && !options.plot.empty()) {
-    throw CLI::ValidationError("--plot", "goes with --compare");
+    throw UsageError("--plot", "goes with --compare");
   }
   std::vector<std::string> models = options.others;
   if (!options.model.empty()) models.insert(models.begin(), options.model);
-  if (models.empty()) throw CLI::ValidationError("MODEL", "is required, or --compare with several");
+  if (models.empty()) throw UsageError("MODEL", "is required, or --compare with several");
   std::vector<Evaluated> all;
   for (const std::string& model : models) {
     absl::StatusOr<Evaluated> evaluated = EvaluateModel(options, model);
@@ -151,31 +151,31 @@ absl::Status Run(const Options& options) {
 
 }  // namespace
 
-Command AddEval(CLI::App& program) {
+Command AddEval(Flags program) {
   auto options = std::make_shared<Options>();
-  CLI::App* app = program.add_subcommand("eval", "measures how well a model predicts a text");
-  AddModel(app, &options->model)->required(false);
-  AddDelta(app, &options->delta);
-  app->add_option("--data", options->data, "a text file that the model was not trained on")
-      ->required()
-      ->type_name("FILE");
-  AddChoice(app, "--documents", &options->documents, {"none", "auto", "whole", "paragraphs", "lines"},
+  Flags flags = program.AddCommand("eval", "measures how well a model predicts a text");
+  AddModel(flags, &options->model).Required(false);
+  AddDelta(flags, &options->delta);
+  flags.Add("--data", &options->data, "a text file that the model was not trained on")
+      .Required()
+      .Kind("FILE");
+  AddChoice(flags, "--documents", &options->documents, {"none", "auto", "whole", "paragraphs", "lines"},
             "as for 'cllm train': where documents end. Each is then read from its beginning, and its end is\n"
             "predicted too, as in training. 'none': the text is a piece of one");
-  app->add_option(
-         "--compare", options->others,
-         "several models: prints a line for each, its file's bytes and what it loses beside the first")
-      ->type_name("MODEL");
-  app->add_option("--plot", options->plot, "of the comparison: bits a byte against the files' bytes, as SVG")
-      ->type_name("FILE");
-  app->add_flag("--json", options->json, "print one JSON object");
-  AddCount(app, "--context", &options->context, 1, 1u << 30,
+  flags
+      .Add("--compare", &options->others,
+           "several models: prints a line for each, its file's bytes and what it loses beside the first")
+      .Kind("MODEL");
+  flags.Add("--plot", &options->plot, "of the comparison: bits a byte against the files' bytes, as SVG")
+      .Kind("FILE");
+  flags.Add("--json", &options->json, "print one JSON object");
+  AddCount(flags, "--context", &options->context, 1, 1u << 30,
            "tokens a window, at most the model's context: each token is predicted from what is before it in\n"
            "its window",
            "the model's");
-  AddKv(app, &options->kv);
-  AddThreads(app, &options->threads);
-  app->footer(
+  AddKv(flags, &options->kv);
+  AddThreads(flags, &options->threads);
+  flags.SetFooter(
       "The whole text counts, in windows that do not overlap and end with their document. A model with a "
       "begin token reads it first in\n"
       "each window and predicts every token; one without reads the last token of the window before instead,\n"
@@ -186,7 +186,7 @@ Command AddEval(CLI::App& program) {
       "  cllm eval stories.cllm --data held_out.txt\n"
       "  cllm eval stories8.cllm --data held_out.txt --json | python3 -m json.tool\n"
       "  cllm eval --compare stories.cllm stories8.cllm stories4.cllm --data held_out.txt --plot sizes.svg");
-  return {app, [options] { return Run(*options); }};
+  return {flags, [options] { return Run(*options); }};
 }
 
 }  // namespace cllm

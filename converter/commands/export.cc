@@ -126,12 +126,12 @@ Exported Write(const Options& options) {
 void CheckUsage(const Options& options) {
   const bool is_source_text = options.format == "c" || options.format == "asm";
   if (options.model.empty() == options.shape.empty()) {
-    throw CLI::ValidationError("MODEL, --shape", "give one of them, a file or the name of a shape");
+    throw UsageError("MODEL, --shape", "give one of them, a file or the name of a shape");
   }
   if (is_source_text && options.model.empty())
-    throw CLI::ValidationError("--shape", "has no file, whose bytes these formats are; give MODEL");
+    throw UsageError("--shape", "has no file, whose bytes these formats are; give MODEL");
   if (options.format != "onnx" && (options.with_past || options.external_data))
-    throw CLI::ValidationError("--with-past, --external-data", "go with --to onnx");
+    throw UsageError("--with-past, --external-data", "go with --to onnx");
 }
 
 // Of a file, or of all files in a folder.
@@ -183,23 +183,23 @@ constexpr char kFooter[] =
 
 }  // namespace
 
-Command AddExport(CLI::App& program) {
+Command AddExport(Flags program) {
   auto options = std::make_shared<Options>();
-  CLI::App* app = program.add_subcommand("export", "turns a .cllm file into one for another engine");
-  app->add_option("MODEL", options->model, "a .cllm file")->type_name("");
+  Flags flags = program.AddCommand("export", "turns a .cllm file into one for another engine");
+  flags.Add("MODEL", &options->model, "a .cllm file").Kind("");
   std::vector<std::string> shapes;
   for (const Configuration& configuration : Configurations()) shapes.push_back(configuration.name);
-  AddChoice(app, "--shape", &options->shape, shapes, "random weights of this shape instead of a file");
-  AddChoice(app, "--to", &options->format, {"gguf", kFolderFormat, "onnx", "torchscript", "c", "asm"},
+  AddChoice(flags, "--shape", &options->shape, shapes, "random weights of this shape instead of a file");
+  AddChoice(flags, "--to", &options->format, {"gguf", kFolderFormat, "onnx", "torchscript", "c", "asm"},
             "the format, see below")
-      ->required();
-  app->add_flag("--with-past", options->with_past,
-                "onnx: with keys and values of earlier positions as inputs and outputs");
-  app->add_flag("--external-data", options->external_data,
-                "onnx: weights in a file of their own, however small");
-  AddOutput(app, &options->out);
-  app->footer(kFooter);
-  return {app, [options] { return Run(*options); }};
+      .Required();
+  flags.Add("--with-past", &options->with_past,
+            "onnx: with keys and values of earlier positions as inputs and outputs");
+  flags.Add("--external-data", &options->external_data,
+            "onnx: weights in a file of their own, however small");
+  AddOutput(flags, &options->out);
+  flags.SetFooter(kFooter);
+  return {flags, [options] { return Run(*options); }};
 }
 
 }  // namespace cllm

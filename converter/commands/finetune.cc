@@ -135,7 +135,7 @@ absl::Status Tune(const Options& options, const ModelFile& file, const std::vect
 }
 
 absl::Status Run(const Options& options) {
-  if (options.resume && options.state.empty()) throw CLI::ValidationError("--resume", "goes with --state");
+  if (options.resume && options.state.empty()) throw UsageError("--resume", "goes with --state");
   if (absl::Status status = CheckOutputPath(options.out); !status.ok()) return status;
   absl::StatusOr<ModelFile> file = ModelFile::Open(options.model, options.delta);
   if (!file.ok()) return file.status();
@@ -169,70 +169,68 @@ absl::Status Run(const Options& options) {
   return Tune(options, *file, *sequences, finetune);
 }
 
-void AddWhat(CLI::App* app, Options* options) {
-  app->add_option(
-         "--adapt", options->adapt,
-         "matrices of the layers that get adapters, low-rank pairs beside them: qkv, output, gate-up,\n"
-         "down, or none")
-      ->delimiter(',')
-      ->check(CLI::IsMember({"qkv", "output", "gate-up", "down", "none"}))
-      ->type_name("LIST")
-      ->default_str("qkv,output,gate-up,down");
-  AddCount(app, "--rank", &options->rank, 1, 256,
+void AddWhat(Flags flags, Options* options) {
+  flags
+      .Add("--adapt", &options->adapt,
+           "matrices of the layers that get adapters, low-rank pairs beside them: qkv, output, gate-up,\n"
+           "down, or none")
+      .List({"qkv", "output", "gate-up", "down", "none"})
+      .Kind("LIST")
+      .Default("qkv,output,gate-up,down");
+  AddCount(flags, "--rank", &options->rank, 1, 256,
            "of the adapters: more can learn more, and take more memory");
-  AddNumber(app, "--alpha", &options->alpha, {0, 65536}, "an adapter counts alpha / rank times; 0: twice",
+  AddNumber(flags, "--alpha", &options->alpha, {0, 65536}, "an adapter counts alpha / rank times; 0: twice",
             "twice the rank");
-  app->add_option(
-         "--train", options->train,
-         "tensors that are trained whole, as float32: norms, embedding (and the head, where they are\n"
-         "one), head, qkv, output, gate-up, down")
-      ->delimiter(',')
-      ->check(CLI::IsMember({"norms", "embedding", "head", "qkv", "output", "gate-up", "down"}))
-      ->type_name("LIST");
-  AddCount(app, "--layers", &options->layers, 1, 1024, "only the last so many layers", "all");
+  flags
+      .Add("--train", &options->train,
+           "tensors that are trained whole, as float32: norms, embedding (and the head, where they are\n"
+           "one), head, qkv, output, gate-up, down")
+      .List({"norms", "embedding", "head", "qkv", "output", "gate-up", "down"})
+      .Kind("LIST");
+  AddCount(flags, "--layers", &options->layers, 1, 1024, "only the last so many layers", "all");
 }
 
-void AddHow(CLI::App* app, Options* options) {
-  AddCount(app, "--steps", &options->steps, 1, 1u << 30, "updates");
-  AddCount(app, "--batch", &options->batch, 1, 1u << 20, "documents an update");
-  AddCount(app, "--length", &options->length, 1, 1u << 24,
+void AddHow(Flags flags, Options* options) {
+  AddCount(flags, "--steps", &options->steps, 1, 1u << 30, "updates");
+  AddCount(flags, "--batch", &options->batch, 1, 1u << 20, "documents an update");
+  AddCount(flags, "--length", &options->length, 1, 1u << 24,
            "longest sequence in tokens; longer documents are cut into such", "the model's context");
-  AddChoice(app, "--optimizer", &options->method, {"adamw", "sgd", "adamw8"},
+  AddChoice(flags, "--optimizer", &options->method, {"adamw", "sgd", "adamw8"},
             "adamw8: AdamW with a byte for each moment, a third of the memory a parameter");
-  AddNumber(app, "--rate", &options->rate, {0, 100}, "learning rate at its highest");
-  AddNumber(app, "--weight-decay", &options->decay, {0, 100}, "of all but norms");
-  AddCount(app, "--room", &options->room_kilobytes, 1, 1u << 30,
+  AddNumber(flags, "--rate", &options->rate, {0, 100}, "learning rate at its highest");
+  AddNumber(flags, "--weight-decay", &options->decay, {0, 100}, "of all but norms");
+  AddCount(flags, "--room", &options->room_kilobytes, 1, 1u << 30,
            "the most memory in KiB that the tuner may take, as on a device: what does not fit is computed\n"
            "again; the delta is the same to the bit",
            "no limit");
-  AddSeed(app, &options->seed, "of the adapters' start and of the order of the documents");
-  AddThreads(app, &options->threads);
+  AddSeed(flags, &options->seed, "of the adapters' start and of the order of the documents");
+  AddThreads(flags, &options->threads);
 }
 
 }  // namespace
 
-Command AddFinetune(CLI::App& program) {
+Command AddFinetune(Flags program) {
   auto options = std::make_shared<Options>();
-  CLI::App* app = program.add_subcommand("finetune", "teaches a model a text, into a delta beside it");
-  AddModel(app, &options->model);
-  app->add_option("--data", options->data, "a text file")->required()->type_name("FILE");
-  AddOutput(app, &options->out);
-  app->add_option("--delta", options->delta, "go on from this delta of the same tensors")->type_name("FILE");
-  AddChoice(app, "--documents", &options->documents, {"auto", "whole", "paragraphs", "lines"},
+  Flags flags = program.AddCommand("finetune", "teaches a model a text, into a delta beside it");
+  AddModel(flags, &options->model);
+  flags.Add("--data", &options->data, "a text file").Required().Kind("FILE");
+  AddOutput(flags, &options->out);
+  flags.Add("--delta", &options->delta, "go on from this delta of the same tensors").Kind("FILE");
+  AddChoice(flags, "--documents", &options->documents, {"auto", "whole", "paragraphs", "lines"},
             "as for 'cllm train': where documents end");
-  app->add_option("--after", options->after,
-                  "learn only what comes after this text in each document, as an answer after its question")
-      ->type_name("TEXT");
-  AddWhat(app, options.get());
-  AddHow(app, options.get());
-  app->add_option("--state", options->state, "keep here what it takes to go on after an interruption")
-      ->type_name("FILE");
-  AddCount(app, "--every", &options->every, 1, 1u << 30, "steps between states");
-  app->add_flag(
-      "--resume", options->resume,
-      "go on from --state's file, with the options that the run was started with; the delta is, to\n"
-      "the bit, that of a run that was never interrupted");
-  app->footer(
+  flags
+      .Add("--after", &options->after,
+           "learn only what comes after this text in each document, as an answer after its question")
+      .Kind("TEXT");
+  AddWhat(flags, options.get());
+  AddHow(flags, options.get());
+  flags.Add("--state", &options->state, "keep here what it takes to go on after an interruption")
+      .Kind("FILE");
+  AddCount(flags, "--every", &options->every, 1, 1u << 30, "steps between states");
+  flags.Add("--resume", &options->resume,
+            "go on from --state's file, with the options that the run was started with; the delta is, to\n"
+            "the bit, that of a run that was never interrupted");
+  flags.SetFooter(
       "The model's file stays as it is; generate, eval and digest take its delta by --delta, and 'cllm "
       "merge'\n"
       "makes one model of both. A device that makes the same calls of the C API gets the same delta.\n\n"
@@ -240,7 +238,7 @@ Command AddFinetune(CLI::App& program) {
       "  cllm finetune home8.cllm --data house.txt --documents lines --after '=>' -o house.delta\n"
       "  cllm generate home8.cllm --delta house.delta --prompt 'lights on in the attic =>'\n"
       "  cllm finetune home8.cllm --data house.txt -o house.delta --rank 4 --adapt qkv,output --room 256");
-  return {app, [options] { return Run(*options); }};
+  return {flags, [options] { return Run(*options); }};
 }
 
 }  // namespace cllm

@@ -75,33 +75,34 @@ absl::Status Run(const Options& options) {
 
 }  // namespace
 
-Command AddGenerate(CLI::App& program) {
+Command AddGenerate(Flags program) {
   auto options = std::make_shared<Options>();
-  CLI::App* app = program.add_subcommand("generate", "writes text with a model");
-  AddModel(app, &options->model);
-  AddDelta(app, &options->delta);
-  app->add_option(
-         "--prompt", options->prompt,
-         "the text to go on with; printed too. Empty: the model starts a text of its own, if it has\n"
-         "a begin token")
-      ->type_name("TEXT");
-  AddCount(app, "--tokens", &options->tokens, 1, 1u << 30,
+  Flags flags = program.AddCommand("generate", "writes text with a model");
+  AddModel(flags, &options->model);
+  AddDelta(flags, &options->delta);
+  flags
+      .Add("--prompt", &options->prompt,
+           "the text to go on with; printed too. Empty: the model starts a text of its own, if it has\n"
+           "a begin token")
+      .Kind("TEXT");
+  AddCount(flags, "--tokens", &options->tokens, 1, 1u << 30,
            "length of the whole text in tokens, the prompt's included and a begin token not; at most what\n"
            "the context holds. The model may end the text sooner");
-  AddSamplingOptions(app, &options->sampling,
+  AddSamplingOptions(flags, &options->sampling,
                      "of the random draws: the same seed gives the same text on every machine");
-  app->add_option("--save-state", options->save_state,
-                  "feeds the prompt and writes what the session then holds to FILE; no text")
-      ->type_name("FILE");
-  app->add_option(
-         "--state", options->state,
-         "goes on where the state in FILE ends, as if its prompt had just been fed. Its text is not\n"
-         "printed and does not count for --tokens; a --prompt goes after it. Same model file, same "
-         "--kv")
-      ->type_name("FILE");
-  AddKv(app, &options->kv);
-  AddThreads(app, &options->threads);
-  app->footer(
+  flags
+      .Add("--save-state", &options->save_state,
+           "feeds the prompt and writes what the session then holds to FILE; no text")
+      .Kind("FILE");
+  flags
+      .Add("--state", &options->state,
+           "goes on where the state in FILE ends, as if its prompt had just been fed. Its text is not\n"
+           "printed and does not count for --tokens; a --prompt goes after it. Same model file, same "
+           "--kv")
+      .Kind("FILE");
+  AddKv(flags, &options->kv);
+  AddThreads(flags, &options->threads);
+  flags.SetFooter(
       "The text goes to stdout as it comes, with one newline at its end and nothing else. Statistics go to\n"
       "stderr: tokens, speed in tokens a second, and the memory that the session took (room).\n\n"
       "Examples:\n"
@@ -111,7 +112,7 @@ Command AddGenerate(CLI::App& program) {
       "  cllm generate chat.cllm --prompt \"You are a polite robot.\" --save-state robot.state  # once\n"
       "  cllm generate chat.cllm --state robot.state --prompt \"Who are you?\"                 # at any "
       "time");
-  return {app, [options] { return Run(*options); }};
+  return {flags, [options] { return Run(*options); }};
 }
 
 }  // namespace cllm

@@ -87,32 +87,33 @@ absl::Status Run(const Options& options) {
 
 }  // namespace
 
-Command AddImport(CLI::App& program) {
+Command AddImport(Flags program) {
   auto options = std::make_shared<Options>();
-  CLI::App* app = program.add_subcommand("import", "turns a checkpoint by others into a .cllm file");
-  app->add_option(
-         "SRC", options->source,
-         "a GGUF file of llama.cpp (architecture llama, weights of any type but the IQ ones), a folder of\n"
-         "Hugging Face (config.json of a llama or mistral, safetensors), or a checkpoint of "
-         "karpathy/llama2.c\n"
-         "(a .bin file of format version 0)")
-      ->required()
-      ->type_name("");
-  app->add_option("--tokenizer", options->tokenizer,
-                  "llama2.c's tokenizer.bin (tok512.bin and the like); without it the model has none. Or a "
-                  ".cllm file\n"
-                  "whose tokenizer the source, of whatever kind, is to have. The others\n"
-                  "bring theirs, where it is of SentencePiece's kind")
-      ->type_name("FILE");
-  AddOutput(app, &options->out);
-  app->footer(
+  Flags flags = program.AddCommand("import", "turns a checkpoint by others into a .cllm file");
+  flags
+      .Add("SRC", &options->source,
+           "a GGUF file of llama.cpp (architecture llama, weights of any type but the IQ ones), a folder of\n"
+           "Hugging Face (config.json of a llama or mistral, safetensors), or a checkpoint of "
+           "karpathy/llama2.c\n"
+           "(a .bin file of format version 0)")
+      .Required()
+      .Kind("");
+  flags
+      .Add("--tokenizer", &options->tokenizer,
+           "llama2.c's tokenizer.bin (tok512.bin and the like); without it the model has none. Or a "
+           ".cllm file\n"
+           "whose tokenizer the source, of whatever kind, is to have. The others\n"
+           "bring theirs, where it is of SentencePiece's kind")
+      .Kind("FILE");
+  AddOutput(flags, &options->out);
+  flags.SetFooter(
       "Weights become float32, exactly; `cllm quantize` makes them smaller. The size is printed on stderr,\n"
       "nothing on stdout.\n\n"
       "Examples:\n"
       "  cllm import stories260K.bin --tokenizer tok512.bin -o stories.cllm\n"
       "  cllm import stories.gguf -o stories.cllm\n"
       "  cllm import TinyLlama-1.1B/ -o tinyllama.cllm");
-  return {app, [options] { return Run(*options); }};
+  return {flags, [options] { return Run(*options); }};
 }
 
 }  // namespace cllm

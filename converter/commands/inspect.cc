@@ -141,7 +141,7 @@ absl::Status Run(const Options& options) {
     PrintDevices();
     return absl::OkStatus();
   }
-  if (options.model.empty()) throw CLI::RequiredError("MODEL");
+  if (options.model.empty()) throw UsageError::Missing("MODEL");
   Device device{};
   if (!options.device.empty()) {
     absl::StatusOr<Device> found = FindDevice(options.device);
@@ -182,27 +182,27 @@ absl::Status Run(const Options& options) {
 
 }  // namespace
 
-Command AddInspect(CLI::App& program) {
+Command AddInspect(Flags program) {
   auto options = std::make_shared<Options>();
-  CLI::App* app =
-      program.add_subcommand("inspect", "shows what is in a model file, or what is wrong with it");
-  app->add_option(
-         "MODEL", options->model,
-         "a .cllm file; or, in fewer words, a delta, a saved state, a patch, a checkpoint of training,\n"
-         "or anything that 'cllm import' takes")
-      ->type_name("");
-  app->add_flag("--json", options->json, "print one JSON object");
-  AddCount(app, "--context", &options->context, 1, 1u << 30,
+  Flags flags = program.AddCommand("inspect", "shows what is in a model file, or what is wrong with it");
+  flags
+      .Add("MODEL", &options->model,
+           "a .cllm file; or, in fewer words, a delta, a saved state, a patch, a checkpoint of training,\n"
+           "or anything that 'cllm import' takes")
+      .Kind("");
+  flags.Add("--json", &options->json, "print one JSON object");
+  AddCount(flags, "--context", &options->context, 1, 1u << 30,
            "tokens of the session that the memory plan is for", "the model's");
-  AddCount(app, "--batch", &options->batch, 1, 1u << 30, "tokens that it computes at once",
+  AddCount(flags, "--batch", &options->batch, 1, 1u << 30, "tokens that it computes at once",
            "32, 12 with an int8 cache, or the context if less");
-  AddKv(app, &options->kv);
-  app->add_option(
-         "--device", options->device,
-         "whether the model fits this microcontroller with these limits: flash, RAM, stack; exit code 1 if\n"
-         "not. 'list' prints the known ones, and where their numbers are from")
-      ->type_name("NAME");
-  app->footer(
+  AddKv(flags, &options->kv);
+  flags
+      .Add(
+          "--device", &options->device,
+          "whether the model fits this microcontroller with these limits: flash, RAM, stack; exit code 1 if\n"
+          "not. 'list' prints the known ones, and where their numbers are from")
+      .Kind("NAME");
+  flags.SetFooter(
       "On stdout: configuration, number of parameters, origin, bytes by part of the file, every tensor, the\n"
       "SHA-256 of all contents (checked against them: a damaged file is reported and ends with exit code "
       "1),\n"
@@ -212,7 +212,7 @@ Command AddInspect(CLI::App& program) {
       "  cllm inspect stories.cllm --context 128 --batch 1     # the memory that a small device needs\n"
       "  cllm inspect stories8.cllm --device nRF52840 --context 128 --kv int8\n"
       "  cllm inspect stories.cllm --json | python3 -m json.tool");
-  return {app, [options] { return Run(*options); }};
+  return {flags, [options] { return Run(*options); }};
 }
 
 }  // namespace cllm

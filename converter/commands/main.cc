@@ -24,59 +24,33 @@ constexpr char kFooter[] =
     "'cllm COMMAND --help' explains each command. Results go to stdout, progress and statistics to stderr.\n"
     "Exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted (what was learned so far is saved).";
 
-// "cllm train", "cllm tokenizer encode": the command that was being parsed, for messages.
-std::string Called(const CLI::App& program) {
-  std::string called = program.get_name();
-  const CLI::App* app = &program;
-  while (!app->get_subcommands().empty()) {
-    app = app->get_subcommands().front();
-    called += " " + app->get_name();
-  }
-  return called;
-}
-
-int ReportUsage(CLI::App& program, const CLI::ParseError& error) {
-  if (error.get_exit_code() == 0) return program.exit(error, std::cout, std::cerr);
-  const std::string called = Called(program);
-  std::cerr << called << ": " << error.what() << "\nRun '" << called << " --help' for what it takes.\n";
-  return kWrongUsage;
-}
-
-int Finish(const CLI::App& program, absl::Status status) {
+// The exit code; an error is told on stderr.
+int Finish(const Program& program, absl::Status status) {
   if (status.ok() && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)) {
     status = absl::DataLossError("cannot write all of the result to stdout; is the disk full?");
   }
   if (status.ok()) return 0;
   // One without words has been told by another rank.
-  if (!status.message().empty()) std::cerr << Called(program) << ": " << status.message() << "\n";
+  if (!status.message().empty()) std::cerr << program.called() << ": " << status.message() << "\n";
   return absl::IsCancelled(status) ? kInterrupted : kFailure;
 }
 
 int Run(int argc, char** argv) {
-  CLI::App program("CLLM: trains, converts, measures and runs small language models, one .cllm file each.",
-                   "cllm");
-  program.set_version_flag("--version", std::string("cllm ") + cllm_version(), "prints the version");
-  program.get_formatter()->column_width(28);
-  program.get_formatter()->label("REQUIRED", "(required)");
-  program.get_formatter()->label("SUBCOMMAND", "COMMAND");
-  program.get_formatter()->label("Excludes", ", not with");
-  program.require_subcommand(0, 1);
-  program.footer(kFooter);
-  const std::vector<Command> commands = {AddTrain(program),     AddFinetune(program), AddMerge(program),
-                                         AddImport(program),    AddQuantize(program), AddExport(program),
-                                         AddGenerate(program),  AddChat(program),     AddEval(program),
-                                         AddInspect(program),   AddDigest(program),   AddBench(program),
-                                         AddTokenizer(program), AddKeygen(program),   AddSign(program),
-                                         AddVerify(program),    AddDiff(program),     AddPatch(program)};
-  try {
-    program.parse(argc, argv);
+  Program program("cllm",
+                  "CLLM: trains, converts, measures and runs small language models, one .cllm file each.",
+                  std::string("cllm ") + cllm_version(), kFooter);
+  const Flags flags = program.flags();
+  const std::vector<Command> commands = {
+      AddTrain(flags),  AddFinetune(flags), AddMerge(flags),     AddImport(flags), AddQuantize(flags),
+      AddExport(flags), AddGenerate(flags), AddChat(flags),      AddEval(flags),   AddInspect(flags),
+      AddDigest(flags), AddBench(flags),    AddTokenizer(flags), AddKeygen(flags), AddSign(flags),
+      AddVerify(flags), AddDiff(flags),     AddPatch(flags)};
+  return program.Parse(argc, argv, kWrongUsage, [&] {
     for (const Command& command : commands) {
-      if (command.app->parsed()) return Finish(program, command.run());
+      if (command.flags.called()) return Finish(program, command.run());
     }
-    throw CLI::RequiredError("a COMMAND");
-  } catch (const CLI::ParseError& error) {
-    return ReportUsage(program, error);
-  }
+    throw UsageError::Missing("a COMMAND");
+  });
 }
 
 }  // namespace

@@ -42,24 +42,22 @@ absl::Status Run(const Options& options) {
 
 }  // namespace
 
-Command AddMerge(CLI::App& program) {
+Command AddMerge(Flags program) {
   auto options = std::make_shared<Options>();
-  CLI::App* app = program.add_subcommand("merge", "makes one model of a model and its delta");
-  AddModel(app, &options->model);
-  app->add_option("DELTA", options->delta, "what 'cllm finetune' wrote for that model")
-      ->required()
-      ->type_name("");
+  Flags flags = program.AddCommand("merge", "makes one model of a model and its delta");
+  AddModel(flags, &options->model);
+  flags.Add("DELTA", &options->delta, "what 'cllm finetune' wrote for that model").Required().Kind("");
   AddChoice(
-      app, "--format", &options->format,
+      flags, "--format", &options->format,
       {"f32", "same", "bf16", "int8", "int4", "lattice2", "lattice3", "lattice4"},
       "of the matrices: float32, which keeps all that was learned; the model's own; or another. Integers\n"
       "are rounded anew");
-  AddOutput(app, &options->out);
-  app->footer(
+  AddOutput(flags, &options->out);
+  flags.SetFooter(
       "Example:\n"
       "  cllm merge home8.cllm house.delta -o house.cllm\n"
       "  cllm merge home8.cllm house.delta --format same -o house8.cllm");
-  return {app, [options] { return Run(*options); }};
+  return {flags, [options] { return Run(*options); }};
 }
 
 }  // namespace cllm

@@ -58,36 +58,34 @@ absl::Status Patch(const Options& options) {
 
 }  // namespace
 
-Command AddDiff(CLI::App& program) {
+Command AddDiff(Flags program) {
   auto options = std::make_shared<Options>();
-  CLI::App* app = program.add_subcommand("diff", "makes a patch from one model file to another");
-  app->add_option("OLD", options->from, "the file that the device has; 'none': it has none yet")
-      ->required()
-      ->type_name("");
-  app->add_option("NEW", options->to, "the file that it shall have")->required()->type_name("");
-  AddOutput(app, &options->out);
-  app->footer(
+  Flags flags = program.AddCommand("diff", "makes a patch from one model file to another");
+  flags.Add("OLD", &options->from, "the file that the device has; 'none': it has none yet")
+      .Required()
+      .Kind("");
+  flags.Add("NEW", &options->to, "the file that it shall have").Required().Kind("");
+  AddOutput(flags, &options->out);
+  flags.SetFooter(
       "Small where the files share bytes; weights that were all trained anew share few. A device applies it "
       "with\n"
       "cllm_slots_write of cllm/update.h, as it arrives. Sign NEW first: patches themselves are not "
       "trusted.\n\n"
       "Example:\n"
       "  cllm diff v1.cllm v2.cllm -o v1-to-v2.patch");
-  return {app, [options] { return Diff(*options); }};
+  return {flags, [options] { return Diff(*options); }};
 }
 
-Command AddPatch(CLI::App& program) {
+Command AddPatch(Flags program) {
   auto options = std::make_shared<Options>();
-  CLI::App* app = program.add_subcommand("patch", "applies a patch that 'cllm diff' made");
-  app->add_option("OLD", options->from, "the file that the patch was made from, or 'none'")
-      ->required()
-      ->type_name("");
-  app->add_option("PATCH", options->to, "what 'cllm diff' wrote")->required()->type_name("");
-  AddOutput(app, &options->out);
-  app->footer(
+  Flags flags = program.AddCommand("patch", "applies a patch that 'cllm diff' made");
+  flags.Add("OLD", &options->from, "the file that the patch was made from, or 'none'").Required().Kind("");
+  flags.Add("PATCH", &options->to, "what 'cllm diff' wrote").Required().Kind("");
+  AddOutput(flags, &options->out);
+  flags.SetFooter(
       "Example:\n"
       "  cllm patch v1.cllm v1-to-v2.patch -o v2.cllm");
-  return {app, [options] { return Patch(*options); }};
+  return {flags, [options] { return Patch(*options); }};
 }
 
 }  // namespace cllm

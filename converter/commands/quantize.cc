@@ -24,14 +24,13 @@ struct Options {
 
 void CheckUsage(const Options& options) {
   if (options.format == "bf16" && !options.embedding.empty()) {
-    throw CLI::ValidationError("--embedding", "goes with integers: floats and integers do not mix");
+    throw UsageError("--embedding", "goes with integers: floats and integers do not mix");
   }
   if (options.format.empty() != options.chosen()) {
-    throw CLI::ValidationError("--format", "or --bytes or --bits, which choose the formats, must be given");
+    throw UsageError("--format", "or --bytes or --bits, which choose the formats, must be given");
   }
   if (options.chosen() && !options.embedding.empty()) {
-    throw CLI::ValidationError("--embedding",
-                               "does not go with --bytes or --bits, which choose its format, too");
+    throw UsageError("--embedding", "does not go with --bytes or --bits, which choose its format, too");
   }
 }
 
@@ -83,38 +82,38 @@ absl::Status Run(const Options& options) {
 
 }  // namespace
 
-Command AddQuantize(CLI::App& program) {
+Command AddQuantize(Flags program) {
   auto options = std::make_shared<Options>();
-  CLI::App* app = program.add_subcommand("quantize", "makes a model about two, four or seven times smaller");
-  app->add_option("IN", options->in, "a .cllm file with float weights")->required()->type_name("");
-  AddChoice(app, "--format", &options->format, {"bf16", "int8", "int4", "lattice2", "lattice3", "lattice4"},
+  Flags flags = program.AddCommand("quantize", "makes a model about two, four or seven times smaller");
+  flags.Add("IN", &options->in, "a .cllm file with float weights").Required().Kind("");
+  AddChoice(flags, "--format", &options->format, {"bf16", "int8", "int4", "lattice2", "lattice3", "lattice4"},
             "bf16: bfloat16, the upper half of each float32, rounded to nearest; int8: 8-bit integers with a "
             "scale for each matrix row; int4: 4-bit integers with a scale and a "
             "zero for each 32 of a row, 4.3 bits a weight in all; lattice2, lattice3, lattice4: points of "
             "the lattice "
             "E8, about 2.1, 3.1 and 4.1 bits a weight; norms stay float32",
             "none: --bytes or --bits");
-  AddChoice(app, "--embedding", &options->embedding, {"int8", "int4", "lattice2", "lattice3", "lattice4"},
+  AddChoice(flags, "--embedding", &options->embedding, {"int8", "int4", "lattice2", "lattice3", "lattice4"},
             "format of the embedding and of the output head, which may deserve more bits than the layers",
             "as --format");
   AddCount(
-      app, "--bytes", &options->bytes, 1, 0xFFFFFFFF,
+      flags, "--bytes", &options->bytes, 1, 0xFFFFFFFF,
       "instead of --format: choose, for each matrix, among lattice2, lattice3, lattice4 and int8, the best\n"
       "for a file of at most this size",
       "none");
-  AddNumber(app, "--bits", &options->bits, {1, 32},
+  AddNumber(flags, "--bits", &options->bits, {1, 32},
             "the same for so many bits a parameter, the whole file counted", "none");
-  app->add_option(
-         "--calibrate", options->calibration,
-         "lattices: a text like those that the model will read, to round for. Without it the model writes\n"
-         "one itself")
-      ->type_name("FILE");
-  AddChoice(app, "--documents", &options->documents, {"auto", "whole", "paragraphs", "lines"},
+  flags
+      .Add("--calibrate", &options->calibration,
+           "lattices: a text like those that the model will read, to round for. Without it the model writes\n"
+           "one itself")
+      .Kind("FILE");
+  AddChoice(flags, "--documents", &options->documents, {"auto", "whole", "paragraphs", "lines"},
             "of that text, as for 'cllm train'");
-  AddCount(app, "--calibration-tokens", &options->tokens, 2, 1u << 24, "how much of it is read");
-  AddThreads(app, &options->threads);
-  AddOutput(app, &options->out);
-  app->footer(
+  AddCount(flags, "--calibration-tokens", &options->tokens, 2, 1u << 24, "how much of it is read");
+  AddThreads(flags, &options->threads);
+  AddOutput(flags, &options->out);
+  flags.SetFooter(
       "Prints both sizes on stderr, nothing on stdout. Integers give the same bits on every machine, bf16 "
       "where\nfloat32 does: the bits of a float32 file with the same weights.\n\n"
       "Example:\n"
@@ -123,7 +122,7 @@ Command AddQuantize(CLI::App& program) {
       "  cllm quantize stories.cllm --format int4 --embedding int8 -o stories4.cllm\n"
       "  cllm quantize stories.cllm --format lattice3 --calibrate some.txt -o stories3.cllm\n"
       "  cllm quantize stories.cllm --bits 3.5 --calibrate some.txt -o small.cllm");
-  return {app, [options] { return Run(*options); }};
+  return {flags, [options] { return Run(*options); }};
 }
 
 }  // namespace cllm

@@ -4,17 +4,17 @@
 
 namespace cllm {
 
-void AddSamplingOptions(CLI::App* app, SamplingOptions* options, const std::string& seed) {
-  AddNumber(app, "--temperature", &options->temperature, {0, 100},
+void AddSamplingOptions(Flags flags, SamplingOptions* options, const std::string& seed) {
+  AddNumber(flags, "--temperature", &options->temperature, {0, 100},
             "0: always the likeliest token; 1: as the model says; more: wilder");
-  AddCount(app, "--top-k", &options->top_k, 0, 1u << 30, "only the k likeliest tokens; 0: all");
-  AddNumber(app, "--top-p", &options->top_p, {0, 1},
+  AddCount(flags, "--top-k", &options->top_k, 0, 1u << 30, "only the k likeliest tokens; 0: all");
+  AddNumber(flags, "--top-p", &options->top_p, {0, 1},
             "only the likeliest tokens whose probabilities reach p; 0 or 1: all");
-  AddNumber(app, "--min-p", &options->min_p, {0, 1},
+  AddNumber(flags, "--min-p", &options->min_p, {0, 1},
             "no token below p times the likeliest one's probability; 0: all");
-  AddNumber(app, "--repetition-penalty", &options->repetition_penalty, {0, 100},
+  AddNumber(flags, "--repetition-penalty", &options->repetition_penalty, {0, 100},
             "over 1: tokens that came already become less likely; 0 or 1: off");
-  AddSeed(app, &options->seed, seed);
+  AddSeed(flags, &options->seed, seed);
 }
 
 cllm_sampling ToSampling(const SamplingOptions& options) {

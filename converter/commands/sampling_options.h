@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <string>
 
-#include "CLI/CLI.hpp"
 #include "cllm/cllm.h"
+#include "converter/commands/flags.h"
 
 namespace cllm {
 
@@ -17,7 +17,7 @@ struct SamplingOptions {
 };
 
 // --temperature, --top-k, ..., --seed: `options` must outlive the parse. `seed` is what it is the seed of.
-void AddSamplingOptions(CLI::App* app, SamplingOptions* options, const std::string& seed);
+void AddSamplingOptions(Flags flags, SamplingOptions* options, const std::string& seed);
 
 cllm_sampling ToSampling(const SamplingOptions& options);
 

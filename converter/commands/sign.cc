@@ -80,30 +80,28 @@ absl::Status Verify(const Options& options) {
 
 }  // namespace
 
-Command AddKeygen(CLI::App& program) {
+Command AddKeygen(Flags program) {
   auto options = std::make_shared<Options>();
-  CLI::App* app = program.add_subcommand("keygen", "makes a pair of keys for signing models");
-  AddOutput(app, &options->out);
-  app->footer(
+  Flags flags = program.AddCommand("keygen", "makes a pair of keys for signing models");
+  AddOutput(flags, &options->out);
+  flags.SetFooter(
       "Writes an Ed25519 private key (RFC 8032) that only you may read, and beside it the public key, "
       "FILE.pub,\n"
       "whose 64 digits it prints. A device that knows these opens no model of anybody else's.\n\n"
       "Example:\n"
       "  cllm keygen -o maker.key");
-  return {app, [options] { return Generate(*options); }};
+  return {flags, [options] { return Generate(*options); }};
 }
 
-Command AddSign(CLI::App& program) {
+Command AddSign(Flags program) {
   auto options = std::make_shared<Options>();
-  CLI::App* app = program.add_subcommand("sign", "signs a model, so that devices can tell whose it is");
-  AddModel(app, &options->model);
-  app->add_option("--key", options->key, "the private key that 'cllm keygen' wrote")
-      ->required()
-      ->type_name("FILE");
-  AddChoice(app, "--block", &options->block, {"1024", "4096", "16384", "65536"},
+  Flags flags = program.AddCommand("sign", "signs a model, so that devices can tell whose it is");
+  AddModel(flags, &options->model);
+  flags.Add("--key", &options->key, "the private key that 'cllm keygen' wrote").Required().Kind("FILE");
+  AddChoice(flags, "--block", &options->block, {"1024", "4096", "16384", "65536"},
             "bytes that a device can check by themselves");
-  AddOutput(app, &options->out);
-  app->footer(
+  AddOutput(flags, &options->out);
+  flags.SetFooter(
       "The signed file is the same model, with a tree of digests behind its weights: 0.8% of its size with "
       "blocks\n"
       "of 4096 bytes. It runs wherever the model does; cllm_model_open_signed of the C API, and 'cllm "
@@ -111,22 +109,22 @@ Command AddSign(CLI::App& program) {
       "say whose it is.\n\n"
       "Example:\n"
       "  cllm sign stories8.cllm --key maker.key -o stories8.signed.cllm");
-  return {app, [options] { return Sign(*options); }};
+  return {flags, [options] { return Sign(*options); }};
 }
 
-Command AddVerify(CLI::App& program) {
+Command AddVerify(Flags program) {
   auto options = std::make_shared<Options>();
-  CLI::App* app = program.add_subcommand("verify", "says whether a signed model is whole, and whose it is");
-  AddModel(app, &options->model);
-  app->add_option("--key", options->key, "the public key of who should have signed it, or its 64 digits")
-      ->type_name("FILE")
-      ->default_str("whoever the file names");
-  app->footer(
+  Flags flags = program.AddCommand("verify", "says whether a signed model is whole, and whose it is");
+  AddModel(flags, &options->model);
+  flags.Add("--key", &options->key, "the public key of who should have signed it, or its 64 digits")
+      .Kind("FILE")
+      .Default("whoever the file names");
+  flags.SetFooter(
       "Ends with 1 if the signature is missing, stripped, of another key or wrong, or any byte has "
       "changed.\n\n"
       "Example:\n"
       "  cllm verify stories8.signed.cllm --key maker.key.pub");
-  return {app, [options] { return Verify(*options); }};
+  return {flags, [options] { return Verify(*options); }};
 }
 
 }  // namespace cllm

@@ -169,16 +169,14 @@ absl::Status Decode(const Options& options, bool has_text) {
   return absl::OkStatus();
 }
 
-CLI::App* AddTrainTokenizer(CLI::App* tokenizer, Options* options) {
-  CLI::App* app = tokenizer->add_subcommand("train", "learns a vocabulary from text");
-  app->add_option("--data", options->data, "text files, UTF-8")->required()->type_name("FILE");
-  AddChoice(app, "--kind", &options->kind, TokenizerKindChoices(), "see below");
-  AddCount(app, "--vocabulary,--vocab", &options->vocabulary, 1, 1u << 20,
+Flags AddTrainTokenizer(Flags tokenizer, Options* options) {
+  Flags flags = tokenizer.AddCommand("train", "learns a vocabulary from text");
+  flags.Add("--data", &options->data, "text files, UTF-8").Required().Kind("FILE");
+  AddChoice(flags, "--kind", &options->kind, TokenizerKindChoices(), "see below");
+  AddCount(flags, "--vocabulary,--vocab", &options->vocabulary, 1, 1u << 20,
            "tokens, with the special ones; 'characters' takes all of the text's instead");
-  app->add_option("-o,--output", options->out, "the tokenizer to write, JSON")
-      ->required()
-      ->type_name("OUT.json");
-  app->footer(
+  flags.Add("-o,--output", &options->out, "the tokenizer to write, JSON").Required().Kind("OUT.json");
+  flags.SetFooter(
       "Kinds:\n"
       "  bytes-bpe   byte-level pair encoding: bytes, and what they merge to; any text comes back as it was\n"
       "  wordpiece   words made of the longest pieces that fit, the first of them with the space before it;\n"
@@ -191,52 +189,53 @@ CLI::App* AddTrainTokenizer(CLI::App* tokenizer, Options* options) {
       "Examples:\n"
       "  cllm tokenizer train --data stories.txt --kind bytes-bpe --vocabulary 4096 -o stories.json\n"
       "  cllm train --data stories.txt --tokenizer stories.json -o stories.cllm");
-  return app;
+  return flags;
 }
 
-CLI::App* AddCoder(CLI::App* tokenizer, const char* name, const char* summary, Options* options) {
-  CLI::App* app = tokenizer->add_subcommand(name, summary);
-  app->add_option("TOKENIZER", options->tokenizer,
-                  "a file of 'cllm tokenizer train', a tokenizer.json, or a .cllm file")
-      ->required()
-      ->type_name("");
-  CLI::Option* text = app->add_option("--text", options->text, "the input itself")->type_name("TEXT");
-  app->add_option("--data", options->data, "a file with the input; without it and --text: stdin")
-      ->type_name("FILE")
-      ->expected(1)
-      ->excludes(text);
-  return app;
+Flags AddCoder(Flags tokenizer, const char* name, const char* summary, Options* options) {
+  Flags flags = tokenizer.AddCommand(name, summary);
+  flags
+      .Add("TOKENIZER", &options->tokenizer,
+           "a file of 'cllm tokenizer train', a tokenizer.json, or a .cllm file")
+      .Required()
+      .Kind("");
+  const Flag text = flags.Add("--text", &options->text, "the input itself").Kind("TEXT");
+  flags.Add("--data", &options->data, "a file with the input; without it and --text: stdin")
+      .Kind("FILE")
+      .Once()
+      .NotWith(text);
+  return flags;
 }
 
 }  // namespace
 
-Command AddTokenizer(CLI::App& program) {
+Command AddTokenizer(Flags program) {
   auto options = std::make_shared<Options>();
-  CLI::App* app = program.add_subcommand("tokenizer", "trains tokenizers; text to tokens and back");
-  app->require_subcommand(1);
-  CLI::App* train = AddTrainTokenizer(app, options.get());
-  CLI::App* encode = AddCoder(app, "encode", "text to token ids", options.get());
-  encode->add_flag("--lines", options->lines, "each line is a text of its own, without its newline");
-  encode->add_flag("--special", options->special,
-                   "special tokens that the text spells are meant, as <|im_start|>");
-  encode->add_flag("--json", options->json, "for each text one line of JSON: text, tokens, pieces");
-  encode->footer(
+  Flags flags = program.AddCommand("tokenizer", "trains tokenizers; text to tokens and back");
+  flags.RequireCommand();
+  Flags train = AddTrainTokenizer(flags, options.get());
+  Flags encode = AddCoder(flags, "encode", "text to token ids", options.get());
+  encode.Add("--lines", &options->lines, "each line is a text of its own, without its newline");
+  encode.Add("--special", &options->special,
+             "special tokens that the text spells are meant, as <|im_start|>");
+  encode.Add("--json", &options->json, "for each text one line of JSON: text, tokens, pieces");
+  encode.SetFooter(
       "On stdout: the ids of each text on a line, without begin and end tokens; on stderr how many.\n\n"
       "Examples:\n"
       "  cllm tokenizer encode stories.cllm --text \"Once upon a time\"\n"
       "  cllm tokenizer encode stories.json --data stories.txt --lines --json >tokens.jsonl");
-  CLI::App* decode = AddCoder(app, "decode", "token ids to text", options.get());
-  decode->add_flag("--lines", options->lines, "a newline after the text of each line");
-  decode->add_flag("--json", options->json, "for each line one line of JSON: text");
-  decode->footer(
+  Flags decode = AddCoder(flags, "decode", "token ids to text", options.get());
+  decode.Add("--lines", &options->lines, "a newline after the text of each line");
+  decode.Add("--json", &options->json, "for each line one line of JSON: text");
+  decode.SetFooter(
       "Each line of the input is a text: ids apart by blanks, a JSON array of them, or an object with an\n"
       "array \"tokens\", as 'encode' prints them. On stdout: the texts; special tokens give nothing.\n\n"
       "Example:\n"
       "  cllm tokenizer encode stories.json --data a.txt | cllm tokenizer decode stories.json | cmp - a.txt");
-  return {app, [=] {
-            if (train->parsed()) return Train(*options);
-            return encode->parsed() ? Encode(*options, encode->count("--text") > 0)
-                                    : Decode(*options, decode->count("--text") > 0);
+  return {flags, [=] {
+            if (train.called()) return Train(*options);
+            return encode.called() ? Encode(*options, encode.given("--text"))
+                                   : Decode(*options, decode.given("--text"));
           }};
 }
 

@@ -17,40 +17,38 @@ namespace {
 
 using Options = TrainCommandOptions;
 
-absl::Status CheckAndRun(const CLI::App& app, Options options) {
-  options.threads_given = app.count("--threads") != 0;
+absl::Status CheckAndRun(Flags flags, Options options) {
+  options.threads_given = flags.given("--threads");
   if (options.resume.empty()) {
-    if (options.data.empty()) throw CLI::RequiredError("--data");
-    if (options.out.empty()) throw CLI::RequiredError("-o,--output");
+    if (options.data.empty()) throw UsageError::Missing("--data");
+    if (options.out.empty()) throw UsageError::Missing("-o,--output");
     if (const std::string file = TokenizerFile(options); !file.empty() && access(file.c_str(), F_OK) != 0) {
-      throw CLI::ValidationError("--tokenizer", "there is no file '" + file +
-                                                    "' and no kind of that name; kinds "
-                                                    "are bpe, wordpiece, words, char");
+      throw UsageError("--tokenizer", "there is no file '" + file +
+                                          "' and no kind of that name; kinds "
+                                          "are bpe, wordpiece, words, char");
     }
     if (options.vocabulary != 0 && !TakesVocabularySize(options.tokenizer)) {
-      throw CLI::ValidationError("--vocab",
-                                 "goes with --tokenizer bpe, wordpiece and words: characters takes "
-                                 "all of the text's, and a file has its own");
+      throw UsageError("--vocab",
+                       "goes with --tokenizer bpe, wordpiece and words: characters takes "
+                       "all of the text's, and a file has its own");
     }
     if (!options.init.empty() && (!options.tokenizer.empty() || options.vocabulary != 0)) {
-      throw CLI::ValidationError("--init", "brings its own vocabulary: leave --tokenizer and --vocab out");
+      throw UsageError("--init", "brings its own vocabulary: leave --tokenizer and --vocab out");
     }
     if (const std::string set = FirstSet(options.shape); !options.init.empty() && !set.empty()) {
-      throw CLI::ValidationError("--init", "brings its own shape: leave " + set + " out");
+      throw UsageError("--init", "brings its own shape: leave " + set + " out");
     }
     if (const std::string set = FirstSet(options.architecture); !options.init.empty() && !set.empty()) {
-      throw CLI::ValidationError("--init", "brings its own architecture: leave " + set + " out");
+      throw UsageError("--init", "brings its own architecture: leave " + set + " out");
     }
     if (options.patience != 0 && options.evaluate_every == 0) {
-      throw CLI::ValidationError("--patience", "counts evaluations: give --evaluate-every too");
+      throw UsageError("--patience", "counts evaluations: give --evaluate-every too");
     }
     return RunTraining(std::move(options));
   }
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->count() == 0 || option->get_name() == "--resume" || option->get_name() == "--threads")
-      continue;
-    throw CLI::ValidationError("--resume",
-                               "goes with --threads only, and " + option->get_name() + " stays what it was");
+  for (const std::string& name : flags.all_given()) {
+    if (name == "--resume" || name == "--threads") continue;
+    throw UsageError("--resume", "goes with --threads only, and " + name + " stays what it was");
   }
   return RunTraining(std::move(options));
 }
@@ -63,94 +61,97 @@ std::string ConfigurationList() {
   return list;
 }
 
-void AddDataOptions(CLI::App* app, Options* options) {
-  app->add_option("--data", options->data,
-                  "text files, plain, gzip or zstd, and folders of such, whose files come in the order of\n"
-                  "their paths; one after the other (required). UTF-8; bytes that are none are learned as\n"
-                  "they are")
-      ->type_name("PATH");
-  AddOutput(app, &options->out)->required(false);
-  AddChoice(app, "--documents", &options->documents, {"auto", "whole", "paragraphs", "lines"},
+void AddDataOptions(Flags flags, Options* options) {
+  flags
+      .Add("--data", &options->data,
+           "text files, plain, gzip or zstd, and folders of such, whose files come in the order of\n"
+           "their paths; one after the other (required). UTF-8; bytes that are none are learned as\n"
+           "they are")
+      .Kind("PATH");
+  AddOutput(flags, &options->out).Required(false);
+  AddChoice(flags, "--documents", &options->documents, {"auto", "whole", "paragraphs", "lines"},
             "where one document ends and the next begins, so that the model learns to begin and end its\n"
             "texts: 'paragraphs' at blank lines, 'lines' at each line, 'whole' never. 'auto': at lines\n"
             "that are <|endoftext|>; without such lines a file is one document");
-  AddNumber(app, "--val-fraction", &options->validation_fraction, {0, 0.9},
+  AddNumber(flags, "--val-fraction", &options->validation_fraction, {0, 0.9},
             "documents kept from training for the validation loss, spread evenly: every tenth for 0.1; of\n"
             "too few documents the last part of the tokens");
-  app->add_option(
-         "--cache", options->cache,
-         "keep the tokens in this folder, and find them there when the data is the same; memory then\n"
-         "does not grow with the data: the tokens are mapped. Without it they are held in memory, 2\n"
-         "bytes each, or 4 if the vocabulary has over 65,536")
-      ->type_name("DIR");
-  AddChoice(app, "--order", &options->order, {"random", "shuffle"},
+  flags
+      .Add("--cache", &options->cache,
+           "keep the tokens in this folder, and find them there when the data is the same; memory then\n"
+           "does not grow with the data: the tokens are mapped. Without it they are held in memory, 2\n"
+           "bytes each, or 4 if the vocabulary has over 65,536")
+      .Kind("DIR");
+  AddChoice(flags, "--order", &options->order, {"random", "shuffle"},
             "random: windows of the text at random places; shuffle: all windows once an epoch, in an order\n"
             "of each epoch's own");
 }
 
-void AddCheckpointOptions(CLI::App* app, Options* options) {
-  app->add_option("--checkpoint", options->checkpoints,
-                  "keep checkpoints in this folder: all it takes to go on from there")
-      ->type_name("DIR");
-  AddCount(app, "--every", &options->every, 1, 1u << 30, "steps between checkpoints");
-  AddCount(app, "--keep", &options->keep, 1, 1000, "how many checkpoints, the newest, stay in the folder");
-  app->add_option(
-         "--resume", options->resume,
-         "go on from the newest checkpoint in this folder, with the options it was made with; a run\n"
-         "by steps ends with the weights, to the bit, of one that was never interrupted")
-      ->type_name("DIR");
+void AddCheckpointOptions(Flags flags, Options* options) {
+  flags
+      .Add("--checkpoint", &options->checkpoints,
+           "keep checkpoints in this folder: all it takes to go on from there")
+      .Kind("DIR");
+  AddCount(flags, "--every", &options->every, 1, 1u << 30, "steps between checkpoints");
+  AddCount(flags, "--keep", &options->keep, 1, 1000, "how many checkpoints, the newest, stay in the folder");
+  flags
+      .Add("--resume", &options->resume,
+           "go on from the newest checkpoint in this folder, with the options it was made with; a run\n"
+           "by steps ends with the weights, to the bit, of one that was never interrupted")
+      .Kind("DIR");
 }
 
 }  // namespace
 
-Command AddTrain(CLI::App& program) {
+Command AddTrain(Flags program) {
   auto options = std::make_shared<Options>();
-  CLI::App* app = program.add_subcommand("train", "trains a model on text files");
-  AddDataOptions(app, options.get());
+  Flags flags = program.AddCommand("train", "trains a model on text files");
+  AddDataOptions(flags, options.get());
   std::vector<std::string> names;
   for (const Configuration& configuration : Configurations()) names.push_back(configuration.name);
-  AddChoice(app, "--config", &options->configuration, names, "shape and recipe, see below")
-      ->type_name("NAME");
-  app->add_option(
-         "--tokenizer", options->tokenizer,
-         "what to learn from the text: bpe (byte-level pair encoding), wordpiece, words, or char (its\n"
-         "characters); or a file of 'cllm tokenizer train', or a .cllm file: its tokenizer")
-      ->type_name("KIND|FILE")
-      ->default_str("the configuration's");
-  AddCount(app, "--vocab", &options->vocabulary, 4, 1u << 20,
+  AddChoice(flags, "--config", &options->configuration, names, "shape and recipe, see below").Kind("NAME");
+  flags
+      .Add("--tokenizer", &options->tokenizer,
+           "what to learn from the text: bpe (byte-level pair encoding), wordpiece, words, or char (its\n"
+           "characters); or a file of 'cllm tokenizer train', or a .cllm file: its tokenizer")
+      .Kind("KIND|FILE")
+      .Default("the configuration's");
+  AddCount(flags, "--vocab", &options->vocabulary, 4, 1u << 20,
            "tokens of a bpe, wordpiece or words vocabulary", "the configuration's");
-  CLI::Option* steps =
-      AddCount(app, "--steps", &options->steps, 1, 1u << 30, "training steps", "the configuration's");
+  const Flag steps =
+      AddCount(flags, "--steps", &options->steps, 1, 1u << 30, "training steps", "the configuration's");
   AddNumber(
-      app, "--minutes", &options->minutes, {0.001, 1e6},
+      flags, "--minutes", &options->minutes, {0.001, 1e6},
       "train for this long instead of a number of steps; only a run by steps can be repeated to the bit",
       "none")
-      ->excludes(steps);
-  app->add_option("--init", options->init,
-                  "start from this model: its shape, vocabulary and weights, and the recipe of --config")
-      ->type_name("MODEL");
-  AddChoice(app, "--quantize", &options->quantize,
+      .NotWith(steps);
+  flags
+      .Add("--init", &options->init,
+           "start from this model: its shape, vocabulary and weights, and the recipe of --config")
+      .Kind("MODEL");
+  AddChoice(flags, "--quantize", &options->quantize,
             {"f32", "bf16", "int8", "int4", "lattice2", "lattice3", "lattice4"},
             "train for this format: losses are those of the rounded weights, and these are written. From a\n"
             "trained model, a tenth of its steps at a tenth of its rate is enough");
-  AddShapeOptions(app, &options->shape);
-  AddArchitectureOptions(app, &options->architecture);
-  AddRecipeOptions(app, &options->recipe);
-  AddCount(app, "--evaluate-every", &options->evaluate_every, 1, 1u << 30,
+  AddShapeOptions(flags, &options->shape);
+  AddArchitectureOptions(flags, &options->architecture);
+  AddRecipeOptions(flags, &options->recipe);
+  AddCount(flags, "--evaluate-every", &options->evaluate_every, 1, 1u << 30,
            "steps between evaluations; the model written is then the best of them", "only at the end");
-  AddCount(app, "--patience", &options->patience, 1, 1u << 20,
+  AddCount(flags, "--patience", &options->patience, 1, 1u << 20,
            "end after this many evaluations in a row without a better one", "never");
-  app->add_option("--log", options->log, "append a line of JSON for each report of progress to this file")
-      ->type_name("FILE");
-  app->add_option("--tensorboard", options->tensorboard, "write events for TensorBoard into this folder")
-      ->type_name("DIR");
-  app->add_option("--report", options->report,
-                  "at the end write one page of HTML: curves, texts, configuration, memory plan")
-      ->type_name("OUT.html");
-  AddThreads(app, &options->threads);
-  AddCheckpointOptions(app, options.get());
-  AddSeed(app, &options->seed, "of the first weights and of the order of the data");
-  app->footer(
+  flags.Add("--log", &options->log, "append a line of JSON for each report of progress to this file")
+      .Kind("FILE");
+  flags.Add("--tensorboard", &options->tensorboard, "write events for TensorBoard into this folder")
+      .Kind("DIR");
+  flags
+      .Add("--report", &options->report,
+           "at the end write one page of HTML: curves, texts, configuration, memory plan")
+      .Kind("OUT.html");
+  AddThreads(flags, &options->threads);
+  AddCheckpointOptions(flags, options.get());
+  AddSeed(flags, &options->seed, "of the first weights and of the order of the data");
+  flags.SetFooter(
       ConfigurationList() +
       "\nProgress goes to stderr: step, loss in nats a token, speed, time left; at the end the loss over\n"
       "the whole validation part, the file's size and the digest of its contents. Nothing goes to stdout.\n"
@@ -167,7 +168,7 @@ Command AddTrain(CLI::App& program) {
       "  cllm train --init base.cllm --data stories.txt --quantize lattice2 -o small.cllm --steps 300 --rate "
       "3e-4\n"
       "  cllm train --data a.txt b.txt -o ab.cllm --tokenizer bpe --vocab 1024 --steps 5000 --seed 7");
-  return {app, [app, options] { return CheckAndRun(*app, *options); }};
+  return {flags, [flags, options] { return CheckAndRun(flags, *options); }};
 }
 
 }  // namespace cllm

@@ -21,27 +21,28 @@ void VisitAll(Options& options, const Visit& visit) {
 
 }  // namespace
 
-void AddArchitectureOptions(CLI::App* app, ArchitectureOptions* options) {
+void AddArchitectureOptions(Flags flags, ArchitectureOptions* options) {
   const char* const own = "the configuration's";
-  AddChoice(app, "--norm", &options->norm, {"rms", "layer", "batch"},
+  AddChoice(flags, "--norm", &options->norm, {"rms", "layer", "batch"},
             "rms, layer, or batch: whose statistics are those of a batch, and that becomes a mere scale and\n"
             "shift in the file that is written",
             own);
-  AddChoice(app, "--activation", &options->activation, ActivationNames(),
+  AddChoice(flags, "--activation", &options->activation, ActivationNames(),
             "of the feed-forward block; gelu is the approximation by tanh", own);
-  CLI::Option* gated = app->add_flag_callback(
+  const Flag gated = flags.AddSwitch(
       "--gated", [options] { options->gate = "gated"; },
       "a feed-forward block with a gate: activation(gate) times up");
-  app->add_flag_callback(
-         "--ungated", [options] { options->gate = "ungated"; },
-         "one without; where the configuration has a gate, hidden units become half as many again, so\n"
-         "that the model has as many parameters")
-      ->excludes(gated);
-  app->add_flag("--qk-norm", options->query_key_norm, "an RMS norm of each head's queries and keys");
-  AddNumber(app, "--logit-softcap", &options->logit_softcap, {0, 1000},
+  flags
+      .AddSwitch(
+          "--ungated", [options] { options->gate = "ungated"; },
+          "one without; where the configuration has a gate, hidden units become half as many again, so\n"
+          "that the model has as many parameters")
+      .NotWith(gated);
+  flags.Add("--qk-norm", &options->query_key_norm, "an RMS norm of each head's queries and keys");
+  AddNumber(flags, "--logit-softcap", &options->logit_softcap, {0, 1000},
             "no logit beyond this: x becomes cap tanh(x / cap); 0 for none", own);
-  app->add_flag("--zero-projections", options->zero_projections,
-                "the two matrices of each layer that add to the residual stream start as zeros");
+  flags.Add("--zero-projections", &options->zero_projections,
+            "the two matrices of each layer that add to the residual stream start as zeros");
 }
 
 void ApplyTo(const ArchitectureOptions& options, Architecture* architecture) {

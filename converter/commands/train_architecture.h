@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "CLI/CLI.hpp"
 #include "converter/checkpoint/checkpoint.h"
+#include "converter/commands/flags.h"
 #include "converter/train/configurations.h"
 #include "nlohmann/json.hpp"
 
@@ -21,7 +21,7 @@ struct ArchitectureOptions {
 };
 
 // --activation, --gated, --qk-norm, ...: `options` must outlive the parse.
-void AddArchitectureOptions(CLI::App* app, ArchitectureOptions* options);
+void AddArchitectureOptions(Flags flags, ArchitectureOptions* options);
 
 // Without the gate that a configuration has, hidden units become half as many again: as many parameters.
 void ApplyTo(const ArchitectureOptions& options, Architecture* architecture);

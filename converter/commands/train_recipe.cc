@@ -55,34 +55,34 @@ void SetIf(double value, float* number) {
 
 }  // namespace
 
-void AddRecipeOptions(CLI::App* app, RecipeOptions* options) {
+void AddRecipeOptions(Flags flags, RecipeOptions* options) {
   const char* const own = "the configuration's";
-  AddNumber(app, "--rate", &options->rate, {1e-9, 1}, "the highest learning rate", own);
-  AddChoice(app, "--schedule", &options->schedule, ScheduleNames(),
+  AddNumber(flags, "--rate", &options->rate, {1e-9, 1}, "the highest learning rate", own);
+  AddChoice(flags, "--schedule", &options->schedule, ScheduleNames(),
             "how the rate falls after the warm-up; wsd: only in the last fifth of the steps", own);
-  AddCount(app, "--warmup", &options->warmup, 0, 1u << 30, "steps in which the rate rises", own);
-  AddCount(app, "--batch", &options->batch, 1, 1u << 16, "sequences at once", own);
-  AddCount(app, "--accumulate", &options->accumulate, 1, 1u << 16,
+  AddCount(flags, "--warmup", &options->warmup, 0, 1u << 30, "steps in which the rate rises", own);
+  AddCount(flags, "--batch", &options->batch, 1, 1u << 16, "sequences at once", own);
+  AddCount(flags, "--accumulate", &options->accumulate, 1, 1u << 16,
            "batches a step: a larger batch in the memory of a small one", own);
-  AddCount(app, "--segments", &options->segments, 1, 1u << 16,
+  AddCount(flags, "--segments", &options->segments, 1, 1u << 16,
            "parts of a step's sequences whose gradients are summed by themselves and then in pairs: what\n"
            "processes under mpirun share. The weights depend on it, and not on the processes",
            own);
-  AddChoice(app, "--optimizer", &options->optimizer, MethodNames(),
+  AddChoice(flags, "--optimizer", &options->optimizer, MethodNames(),
             "sgd: with momentum; muon: orthogonal steps for the layers' matrices, AdamW for the rest", own);
-  AddChoice(app, "--precision", &options->precision, PrecisionNames(),
+  AddChoice(flags, "--precision", &options->precision, PrecisionNames(),
             "bf16: products of bfloat16 numbers with float32 sums; weights stay float32. Faster where the "
             "processor has AVX-512 BF16, slower elsewhere",
             own);
-  AddNumber(app, "--momentum", &options->momentum, {0, 0.9999}, "of sgd and muon", own);
-  AddNumber(app, "--weight-decay", &options->weight_decay, {0, 10}, "of the layers' matrices", own);
-  AddNumber(app, "--embedding-decay", &options->embedding_decay, {0, 10},
+  AddNumber(flags, "--momentum", &options->momentum, {0, 0.9999}, "of sgd and muon", own);
+  AddNumber(flags, "--weight-decay", &options->weight_decay, {0, 10}, "of the layers' matrices", own);
+  AddNumber(flags, "--embedding-decay", &options->embedding_decay, {0, 10},
             "weight decay of the embedding and of a head of its own; norms have none", own);
-  AddNumber(app, "--dropout", &options->dropout, {0, 0.9},
+  AddNumber(flags, "--dropout", &options->dropout, {0, 0.9},
             "share of the numbers dropped from embedded tokens and from what each half of a layer adds", own);
-  AddNumber(app, "--label-smoothing", &options->label_smoothing, {0, 0.9},
+  AddNumber(flags, "--label-smoothing", &options->label_smoothing, {0, 0.9},
             "share of a target's probability that is spread over the vocabulary", own);
-  AddNumber(app, "--ema", &options->average, {0, 0.99999},
+  AddNumber(flags, "--ema", &options->average, {0, 0.99999},
             "evaluate and write a moving average of the weights, of this decay a step", own);
 }
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "CLI/CLI.hpp"
+#include "converter/commands/flags.h"
 #include "converter/train/configurations.h"
 #include "nlohmann/json.hpp"
 
@@ -24,7 +24,7 @@ struct RecipeOptions {
 };
 
 // --rate, --schedule, --batch, ...: `options` must outlive the parse.
-void AddRecipeOptions(CLI::App* app, RecipeOptions* options);
+void AddRecipeOptions(Flags flags, RecipeOptions* options);
 
 void ApplyTo(const RecipeOptions& options, Recipe* recipe);
 

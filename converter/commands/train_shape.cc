@@ -27,16 +27,16 @@ uint32_t InProportion(uint32_t hidden, uint32_t width, uint32_t before) {
 
 }  // namespace
 
-void AddShapeOptions(CLI::App* app, ShapeOptions* options) {
+void AddShapeOptions(Flags flags, ShapeOptions* options) {
   const char* const own = "the configuration's";
   const char* const follows = "follows the width";
-  AddCount(app, "--layers", &options->layers, 1, 1024, "layers", own);
-  AddCount(app, "--width", &options->width, 2, 1u << 16, "numbers a token has between layers", own);
-  AddCount(app, "--heads", &options->heads, 1, 1024, "attention heads; they divide the width", follows);
-  AddCount(app, "--kv-heads", &options->kv_heads, 1, 1024, "heads of keys and values; they divide the heads",
-           follows);
-  AddCount(app, "--hidden", &options->hidden, 1, 1u << 18, "units of a feed-forward block", follows);
-  AddCount(app, "--context", &options->context, 1, 1u << 20,
+  AddCount(flags, "--layers", &options->layers, 1, 1024, "layers", own);
+  AddCount(flags, "--width", &options->width, 2, 1u << 16, "numbers a token has between layers", own);
+  AddCount(flags, "--heads", &options->heads, 1, 1024, "attention heads; they divide the width", follows);
+  AddCount(flags, "--kv-heads", &options->kv_heads, 1, 1024,
+           "heads of keys and values; they divide the heads", follows);
+  AddCount(flags, "--hidden", &options->hidden, 1, 1u << 18, "units of a feed-forward block", follows);
+  AddCount(flags, "--context", &options->context, 1, 1u << 20,
            "positions that the model is made for, and tokens of a training sequence", own);
 }
 

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <string>
 
-#include "CLI/CLI.hpp"
 #include "absl/status/status.h"
 #include "converter/checkpoint/checkpoint.h"
+#include "converter/commands/flags.h"
 #include "nlohmann/json.hpp"
 
 namespace cllm {
@@ -18,7 +18,7 @@ struct ShapeOptions {
 };
 
 // --layers, --width, ...: `options` must outlive the parse.
-void AddShapeOptions(CLI::App* app, ShapeOptions* options);
+void AddShapeOptions(Flags flags, ShapeOptions* options);
 
 // What is not given follows the width: heads keep their size where that divides it, hidden units grow in
 // proportion, in multiples of 32; keys and values have the configuration's share of the heads. Error:
