@@ -14,9 +14,15 @@ void VisitAll(Options& options, const Visit& visit) {
   visit("norm", options.norm, !options.norm.empty());
   visit("activation", options.activation, !options.activation.empty());
   visit("gate", options.gate, !options.gate.empty());
-  visit("qk-norm", options.query_key_norm, options.query_key_norm);
+  visit("qk-norm", options.query_key_norm, options.query_key_norm >= 0);
   visit("logit-softcap", options.logit_softcap, options.logit_softcap >= 0);
   visit("zero-projections", options.zero_projections, options.zero_projections);
+}
+
+// As it was given.
+std::string OptionName(const std::string& name, const ArchitectureOptions& options) {
+  if (name == "gate") return "--" + options.gate;
+  return name == "qk-norm" && options.query_key_norm == 0 ? "--no-qk-norm" : "--" + name;
 }
 
 }  // namespace
@@ -38,7 +44,12 @@ void AddArchitectureOptions(Flags flags, ArchitectureOptions* options) {
           "one without; where the configuration has a gate, hidden units become half as many again, so\n"
           "that the model has as many parameters")
       .NotWith(gated);
-  flags.Add("--qk-norm", &options->query_key_norm, "an RMS norm of each head's queries and keys");
+  const Flag qk_norm = flags.AddSwitch(
+      "--qk-norm", [options] { options->query_key_norm = 1; }, "an RMS norm of each head's queries and keys");
+  flags
+      .AddSwitch(
+          "--no-qk-norm", [options] { options->query_key_norm = 0; }, "none, where the configuration has one")
+      .NotWith(qk_norm);
   AddNumber(flags, "--logit-softcap", &options->logit_softcap, {0, 1000},
             "no logit beyond this: x becomes cap tanh(x / cap); 0 for none", own);
   flags.Add("--zero-projections", &options->zero_projections,
@@ -55,7 +66,7 @@ void ApplyTo(const ArchitectureOptions& options, Architecture* architecture) {
     variant.activation =
         static_cast<Activation>(std::find(names.begin(), names.end(), options.activation) - names.begin());
   }
-  variant.query_key_norm |= options.query_key_norm;
+  if (options.query_key_norm >= 0) variant.query_key_norm = options.query_key_norm != 0;
   if (options.logit_softcap >= 0) variant.logit_softcap = static_cast<float>(options.logit_softcap);
   if (options.gate.empty()) return;
   const bool gated = options.gate == "gated";
@@ -70,7 +81,7 @@ void ApplyTo(const ArchitectureOptions& options, Initialization* initial) {
 std::string FirstSet(const ArchitectureOptions& options) {
   std::string first;
   VisitAll(options, [&](const std::string& name, const auto&, bool is_set) {
-    if (is_set && first.empty()) first = name == "gate" ? "--" + options.gate : "--" + name;
+    if (is_set && first.empty()) first = OptionName(name, options);
   });
   return first;
 }

@@ -14,8 +14,8 @@ namespace cllm {
 // Empty words stand for the configuration's own.
 struct ArchitectureOptions {
   std::string norm, activation;
-  std::string gate;  // "gated" or "ungated"
-  bool query_key_norm = false;
+  std::string gate;           // "gated" or "ungated"
+  int query_key_norm = -1;    // negative: the configuration's
   double logit_softcap = -1;  // negative: the configuration's
   bool zero_projections = false;
 };

@@ -62,6 +62,7 @@ Configuration Small() {
   Configuration c = {"small",
                      "1.8 million parameters, context 256; characters: about 20 minutes on two cores",
                      Llama({65, 256, 192, 4, 6, 6, 512}), "char", Steps(16, 256, 3000, 100, 1e-2f, 0.99f)};
+  c.architecture.variant.query_key_norm = true;
   c.recipe.method = CLLM_MUON;
   c.recipe.dropout = 0.1f;
   c.recipe.initial = {0.4f, 0.08f, 0.15f};

@@ -131,6 +131,14 @@ TEST_CASE("options change the architecture, and inspect shows it") {
   CHECK(Contains(RunProgram({"inspect", model}).out, "affine norm (epsilon 1e-05), SwiGLU"));
   CHECK(RunProgram({"generate", model, "--prompt", "Lily", "--tokens", "5"}).exit_code == 0);
   CHECK(RunProgram({"train", "--data", text, "-o", model, "--gated", "--ungated"}).exit_code == 2);
+  // What a configuration has can be left out.
+  std::vector<std::string> small = {"train",   "--data", text,      "-o", model,       "--config", "small",
+                                    "--steps", "1",      "--batch", "1",  "--context", "16"};
+  REQUIRE(RunProgram(small).exit_code == 0);
+  CHECK(Contains(RunProgram({"inspect", model}).out, "norms of queries and keys"));
+  small.push_back("--no-qk-norm");
+  REQUIRE(RunProgram(small).exit_code == 0);
+  CHECK(!Contains(RunProgram({"inspect", model}).out, "norms of queries and keys"));
   // A model brings its own.
   with.insert(with.end(), {"--init", model});
   const Finished refused = RunProgram(with);
