@@ -2,6 +2,7 @@
 #include "trainer/trainer.h"
 
 #include "api/arguments.h"
+#include "api/distill.h"
 #include "api/model_view.h"
 #include "cllm/cllm.h"
 #include "trainer/plan.h"
@@ -43,6 +44,11 @@ cllm_status cllm_trainer_accumulate(cllm_trainer* trainer, const uint32_t* input
 cllm_status cllm_trainer_regularize(cllm_trainer* trainer, const cllm_regularization* regularization) {
   if (cllm::AnyNull(trainer, regularization)) return CLLM_NULL_ARGUMENT;
   return View(trainer)->Regularize(*regularization);
+}
+
+cllm_status cllm_trainer_distill(cllm_trainer* trainer, cllm_trainer* teacher, float share) {
+  if (cllm::AnyNull(trainer)) return CLLM_NULL_ARGUMENT;
+  return View(trainer)->Distill(View(teacher), share);
 }
 
 cllm_status cllm_trainer_evaluate(cllm_trainer* trainer, const uint32_t* inputs, const uint32_t* targets,

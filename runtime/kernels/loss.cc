@@ -98,6 +98,11 @@ HWY_INLINE RowVector MapSlope(RowTag d, const LogitMap& map, RowVector y) {
   return hn::Mul(scale, hn::Sub(hn::Set(d, 1.0f), hn::Mul(t, t)));
 }
 
+HWY_INLINE float TaughtProbability(const LossGradient& gradient, uint32_t target, float log_sum_exp) {
+  const RowTag d;
+  return hn::GetLane(Exp(d, hn::Set(d, gradient.teacher[target] - log_sum_exp)));
+}
+
 void LossGradientRow(const LossGradient& gradient, size_t count, uint32_t target, float log_sum_exp,
                      float* logits) {
   const RowTag d;
@@ -106,15 +111,20 @@ void LossGradientRow(const LossGradient& gradient, size_t count, uint32_t target
   const float share = gradient.weight * gradient.smoothing, each = share / static_cast<float>(count);
   const float target_logit = logits[target];
   const ExpTerm term{logits, log_sum_exp};
+  const bool taught = gradient.teacher != nullptr;
+  const float taught_share = taught ? gradient.weight * gradient.taught : 0.0f;
+  const ExpTerm wanted{gradient.teacher, taught ? LogSumExp(gradient.teacher, count) : 0.0f};
   for (size_t k = 0; k < padded; k += hn::Lanes(d)) {
     RowVector g = hn::Mul(term(d, k), hn::Set(d, gradient.weight));
     if (smoothed) g = hn::Sub(g, hn::Set(d, each));
+    if (taught) g = hn::Sub(g, hn::Mul(wanted(d, k), hn::Set(d, taught_share)));
     if (mapped) g = hn::Mul(g, MapSlope(d, gradient.map, hn::LoadU(d, logits + k)));
     hn::StoreU(g, d, logits + k);
   }
   const float probability = hn::GetLane(Exp(d, hn::Set(d, target_logit - log_sum_exp)));
   float g = gradient.weight * (probability - 1.0f);
   if (smoothed) g = g - each + share;
+  if (taught) g = g + taught_share - taught_share * TaughtProbability(gradient, target, wanted.maximum);
   if (mapped) g *= MapSlope(gradient.map, target_logit);
   logits[target] = g;
   for (size_t i = count; i < padded; ++i) logits[i] = 0.0f;

@@ -24,11 +24,14 @@ struct LogitMap {
 void MapLogits(const LogitMap& map, size_t n, float* x);
 
 // A loss's gradient by z, times `weight`. Of the target's probability the share `smoothing` is spread over
-// all tokens (Szegedy et al., arXiv 1512.00567), in the gradient only.
+// all tokens (Szegedy et al., arXiv 1512.00567), and the share `taught` as softmax(teacher) says (Hinton et
+// al., arXiv 1503.02531), in the gradient only.
 struct LossGradient {
   float weight;
   float smoothing = 0.0f;
   LogitMap map = {};
+  const float* teacher = nullptr;  // logits, padded as those of the loss; or none, and nothing is taught
+  float taught = 0.0f;
 };
 
 // Returns -log softmax(logits)[target]. With `gradient`, which may be nullptr, the logits become weight *

@@ -97,6 +97,12 @@ float Trainer::Run(const uint32_t* inputs, const uint32_t* targets, const Sequen
   for (size_t r = 0; r < count; ++r) counted += targets[r] != CLLM_NO_TOKEN;
   if (mixed()) RoundWeights();
   Forward(inputs, batch, weight != nullptr);
+  if (weight != nullptr && teacher_ != nullptr) {
+    const SequenceBatch same =
+        teacher_->Begin(static_cast<uint32_t>(batch.sequences), static_cast<uint32_t>(batch.length));
+    if (teacher_->mixed()) teacher_->RoundWeights();
+    teacher_->Forward(inputs, same, false);
+  }
   const float token_weight = weight != nullptr && counted != 0 ? *weight / static_cast<float>(counted) : 0.0f;
   HeadAndLoss(targets, count, weight != nullptr, token_weight);
   double sum = 0.0;
@@ -108,12 +114,13 @@ float Trainer::Run(const uint32_t* inputs, const uint32_t* targets, const Sequen
 void Trainer::RowLosses(const uint32_t* targets, size_t begin, size_t first, size_t last, bool gradient,
                         float token_weight) {
   const LogitMap map = {shape_.variant.logit_scale, shape_.variant.logit_softcap};
-  const LossGradient loss_gradient = {token_weight, label_smoothing_, map};
+  LossGradient loss_gradient = {token_weight, label_smoothing_, map, nullptr, taught_};
   for (size_t r = first; r < last; ++r) {
     float* logits = Floats(plan_.logits) + r * vocabulary_stride_;
     float& loss = Floats(plan_.losses)[begin + r];
     if (targets[begin + r] != CLLM_NO_TOKEN) {
       if (!map.is_identity()) MapLogits(map, vocabulary_stride_, logits);
+      if (gradient && teacher_ != nullptr) loss_gradient.teacher = teacher_->MappedLogits(r);
       loss = CrossEntropy(logits, model_.config.vocabulary_size, targets[begin + r],
                           gradient ? &loss_gradient : nullptr);
     } else {
@@ -121,6 +128,21 @@ void Trainer::RowLosses(const uint32_t* targets, size_t begin, size_t first, siz
       std::memset(logits, 0, vocabulary_stride_ * sizeof(float));
     }
   }
+}
+
+void Trainer::HeadLogits(size_t begin, size_t count) {
+  const size_t stride = shape_.width_stride, vocabulary = vocabulary_stride_;
+  Crew crew(workers());
+  Linear(product_head_, nullptr, {count, stride, vocabulary, vocabulary / kPanel},
+         Floats(plan_.normed) + begin * stride, Floats(plan_.logits), {}, crew);
+}
+
+// Row r of the logits that HeadLogits left, once.
+const float* Trainer::MappedLogits(size_t r) {
+  const LogitMap map = {shape_.variant.logit_scale, shape_.variant.logit_softcap};
+  float* logits = Floats(plan_.logits) + r * vocabulary_stride_;
+  if (!map.is_identity()) MapLogits(map, vocabulary_stride_, logits);
+  return logits;
 }
 
 // From the final norm's output to the losses, and with `gradient` to d_normed, chunk by chunk of logits.
@@ -131,9 +153,8 @@ void Trainer::HeadAndLoss(const uint32_t* targets, size_t rows, bool gradient, f
     const size_t count = rows - begin < plan_.logits_rows ? rows - begin : plan_.logits_rows;
     const float* normed = Floats(plan_.normed) + begin * stride;
     float* d_normed = Floats(plan_.d_normed) + begin * stride;
-    Crew crew(workers());
-    Linear(product_head_, nullptr, {count, stride, vocabulary, vocabulary / kPanel}, normed, logits, {},
-           crew);
+    HeadLogits(begin, count);
+    if (gradient && teacher_ != nullptr) teacher_->HeadLogits(begin, count);
     ForShares(count * vocabulary * 16, [&](const Share& share) {
       RowLosses(targets, begin, share.Begin(count), share.End(count), gradient, token_weight);
       if (gradient && begin == 0) Transpose(head_, vocabulary, 0, share);

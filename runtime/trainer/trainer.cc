@@ -135,6 +135,19 @@ SequenceBatch Trainer::Begin(uint32_t sequences, uint32_t length) {
   return {sequences, length};
 }
 
+// Plans grow with sequences, lengths and vocabulary: a teacher's rows of logits are then enough, too.
+Status Trainer::Distill(Trainer* teacher, float share) {
+  if (!(share >= 0.0f && share <= 1.0f)) return CLLM_OPTIMIZER_RANGE;
+  if (teacher != nullptr) {
+    if (teacher->model_.config.vocabulary_size != model_.config.vocabulary_size) return CLLM_TOKEN_RANGE;
+    const TrainerPlan& plan = teacher->plan_;
+    if (plan.sequences < plan_.sequences || plan.length < plan_.length) return CLLM_LIMIT_LENGTH;
+  }
+  teacher_ = teacher;
+  taught_ = share;
+  return CLLM_OK;
+}
+
 Status Trainer::Accumulate(const uint32_t* inputs, const uint32_t* targets, uint32_t sequences,
                            uint32_t length, float weight, float* loss) {
   CLLM_RETURN_IF_ERROR(CheckBatch(inputs, targets, sequences, length));

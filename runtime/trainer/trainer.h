@@ -59,6 +59,7 @@ class Trainer {
                   float* loss);
   Status Update(const cllm_optimizer& optimizer, float* gradient_norm);
   Status Regularize(const cllm_regularization& regularization);
+  Status Distill(Trainer* teacher, float share);
   Status Part(uint32_t index, cllm_trainer_part part, float** data, uint64_t* count);
   Status GetState(cllm_trainer_state* state) const;
   Status SetState(const cllm_trainer_state& state);
@@ -77,7 +78,9 @@ class Trainer {
   // and from there on.
   float Run(const uint32_t* inputs, const uint32_t* targets, const SequenceBatch& batch, const float* weight);
   void Forward(const uint32_t* inputs, const SequenceBatch& batch, bool training);
-  void RoundWeights();  // the factors, if mixed
+  void RoundWeights();                          // the factors, if mixed
+  void HeadLogits(size_t begin, size_t count);  // of so many rows from `begin` on
+  const float* MappedLogits(size_t r);
   void HeadAndLoss(const uint32_t* targets, size_t rows, bool gradient, float token_weight);
   void RowLosses(const uint32_t* targets, size_t begin, size_t first, size_t last, bool gradient,
                  float token_weight);
@@ -219,6 +222,8 @@ class Trainer {
   Dropout dropout_ = {};
   float label_smoothing_ = 0.0f;
   uint64_t sequence_ = 0;  // number of the next batch's first, for dropout
+  Trainer* teacher_ = nullptr;
+  float taught_ = 0.0f;
 };
 
 static_assert(sizeof(Trainer) <= kTrainerBytes);

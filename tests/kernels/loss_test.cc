@@ -109,9 +109,9 @@ TEST_CASE("ArgMax: the lowest of equals, never a NaN") {
   });
 }
 
-// Szegedy et al., arXiv 1512.00567: the gradient is that of the mixture of target and uniform distribution;
-// by the products before a soft cap, by the complex step.
-TEST_CASE("smoothed and mapped gradients against double; the same bits on every target") {
+// Szegedy et al., arXiv 1512.00567: the gradient is that of the mixture of target and uniform distribution,
+// and of the teacher's; by the products before a soft cap, by the complex step.
+TEST_CASE("smoothed, taught and mapped gradients against double; the same bits on every target") {
   using Complex = std::complex<double>;
   for (const LogitMap& map : {LogitMap{}, LogitMap{1.7f, 0.0f}, LogitMap{1.0f, 3.0f}, LogitMap{0.6f, 2.0f}}) {
     for (const size_t count : {1, 2, 17, 65}) {
@@ -120,8 +120,10 @@ TEST_CASE("smoothed and mapped gradients against double; the same bits on every 
         std::vector<float> logits = Numbers(5, (count + 15) / 16 * 16);
         const std::vector<float> z(logits.begin(), logits.begin() + static_cast<long>(count));
         const auto target = static_cast<uint32_t>(count / 2);
-        const double weight = 0.3, smoothing = 0.1, step = 1e-100;
-        const LossGradient gradient = {0.3f, 0.1f, map};
+        const double weight = 0.3, smoothing = 0.1, taught = 0.4, step = 1e-100;
+        std::vector<float> teacher = Numbers(6, logits.size());
+        const double teacher_sum = LogSumExpOf(teacher, count);
+        const LossGradient gradient = {0.3f, 0.1f, map, teacher.data(), 0.4f};
         MapLogits(map, logits.size(), logits.data());
         std::vector<float> all = logits;
         CrossEntropy(logits.data(), count, target, &gradient);
@@ -133,7 +135,8 @@ TEST_CASE("smoothed and mapped gradients against double; the same bits on every 
               y = static_cast<double>(map.softcap) * std::tanh(y / static_cast<double>(map.softcap));
             CHECK(std::abs(y.real() - static_cast<double>(all[i])) < 1e-6 * (1 + std::abs(y.real())));
             total += std::exp(y);
-            wanted += y * ((1 - smoothing) * (i == target) + smoothing / static_cast<double>(count));
+            wanted += y * ((1 - smoothing - taught) * (i == target) + smoothing / static_cast<double>(count) +
+                           taught * std::exp(double{teacher[i]} - teacher_sum));
           }
           CHECK(std::abs(logits[k] - weight * (std::log(total) - wanted).imag() / step) < 1e-6);
         }
