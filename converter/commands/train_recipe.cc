@@ -47,6 +47,7 @@ void VisitAll(Options& options, const Visit& visit) {
   visit("dropout", options.dropout, options.dropout >= 0);
   visit("label-smoothing", options.label_smoothing, options.label_smoothing >= 0);
   visit("ema", options.average, options.average >= 0);
+  visit("distill", options.distillation, options.distillation >= 0);
 }
 
 void SetIf(double value, float* number) {
@@ -84,6 +85,8 @@ void AddRecipeOptions(Flags flags, RecipeOptions* options) {
             "share of a target's probability that is spread over the vocabulary", own);
   AddNumber(flags, "--ema", &options->average, {0, 0.99999},
             "evaluate and write a moving average of the weights, of this decay a step", own);
+  AddNumber(flags, "--distill", &options->distillation, {0, 1},
+            "share of a target's probability that is as the model of --init predicts it", own);
 }
 
 void ApplyTo(const RecipeOptions& options, Recipe* recipe) {
@@ -107,6 +110,7 @@ void ApplyTo(const RecipeOptions& options, Recipe* recipe) {
   SetIf(options.dropout, &recipe->dropout);
   SetIf(options.label_smoothing, &recipe->label_smoothing);
   SetIf(options.average, &recipe->average);
+  SetIf(options.distillation, &recipe->distillation);
 }
 
 nlohmann::ordered_json RecipeJson(const RecipeOptions& options) {

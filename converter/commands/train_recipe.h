@@ -18,7 +18,7 @@ struct RecipeOptions {
   uint32_t warmup = kUnset;
   std::string schedule, optimizer, precision;
   double rate = -1, momentum = -1, weight_decay = -1, embedding_decay = -1;
-  double dropout = -1, label_smoothing = -1, average = -1;
+  double dropout = -1, label_smoothing = -1, average = -1, distillation = -1;
 
   static constexpr uint32_t kUnset = 0xFFFFFFFF;
 };

@@ -36,7 +36,8 @@ absl::Status WriteAndReport(const Options& options, const TrainOptions& train, c
                             const TrainWatch& watch, const std::string& prompt) {
   {
     const SignalsHeld held;
-    if (absl::Status status = WriteModel(result.checkpoint, train.format, options.out); !status.ok())
+    if (absl::Status status = WriteModel(result.checkpoint, train.format, options.out, result.rounded);
+        !status.ok())
       return status;
   }
   absl::StatusOr<ModelFile> file = ModelFile::Open(options.out);
@@ -81,6 +82,7 @@ TrainOptions MakeTrainOptions(const Options& options, const Configuration& confi
   train.patience = options.patience;
   train.shuffle = options.order == "shuffle";
   train.format = FormatNamed(options.quantize);
+  train.trained = !options.init.empty();
   train.resume = state;
   return train;
 }

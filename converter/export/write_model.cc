@@ -129,14 +129,15 @@ absl::Status WriteModel(const Checkpoint& checkpoint, const WeightFormats& forma
   return file->Commit();
 }
 
-absl::StatusOr<std::string> WriteModelToString(const Checkpoint& checkpoint, const WeightFormats& formats) {
+absl::StatusOr<std::string> WriteModelToString(const Checkpoint& checkpoint, const WeightFormats& formats,
+                                               const RoundedTensors& rounded) {
   std::string file;
   const auto write = [&file](uint64_t offset, std::string_view bytes) {
     if (file.size() < offset + bytes.size()) file.resize(offset + bytes.size());
     std::memcpy(file.data() + offset, bytes.data(), bytes.size());
     return absl::OkStatus();
   };
-  if (absl::Status status = WriteTo(checkpoint, formats, {}, write); !status.ok()) return status;
+  if (absl::Status status = WriteTo(checkpoint, formats, rounded, write); !status.ok()) return status;
   return file;
 }
 

@@ -22,7 +22,8 @@ absl::Status WriteModel(const Checkpoint& checkpoint, const WeightFormats& forma
                         const RoundedTensors& rounded = {});
 
 // The same bytes in memory. ModelFile::FromBytes opens them.
-absl::StatusOr<std::string> WriteModelToString(const Checkpoint& checkpoint, const WeightFormats& formats);
+absl::StatusOr<std::string> WriteModelToString(const Checkpoint& checkpoint, const WeightFormats& formats,
+                                               const RoundedTensors& rounded = {});
 
 }  // namespace cllm
 

@@ -48,6 +48,7 @@ struct Recipe {
   float clip = 1.0f;             // global gradient norm
   float dropout = 0.0f;          // cllm_regularization
   float label_smoothing = 0.0f;
+  float distillation = 0.0f;  // share of a target's probability that the initial model says
   float average =
       0.0f;  // decay of the moving average of weights that is evaluated and written; 0: the weights
   Initialization initial;

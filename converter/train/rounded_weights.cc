@@ -11,8 +11,10 @@
 namespace cllm {
 
 RoundedWeights::RoundedWeights(const Model& model, cllm_trainer* trainer, Dtype format,
-                               const cllm_workers* workers) {
-  if (format == Dtype::kF32) return;
+                               LatticeWeights* lattice, const cllm_workers* workers)
+    : lattice_(lattice) {
+  if (lattice_ != nullptr) lattice_->Round();
+  if (lattice_ != nullptr || format == Dtype::kF32) return;
   std::vector<TableEntry> entries;
   for (uint32_t i = 0; i < model.tensor_count; ++i) {
     TableEntry entry = TensorAt(model, i);
@@ -34,6 +36,7 @@ RoundedWeights::RoundedWeights(const Model& model, cllm_trainer* trainer, Dtype 
 }
 
 RoundedWeights::~RoundedWeights() {
+  if (lattice_ != nullptr) lattice_->Restore();
   for (const Matrix& matrix : matrices_) std::copy(matrix.own.begin(), matrix.own.end(), matrix.weights);
 }
 

@@ -7,15 +7,19 @@
 #include <vector>
 
 #include "cllm/cllm.h"
+#include "converter/train/lattice_weights.h"
 #include "model/model.h"
 
 namespace cllm {
 
-// While it lives, each matrix of the trainer is what PackTensor makes of it and UnpackTensor reads from that.
+// While it lives, each matrix of the trainer is what PackTensor makes of it and UnpackTensor reads from that,
+// or with a lattice what that makes of it.
 class RoundedWeights {
  public:
-  // `model`: the trainer's, in float32. Nothing happens if the format is that.
-  RoundedWeights(const Model& model, cllm_trainer* trainer, Dtype format, const cllm_workers* workers);
+  // `model`: the trainer's, in float32. Nothing happens if the format is that. lattice: of a run that
+  // started from points, else nullptr.
+  RoundedWeights(const Model& model, cllm_trainer* trainer, Dtype format, LatticeWeights* lattice,
+                 const cllm_workers* workers);
   ~RoundedWeights();
   RoundedWeights(const RoundedWeights&) = delete;
   RoundedWeights& operator=(const RoundedWeights&) = delete;
@@ -25,6 +29,7 @@ class RoundedWeights {
     float* weights;
     std::vector<float> own;
   };
+  LatticeWeights* const lattice_;
   std::vector<Matrix> matrices_;
 };
 

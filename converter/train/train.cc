@@ -89,6 +89,8 @@ absl::Status TrainingRun::Start(TokenSpan tokens) {
       cllm_trainer_create(file_.handle(), &limits, pool_.workers(), room_->data(), room_bytes_, &trainer_),
       "the trainer");
   if (!status.ok()) return status;
+  if (status = StartFromPoints(); status.ok() && recipe.distillation > 0) status = HireTeacher();
+  if (!status.ok()) return status;
   DropWeights(file_);
   if (recipe.average > 0) {
     const absl::Span<const float> weights = Part(CLLM_TRAINER_WEIGHT);
@@ -176,6 +178,7 @@ TrainResult TrainingRun::Result(Checkpoint initial) {
     result.checkpoint.tensors[{entry.role, entry.layer}] =
         UnpackTensor(model.config, entry.role, entry.tensor);
   }
+  if (lattice_.has_value()) result.rounded = lattice_->Points();
   FoldBatchNorms(&result.checkpoint);
   return result;
 }
@@ -206,6 +209,9 @@ absl::Status CheckOptions(const TrainOptions& options, const Checkpoint& initial
         "batch norms have statistics of the batches that one process sees: train in one process, or with "
         "layer "
         "or RMS norms");
+  }
+  if (options.recipe.distillation > 0 && !options.trained) {
+    return absl::InvalidArgumentError("there is nobody to distil from: start from a trained model (--init)");
   }
   if (options.format != Dtype::kF32 && initial.architecture.variant.norm == Norm::kBatch) {
     return absl::InvalidArgumentError(

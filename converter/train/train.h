@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "converter/checkpoint/checkpoint.h"
 #include "converter/data/token_span.h"
+#include "converter/export/panels.h"
 #include "converter/train/configurations.h"
 #include "converter/train/ranks.h"
 #include "converter/train/training_state.h"
@@ -31,6 +32,9 @@ struct TrainOptions {
   // Not float32: train for this format. Losses and gradients are those of the weights rounded to it, also in
   // evaluations; the result has the weights that are to be rounded.
   Dtype format = Dtype::kF32;
+  // The initial model has been trained. For a lattice format the run then starts from its points, calibrated
+  // with windows of the tokens, and keeps their scales and multipliers; else these are chosen at each step.
+  bool trained = false;
   uint32_t report_interval = 0;      // steps between progress reports; 0: about one a second
   uint32_t evaluation_interval = 0;  // steps between whole evaluations; 0: only at the end. With an interval
                                      // the result is the evaluated weights of the lowest validation loss
@@ -58,12 +62,13 @@ struct TrainProgress {
 };
 
 struct TrainResult {
-  Checkpoint checkpoint;           // tokenizer, provenance and architecture as in the initial one
-  uint32_t steps = 0;              // done
-  bool interrupted = false;        // by options.stop
-  float training_loss = 0;         // mean of the last report
-  double validation_loss = 0;      // mean nats a token over the whole validation part; NaN if there is none
-  uint32_t best_step = 0;          // whose weights these are: `steps` or an earlier one
+  Checkpoint checkpoint;       // tokenizer, provenance and architecture as in the initial one
+  RoundedTensors rounded;      // of a run that started from points: the matrices as they are to be written
+  uint32_t steps = 0;          // done
+  bool interrupted = false;    // by options.stop
+  float training_loss = 0;     // mean of the last report
+  double validation_loss = 0;  // mean nats a token over the whole validation part; NaN if there is none
+  uint32_t best_step = 0;      // whose weights these are: `steps` or an earlier one
   uint64_t validation_tokens = 0;  // targets that were counted
   uint64_t training_tokens = 0;    // seen, with repetition
   double tokens_per_second = 0;

@@ -16,6 +16,7 @@
 #include "converter/import/model_file.h"
 #include "converter/run/room.h"
 #include "converter/train/gradient_tree.h"
+#include "converter/train/lattice_weights.h"
 #include "converter/train/train.h"
 #include "posix/thread_pool.h"
 
@@ -45,6 +46,9 @@ class TrainingRun {
   static double Now();  // seconds
   cllm_trainer_limits Limits(uint32_t sequences) const;
   absl::Status PlanRoom();
+  RoundedTensors CalibratedPoints() const;
+  absl::Status StartFromPoints();
+  absl::Status HireTeacher();
   absl::Status ComputeSegment(uint32_t segment, double* loss);
   absl::Status ComputeSegments(std::vector<double>* losses);
   absl::Status ShareProgress(const absl::Status& status, std::vector<double>* losses);
@@ -72,16 +76,18 @@ class TrainingRun {
   TrainingState State();
   void KeepState();
   absl::Span<float> Part(cllm_trainer_part part);
+  LatticeWeights* Lattice() { return lattice_.has_value() ? &*lattice_ : nullptr; }
   void NoteEvaluation(double loss);
 
   const TrainOptions& options_;
   ModelFile file_;
   ThreadPool pool_;
   GradientTree tree_;
-  std::optional<Room> room_;
+  std::optional<Room> room_, teacher_room_;
   uint64_t room_bytes_ = 0;
   uint32_t at_once_ = 0xFFFFFFFF;  // sequences
   cllm_trainer* trainer_ = nullptr;
+  std::optional<LatticeWeights> lattice_;
   TokenSpan training_, validation_;
   double start_ = 0, evaluation_seconds_ = 0;
   double clock_ = 0;      // with ranks

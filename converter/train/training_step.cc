@@ -79,7 +79,7 @@ absl::Status TrainingRun::ShareProgress(const absl::Status& status, std::vector<
 absl::Status TrainingRun::Step(float* loss) {
   std::vector<double> losses(options_.recipe.segments);
   {
-    const RoundedWeights rounded(file_.model(), trainer_, options_.format, pool_.workers());
+    const RoundedWeights rounded(file_.model(), trainer_, options_.format, Lattice(), pool_.workers());
     absl::Status status = ShareProgress(ComputeSegments(&losses), &losses);
     if (!status.ok()) return status;
   }
@@ -128,7 +128,7 @@ double TrainingRun::SumOfLosses(const std::vector<double>& own, uint64_t batches
 
 absl::Status TrainingRun::EvaluateAll(double* loss, uint64_t* counted) {
   const double begin = Now();
-  const RoundedWeights rounded(file_.model(), trainer_, options_.format, pool_.workers());
+  const RoundedWeights rounded(file_.model(), trainer_, options_.format, Lattice(), pool_.workers());
   const uint32_t length = options_.recipe.length;
   const uint64_t ranks = options_.ranks != nullptr ? options_.ranks->count() : 1;
   const uint64_t rank = options_.ranks != nullptr ? options_.ranks->rank() : 0;

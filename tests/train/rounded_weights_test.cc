@@ -14,40 +14,80 @@ using testing::Options;
 using testing::Small;
 using testing::Text;
 
-// The model that a file in this format holds.
-Checkpoint ThroughFile(const Checkpoint& checkpoint, Dtype format) {
-  const auto bytes = WriteModelToString(checkpoint, format);
+// The model that the result's file holds.
+Checkpoint ThroughFile(const TrainResult& result, Dtype format) {
+  const auto bytes = WriteModelToString(result.checkpoint, format, result.rounded);
   REQUIRE(bytes.ok());
   const auto file = ModelFile::FromBytes(*bytes, "narrow");
   REQUIRE(file.ok());
   return ToCheckpoint(*file);
 }
 
-TEST_CASE("train: for a narrow format, with the losses of the file that will be written") {
-  const auto train = [](const Checkpoint& initial, Dtype format, uint32_t steps, uint32_t threads = 1) {
-    TrainOptions options = Options();
-    options.format = format;
-    options.recipe.steps = steps;
-    options.threads = threads;
-    auto result = Train(options, initial, Text(), {});
-    REQUIRE(result.ok());
-    return *std::move(result);
-  };
-  const Checkpoint exact = train(InitialCheckpoint(Small(), 1), Dtype::kF32, 60).checkpoint;
-  for (const Dtype format : {Dtype::kLattice2, Dtype::kI4}) {
-    const double rounded = train(exact, format, 0).validation_loss;
-    CHECK(rounded == train(ThroughFile(exact, format), Dtype::kF32, 0).validation_loss);
-    const TrainResult trained = train(exact, format, 30);
-    CHECK(trained.validation_loss < rounded);
-    CHECK(trained.validation_loss ==
-          train(ThroughFile(trained.checkpoint, format), Dtype::kF32, 0).validation_loss);
-    CHECK(trained.validation_loss == train(exact, format, 30, 3).validation_loss);
-  }
+TrainResult Trained(const TrainOptions& options, const Checkpoint& initial) {
+  auto result = Train(options, initial, Text(), {});
+  REQUIRE(result.ok());
+  return *std::move(result);
+}
+
+TrainOptions OptionsFor(Dtype format, uint32_t steps) {
   TrainOptions options = Options();
-  options.format = Dtype::kLattice2;
+  options.format = format;
+  options.trained = format != Dtype::kF32;
+  options.recipe.steps = steps;
+  return options;
+}
+
+double LossOfFile(const TrainResult& result, Dtype format) {
+  return Trained(OptionsFor(Dtype::kF32, 0), ThroughFile(result, format)).validation_loss;
+}
+
+TEST_CASE("train: for a narrow format, with the losses of the file that will be written") {
+  const Checkpoint exact = Trained(OptionsFor(Dtype::kF32, 60), InitialCheckpoint(Small(), 1)).checkpoint;
+  for (const Dtype format : {Dtype::kLattice2, Dtype::kLattice4, Dtype::kI4}) {
+    const TrainResult rounded = Trained(OptionsFor(format, 0), exact);
+    CHECK(rounded.rounded.empty() == (format == Dtype::kI4));
+    CHECK(rounded.validation_loss == LossOfFile(rounded, format));
+    TrainOptions options = OptionsFor(format, 30);
+    const TrainResult trained = Trained(options, exact);
+    CHECK(trained.validation_loss < rounded.validation_loss);
+    CHECK(trained.validation_loss == LossOfFile(trained, format));
+    options.threads = 3;
+    CHECK(trained.validation_loss == Trained(options, exact).validation_loss);
+    options.trained = false;  // as from the first weights: scales anew at each step
+    const TrainResult anew = Trained(options, exact);
+    CHECK(anew.rounded.empty());
+    CHECK(anew.validation_loss == LossOfFile(anew, format));
+  }
+  TrainOptions untaught = OptionsFor(Dtype::kF32, 1);
+  untaught.recipe.distillation = 1;
+  CHECK_FALSE(Train(untaught, exact, Text(), {}).ok());
+  TrainOptions options = OptionsFor(Dtype::kLattice2, 60);
   Architecture batch_norm = Small();
   batch_norm.variant.norm = Norm::kBatch;
   CHECK_FALSE(Train(options, InitialCheckpoint(batch_norm, 1), Text(), {}).ok());
+}
+
+TEST_CASE("train: lattices and a teacher; to the bit after a checkpoint, and in segments") {
+  const Checkpoint exact = Trained(OptionsFor(Dtype::kF32, 60), InitialCheckpoint(Small(), 1)).checkpoint;
+  TrainOptions options = OptionsFor(Dtype::kLattice3, 24);
+  const double without = Trained(options, exact).validation_loss;
+  options.recipe.distillation = 0.5f;
+  options.recipe.segments = 2;
+  TrainingState middle;
+  options.checkpoint_interval = 10;
+  options.checkpoint = [&](const TrainingState& state) {
+    if (state.step == 10) middle = state;
+  };
+  const TrainResult whole = Trained(options, exact);
+  CHECK(whole.validation_loss != without);
+  const auto stored = StateFromBytes(StateToBytes(middle));
+  REQUIRE(stored.ok());
+  options.resume = &*stored;
+  options.threads = 2;
+  const TrainResult resumed = Trained(options, exact);
+  const auto bytes = WriteModelToString(whole.checkpoint, Dtype::kLattice3, whole.rounded);
+  CHECK(*bytes == *WriteModelToString(resumed.checkpoint, Dtype::kLattice3, resumed.rounded));
+  CHECK(resumed.validation_loss == whole.validation_loss);
 }
 
 }  // namespace
