@@ -10,6 +10,7 @@
 #define HWY_TARGET_INCLUDE "kernels/lattice.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
+#include "kernels/lattice_row-inl.h"
 #include "kernels/lattice_sdot.h"
 #include "kernels/lattice_tile-inl.h"
 #include "kernels/row_tiles.h"
@@ -65,7 +66,7 @@ void LatticeRows(const LatticeGemm& g, size_t panel, size_t row, size_t rows) {
 }
 
 void GemmLattice(const LatticeGemm& g) {
-#if CLLM_LATTICE_AFFINE
+#if CLLM_LATTICE_ROW
   if (g.rows == 1) {
     return g.fine_bits == 0 ? LatticeRowOf<0>(g) : g.fine_bits == 1 ? LatticeRowOf<1>(g) : LatticeRowOf<2>(g);
   }

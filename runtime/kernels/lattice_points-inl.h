@@ -145,21 +145,17 @@ HWY_INLINE void DecodeLatticeBlock(const uint8_t* HWY_RESTRICT block, uint8_t* H
 using ByteTag = hn::CappedTag<uint8_t, 64>;
 using Bytes = hn::VFromD<ByteTag>;
 
-// Bit kFrom and those above it to bit kTo, all but those of the mask cleared.
+// Bit kFrom and those above it to bit kTo, all but those of the mask cleared, which must be all that come
+// from other bytes: two are moved at a time.
 template <int kFrom, int kTo, uint8_t kMask>
 HWY_INLINE Bytes MoveBits(Bytes x) {
-  const Bytes mask = hn::Set(ByteTag(), kMask);
-  if constexpr (kFrom > kTo) return hn::And(hn::ShiftRight<kFrom - kTo>(x), mask);
-  if constexpr (kFrom < kTo) return hn::And(hn::ShiftLeft<kTo - kFrom>(x), mask);
+  const ByteTag d;
+  const hn::Repartition<uint16_t, ByteTag> d16;
+  const Bytes mask = hn::Set(d, kMask);
+  const auto two = hn::BitCast(d16, x);
+  if constexpr (kFrom > kTo) return hn::And(hn::BitCast(d, hn::ShiftRight<kFrom - kTo>(two)), mask);
+  if constexpr (kFrom < kTo) return hn::And(hn::BitCast(d, hn::ShiftLeft<kTo - kFrom>(two)), mask);
   return hn::And(x, mask);
-}
-
-// Twice the parity of the bits of x.
-HWY_INLINE Bytes TwiceParity(Bytes x) {
-  x = hn::Xor(x, hn::ShiftRight<4>(x));
-  x = hn::Xor(x, hn::ShiftRight<2>(x));
-  x = hn::Xor(hn::Add(x, x), x);
-  return hn::And(x, hn::Set(ByteTag(), uint8_t{2}));
 }
 
 // What half a byte of signs and highest fine bits, or of lowest ones, says of a weight, the offset included.
@@ -187,8 +183,20 @@ constexpr NibbleTable MakeLowTable(size_t i) {
   return table;
 }
 
+// Twice the parity of the bits, plus `constant`.
+constexpr NibbleTable MakeParityTable(int constant) {
+  NibbleTable table = {};
+  for (int nibble = 0; nibble < 16; ++nibble) {
+    const int parity = (nibble ^ nibble >> 1 ^ nibble >> 2 ^ nibble >> 3) & 1;
+    table.of[nibble] = static_cast<uint8_t>(2 * parity + constant);
+  }
+  return table;
+}
+
 template <int kFine, size_t i>
 inline constexpr NibbleTable kCodeTable = MakeCodeTable(kFine, i);
+template <int kConstant>
+inline constexpr NibbleTable kParityTable = MakeParityTable(kConstant);
 template <size_t i>
 inline constexpr NibbleTable kLowTable = MakeLowTable(i);
 
@@ -202,48 +210,89 @@ HWY_INLINE Bytes Nibbles(Bytes x) {
   return MoveBits<4 * half, 0, 15>(x);
 }
 
+// By row, the bytes of the fields of its four groups: the first one's, then the second one's. By scalar
+// loads, for which vectors leave time. They read from here only when the stores are done, so that it pays to
+// be a block ahead of them.
+struct LatticeFields {
+  HWY_ALIGN uint32_t words[kPanel][2];
+};
+
+HWY_INLINE uint64_t FieldWord(size_t pattern, size_t group) {
+  uint64_t word;
+  std::memcpy(&word, kLatticeFieldWords.bytes + 8 + 8 * pattern - group, sizeof(word));
+  return word;
+}
+
+HWY_INLINE void StoreFields(const size_t (&patterns)[4], size_t row, LatticeFields* HWY_RESTRICT to) {
+  const uint64_t word = FieldWord(patterns[0], 0) | FieldWord(patterns[1], 1) | FieldWord(patterns[2], 2) |
+                        FieldWord(patterns[3], 3);
+  std::memcpy(to->words[row], &word, sizeof(word));
+}
+
+// One row's.
+HWY_INLINE void LoadRowFields(const uint8_t* HWY_RESTRICT patterns, size_t row,
+                              LatticeFields* HWY_RESTRICT to) {
+  const uint8_t* const of = patterns + 4 * row;
+  StoreFields({of[0], of[1], of[2], of[3]}, row, to);
+}
+
+// All rows'. Unrolled, and four patterns loaded at once, gcc does not make slow vectors of them.
+HWY_INLINE void LoadFields(const uint8_t* HWY_RESTRICT patterns, LatticeFields* HWY_RESTRICT to) {
+  HWY_UNROLL(16)
+  for (size_t row = 0; row < kPanel; ++row) {
+    uint32_t four;
+    std::memcpy(&four, patterns + 4 * row, sizeof(four));
+    StoreFields({four & 255, four >> 8 & 255, four >> 16 & 255, four >> 24}, row, to);
+  }
+}
+
 // Step i: fields and code are the bytes that have weight i's, code and low by halves, base 1 + 2 p.
 template <int kFine, size_t i>
-HWY_INLINE void StoreStep(Bytes fields, Bytes code, Bytes low, Bytes base, uint8_t* to) {
+HWY_INLINE Bytes LatticeStep(Bytes fields, Bytes code, Bytes low, Bytes base) {
   constexpr int kUnit = kFine + 2;
   Bytes point = hn::Xor(LookUp(kCodeTable<kFine, i>, code), MoveBits<FieldBit(i), kUnit, 3 << kUnit>(fields));
   if constexpr (kFine > 1) point = hn::Xor(point, LookUp(kLowTable<i>, low));
-  hn::StoreU(hn::Xor(point, base), ByteTag(), to + 64 * i);
+  return hn::Xor(point, base);
 }
 
-template <int kFine, size_t half>
-HWY_INLINE void StoreHalf(Bytes t0, Bytes t1, Bytes w0, Bytes w1, Bytes low, Bytes base, uint8_t* to) {
+template <int kFine, size_t half, class Take>
+HWY_INLINE void TakeHalf(Bytes t0, Bytes t1, Bytes w0, Bytes w1, Bytes low, Bytes base, const Take& take) {
   constexpr size_t i = 4 * half;
   const Bytes code0 = Nibbles<half>(w0), code1 = Nibbles<half>(w1), lows = Nibbles<half>(low);
-  StoreStep<kFine, i>(t0, code0, lows, base, to);
-  StoreStep<kFine, i + 1>(t0, code0, lows, base, to);
-  StoreStep<kFine, i + 2>(t1, code1, lows, base, to);
-  StoreStep<kFine, i + 3>(t1, code1, lows, base, to);
+  take(i, LatticeStep<kFine, i>(t0, code0, lows, base));
+  take(i + 1, LatticeStep<kFine, i + 1>(t0, code0, lows, base));
+  take(i + 2, LatticeStep<kFine, i + 2>(t1, code1, lows, base));
+  take(i + 3, LatticeStep<kFine, i + 3>(t1, code1, lows, base));
+}
+
+// Calls take(i, the coordinates of step i and their offset) for a vector's rows of a block, the first of
+// which have byte `at` of each plane.
+template <int kFine, class Take>
+HWY_INLINE void TakeSteps(const uint8_t* HWY_RESTRICT block, const LatticeFields& fields, size_t at,
+                          const Take& take) {
+  const ByteTag d;
+  const hn::Repartition<uint32_t, ByteTag> d32;
+  hn::VFromD<decltype(d32)> first, second;
+  hn::LoadInterleaved2(d32, fields.words[at / 4], first, second);
+  const Bytes t0 = hn::BitCast(d, first), t1 = hn::BitCast(d, second);
+  const Bytes w0 = hn::LoadU(d, block + 64 + at);
+  const Bytes w1 = kFine > 0 ? hn::LoadU(d, block + 128 + at) : w0;
+  const Bytes low = kFine > 1 ? hn::LoadU(d, block + 192 + at) : w0;
+  const Bytes odd = kFine == 0   ? hn::Xor(w0, hn::And(hn::Xor(t0, t1), hn::Set(d, uint8_t{0x55})))
+                    : kFine == 1 ? hn::And(hn::Xor(w0, w1), hn::Set(d, uint8_t{0xCC}))
+                                 : low;
+  const Bytes base =
+      hn::Xor(LookUp(kParityTable<1>, Nibbles<0>(odd)), LookUp(kParityTable<0>, Nibbles<1>(odd)));
+  TakeHalf<kFine, 0>(t0, t1, w0, w1, low, base, take);
+  TakeHalf<kFine, 1>(t0, t1, w0, w1, low, base, take);
 }
 
 template <int kFine>
-HWY_INLINE void DecodeLatticeBlock(const uint8_t* HWY_RESTRICT block, uint8_t* HWY_RESTRICT to) {
-  HWY_ALIGN uint32_t fields[2][kPanel];
-  for (size_t row = 0; row < kPanel; ++row) {
-    uint64_t words = 0;
-    HWY_UNROLL(4)
-    for (size_t g = 0; g < 4; ++g) words |= kLatticeFieldWords.of[block[4 * row + g]] << 8 * g;
-    fields[0][row] = static_cast<uint32_t>(words);
-    fields[1][row] = static_cast<uint32_t>(words >> 32);
-  }
-  const ByteTag d;
-  for (size_t j = 0; j < 64; j += hn::Lanes(d)) {
-    const Bytes t0 = hn::LoadU(d, reinterpret_cast<const uint8_t*>(fields[0]) + j);
-    const Bytes t1 = hn::LoadU(d, reinterpret_cast<const uint8_t*>(fields[1]) + j);
-    const Bytes w0 = hn::LoadU(d, block + 64 + j);
-    const Bytes w1 = kFine > 0 ? hn::LoadU(d, block + 128 + j) : w0;
-    const Bytes low = kFine > 1 ? hn::LoadU(d, block + 192 + j) : w0;
-    const Bytes odd = kFine == 0   ? hn::Xor(w0, hn::And(hn::Xor(t0, t1), hn::Set(d, uint8_t{0x55})))
-                      : kFine == 1 ? hn::And(hn::Xor(w0, w1), hn::Set(d, uint8_t{0xCC}))
-                                   : low;
-    const Bytes base = hn::Or(TwiceParity(odd), hn::Set(d, uint8_t{1}));
-    StoreHalf<kFine, 0>(t0, t1, w0, w1, low, base, to + j);
-    StoreHalf<kFine, 1>(t0, t1, w0, w1, low, base, to + j);
+HWY_INLINE void DecodeLatticeBlock(const uint8_t* HWY_RESTRICT block, const LatticeFields& fields,
+                                   uint8_t* HWY_RESTRICT to) {
+  for (size_t j = 0; j < 4 * kPanel; j += hn::Lanes(ByteTag())) {
+    TakeSteps<kFine>(block, fields, j,
+                     [=](size_t i, Bytes points) { hn::StoreU(points, ByteTag(), to + 64 * i + j); });
   }
 }
 

@@ -1,5 +1,5 @@
-// Room: kernels. The products of rows with blocks of lattice weights: for many rows a stretch of a panel is
-// decoded once, for one row each step goes from its bits into the multiplication.
+// Room: kernels. The products of many rows with blocks of lattice weights, a stretch of a panel decoded once
+// for all of them; on cores without vectors, of each row.
 #if defined(CLLM_KERNELS_LATTICE_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef CLLM_KERNELS_LATTICE_TILE_INL_H_
 #undef CLLM_KERNELS_LATTICE_TILE_INL_H_
@@ -10,10 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <utility>
 
 #include "base/bf16.h"
-#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "kernels/int8_dot-inl.h"
 #include "kernels/lattice.h"
@@ -38,11 +36,16 @@ HWY_INLINE LatticePanel PanelOf(const LatticeGemm& g, size_t panel) {
           g.multipliers + panel * kPanel * static_cast<size_t>(LatticeMultiplierBytes(g.depth))};
 }
 
-HWY_INLINE int32_t MultiplierOf(const uint8_t* multipliers, size_t block, size_t row) {
-  return kLatticeMultipliers[multipliers[block / 4 * kPanel + row] >> block % 4 * 2 & 3];
-}
-
 #if CLLM_INT8_VECTORS
+
+// Of a block, for the rows from `row` on.
+HWY_INLINE SumVector MultipliersOf(const LatticePanel& panel, size_t block, size_t row) {
+  const SumTag d;
+  const hn::Rebind<uint8_t, SumTag> d8;
+  const auto four = hn::PromoteTo(d, hn::LoadU(d8, panel.multipliers + block / 4 * kPanel + row));
+  const auto index = hn::And(hn::ShiftRightSame(four, static_cast<int>(block % 4 * 2)), hn::Set(d, 3));
+  return hn::TableLookupLanes(hn::LoadDup128(d, kLatticeMultipliers), hn::IndicesFromVec(d, index));
+}
 
 // Blocks of a panel, decoded.
 struct LatticeStretch {
@@ -51,17 +54,32 @@ struct LatticeStretch {
   HWY_ALIGN int32_t multipliers[kBlocks][kPanel];
 };
 
+template <int kFine>
+HWY_INLINE void DecodeLatticeBlocks(const uint8_t* HWY_RESTRICT blocks, size_t count,
+                                    uint8_t* HWY_RESTRICT to) {
+  constexpr size_t kBytes = LatticeBlockBytes(kFine);
+#if CLLM_LATTICE_AFFINE
+  for (size_t i = 0; i < count; ++i) {
+    DecodeLatticeBlock<kFine>(blocks + i * kBytes, to + i * kLatticeBlock * kPanel);
+  }
+#else
+  LatticeFields fields[LatticeStretch::kBlocks];
+  for (size_t i = 0; i < count; ++i) LoadFields(blocks + i * kBytes, fields + i);
+  for (size_t i = 0; i < count; ++i) {
+    DecodeLatticeBlock<kFine>(blocks + i * kBytes, fields[i], to + i * kLatticeBlock * kPanel);
+  }
+#endif
+}
+
 HWY_INLINE void DecodeStretch(const LatticeGemm& g, const LatticePanel& panel, size_t first, size_t count,
                               LatticeStretch* to) {
-  const size_t bytes = LatticeBlockBytes(g.fine_bits);
+  const uint8_t* const blocks = panel.blocks + first * LatticeBlockBytes(g.fine_bits);
+  if (g.fine_bits == 0) DecodeLatticeBlocks<0>(blocks, count, to->weights);
+  if (g.fine_bits == 1) DecodeLatticeBlocks<1>(blocks, count, to->weights);
+  if (g.fine_bits == 2) DecodeLatticeBlocks<2>(blocks, count, to->weights);
   for (size_t i = 0; i < count; ++i) {
-    const uint8_t* block = panel.blocks + (first + i) * bytes;
-    uint8_t* weights = to->weights + i * kLatticeBlock * kPanel;
-    if (g.fine_bits == 0) DecodeLatticeBlock<0>(block, weights);
-    if (g.fine_bits == 1) DecodeLatticeBlock<1>(block, weights);
-    if (g.fine_bits == 2) DecodeLatticeBlock<2>(block, weights);
-    for (size_t j = 0; j < kPanel; ++j) {
-      to->multipliers[i][j] = MultiplierOf(panel.multipliers, first + i, j);
+    for (size_t j = 0; j < kPanel; j += hn::Lanes(SumTag())) {
+      hn::Store(MultipliersOf(panel, first + i, j), SumTag(), to->multipliers[i] + j);
     }
   }
 }
@@ -187,91 +205,6 @@ HWY_INLINE void StoreLatticeSums(const LatticeGemm& g, size_t panel, size_t row,
     }
   }
 }
-
-#if CLLM_LATTICE_AFFINE
-
-// A block's sums of 8 steps, from the bits into the multiplications: two at a time, for one waits for its
-// last multiplication. They contain kWeightOffset times the inputs.
-template <int kFine, size_t... i>
-HWY_INLINE SumVector BlockSum(const uint8_t* HWY_RESTRICT block, const int8_t* HWY_RESTRICT q,
-                              std::index_sequence<i...>) {
-  const LatticeBits bits = LoadLatticeBits<kFine>(block);
-  SumVector sums[2] = {hn::Zero(SumTag()), hn::Zero(SumTag())};
-  ((sums[i % 2] = DotWord(Weights{LatticeStep<kFine, i>(bits)}, q + 4 * i, sums[i % 2])), ...);
-  return hn::Add(sums[0], sums[1]);
-}
-
-// The multipliers of two blocks as 16-bit integers, by two indices of two bits.
-struct MultiplierPairs {
-  alignas(64) int16_t of[16][2];
-};
-constexpr MultiplierPairs MakeMultiplierPairs() {
-  MultiplierPairs pairs = {};
-  for (int i = 0; i < 16; ++i) {
-    pairs.of[i][0] = static_cast<int16_t>(kLatticeMultipliers[i & 3]);
-    pairs.of[i][1] = static_cast<int16_t>(kLatticeMultipliers[i >> 2]);
-  }
-  return pairs;
-}
-inline constexpr MultiplierPairs kMultiplierPairs = MakeMultiplierPairs();
-
-// As for int8: a range of this many bytes is not expected in the second cache and asked for ahead.
-inline constexpr size_t kLatticeStreamBytes = 65536, kLatticeAheadBytes = 8192;
-
-// The sums of a panel's rows.
-template <int kFine, size_t kAhead>
-HWY_INLINE SumVector LatticePanelSums(const LatticeGemm& g, const LatticePanel& at) {
-  const SumTag d;
-  constexpr size_t kBytes = LatticeBlockBytes(kFine);
-  const size_t blocks = g.depth / kLatticeBlock;
-  const int16_t* HWY_RESTRICT block_sums = BlockSums(g.x, 0);
-  const uint8_t* HWY_RESTRICT block = at.blocks;
-  const int8_t* HWY_RESTRICT q = g.x.q;
-  const Bytes table = _mm512_load_si512(kMultiplierPairs.of);
-  // `inputs`: sums of a block's inputs, times its multiplier.
-  SumVector sum = hn::Zero(d), inputs = sum, indices = sum;
-  const auto next_sum = [&] {
-    if constexpr (kAhead != 0) {
-      HWY_UNROLL(4)
-      for (size_t line = 0; line < kBytes; line += 64) hwy::Prefetch(block + line + kAhead);
-    }
-    const SumVector products = BlockSum<kFine>(block, q, std::make_index_sequence<8>());
-    block += kBytes, q += kLatticeBlock;
-    return products;
-  };
-  for (size_t i = 0; i < blocks; i += 2) {
-    // Only the lower four bits of an index count.
-    indices = i % 4 != 0 ? hn::ShiftRight<4>(indices)
-                         : hn::PromoteTo(
-                               d, hn::LoadU(hn::Rebind<uint8_t, SumTag>(), at.multipliers + i / 4 * kPanel));
-    const SumVector pair = {_mm512_permutexvar_epi32(indices.raw, table)};
-    const SumVector first = hn::And(pair, hn::Set(d, 0xFFFF));
-    const bool both = i + 1 < blocks;
-    const hn::Repartition<int16_t, SumTag> d16;
-    int32_t two_sums;
-    std::memcpy(&two_sums, block_sums + i, sizeof(two_sums));
-    inputs = DotPairs(inputs, hn::BitCast(d16, both ? pair : first), hn::BitCast(d16, hn::Set(d, two_sums)));
-    sum = hn::Add(sum, hn::Mul(next_sum(), first));
-    if (both) sum = hn::Add(sum, hn::Mul(next_sum(), hn::ShiftRight<16>(pair)));
-  }
-  return hn::Sub(sum, hn::Mul(inputs, hn::Set(d, kWeightOffset)));
-}
-
-template <int kFine, size_t kAhead>
-HWY_NOINLINE void LatticeRow(const LatticeGemm& g) {
-  for (size_t panel = g.panel_begin; panel < g.panel_end; ++panel) {
-    StoreProducts(LatticePanelSums<kFine, kAhead>(g, PanelOf(g, panel)), g.weight_scales + panel * kPanel,
-                  g.x.scales[0].scale, g.accumulate, g.y + panel * kPanel);
-  }
-}
-
-template <int kFine>
-HWY_INLINE void LatticeRowOf(const LatticeGemm& g) {
-  const size_t bytes = (g.panel_end - g.panel_begin) * (g.depth / kLatticeBlock) * LatticeBlockBytes(kFine);
-  bytes >= kLatticeStreamBytes ? LatticeRow<kFine, kLatticeAheadBytes>(g) : LatticeRow<kFine, 0>(g);
-}
-
-#endif  // CLLM_LATTICE_AFFINE
 
 #else
 
