@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <system_error>
 #include <utility>
 
@@ -29,13 +30,55 @@ void AppendFloats(const std::vector<float>& floats, std::string* bytes) {
 
 std::vector<float> TakeFloats(std::string_view* bytes, size_t count) {
   std::vector<float> floats(count);
-  std::memcpy(floats.data(), bytes->data(), count * sizeof(float));
+  if (count > 0) std::memcpy(floats.data(), bytes->data(), count * sizeof(float));
   bytes->remove_prefix(count * sizeof(float));
   return floats;
 }
 
-absl::Status Damaged(const char* what) {
+absl::Status Damaged(const std::string& what) {
   return absl::DataLossError(absl::StrCat("not the whole of a training state: ", what));
+}
+
+// How many floats of each kind follow the head.
+struct FloatCounts {
+  uint64_t weights = 0, second_moments = 0, average = 0, best = 0;
+};
+
+// Values that are missing, as in states of older versions, stay as they are.
+absl::Status ReadHead(const nlohmann::json& head, TrainingState* state, FloatCounts* counts) {
+  uint64_t step = 0, best_step = 0;
+  const std::pair<const char*, uint64_t*> whole[] = {{"step", &step},
+                                                     {"best_step", &best_step},
+                                                     {"floats", &counts->weights},
+                                                     {"second_floats", &counts->second_moments},
+                                                     {"average_floats", &counts->average},
+                                                     {"best_floats", &counts->best}};
+  for (const auto& [name, value] : whole) {
+    if (value == &counts->second_moments) *value = counts->weights;
+    const auto found = head.find(name);
+    if (found == head.end()) continue;
+    if (!found->is_number_unsigned()) return Damaged(absl::StrCat(name, " of its head is no whole number"));
+    *value = found->get<uint64_t>();
+  }
+  constexpr uint64_t kMostSteps = std::numeric_limits<uint32_t>::max();
+  if (step > kMostSteps || best_step > kMostSteps) return Damaged("its head has an impossible step");
+  state->step = static_cast<uint32_t>(step);
+  state->best_step = static_cast<uint32_t>(best_step);
+  const std::pair<const char*, double*> numbers[] = {
+      {"seconds", &state->seconds},         {"beta1_power", &state->beta1_power},
+      {"beta2_power", &state->beta2_power}, {"best_loss", &state->best_loss},
+      {"rate_factor", &state->rate_factor}, {"first_loss", &state->first_loss}};
+  for (const auto& [name, value] : numbers) {
+    const auto found = head.find(name);
+    if (found == head.end()) continue;
+    if (!found->is_number()) return Damaged(absl::StrCat(name, " of its head is no number"));
+    *value = found->get<double>();
+  }
+  const auto run = head.find("run");
+  if (run == head.end()) return absl::OkStatus();
+  if (!run->is_string()) return Damaged("run of its head is no text");
+  state->run = run->get<std::string>();
+  return absl::OkStatus();
 }
 
 // Newest first: the names have steps of fixed width.
@@ -96,29 +139,20 @@ absl::StatusOr<TrainingState> StateFromBytes(std::string_view bytes) {
   if (bytes.substr(0, kMagic.size()) != kMagic) return Damaged("it begins with other bytes");
   const Sha256Digest found = Sha256(bytes);
   if (std::memcmp(found.data(), digest.data(), found.size()) != 0) return Damaged("its digest is another");
-  // From here on the bytes are those that were written.
+  // A digest is no signature: whoever forges a state can make it right.
   std::memcpy(&length, bytes.data() + kMagic.size(), sizeof(length));
   if (length > bytes.size() - head_at) return Damaged("its head is cut off");
   const nlohmann::json head = ParseJson(bytes.substr(head_at, length));
   if (!head.is_object()) return Damaged("its head is no JSON");
   bytes.remove_prefix(head_at + length);
   TrainingState state;
-  state.run = head.value("run", "");
-  state.step = head.value("step", uint32_t{0});
-  state.seconds = head.value("seconds", 0.0);
-  state.beta1_power = head.value("beta1_power", 1.0);
-  state.beta2_power = head.value("beta2_power", 1.0);
-  state.best_step = head.value("best_step", uint32_t{0});
-  state.best_loss = head.value("best_loss", 0.0);
-  state.rate_factor = head.value("rate_factor", 1.0);
-  state.first_loss = head.value("first_loss", 0.0);
-  const uint64_t floats = head.value("floats", uint64_t{0});
-  const std::pair<uint64_t, std::vector<float>*> parts[] = {
-      {floats, &state.weights},
-      {floats, &state.first_moments},
-      {head.value("second_floats", floats), &state.second_moments},
-      {head.value("average_floats", uint64_t{0}), &state.average_weights},
-      {head.value("best_floats", uint64_t{0}), &state.best_weights}};
+  FloatCounts counts;
+  if (absl::Status status = ReadHead(head, &state, &counts); !status.ok()) return status;
+  const std::pair<uint64_t, std::vector<float>*> parts[] = {{counts.weights, &state.weights},
+                                                            {counts.weights, &state.first_moments},
+                                                            {counts.second_moments, &state.second_moments},
+                                                            {counts.average, &state.average_weights},
+                                                            {counts.best, &state.best_weights}};
   for (const auto& [count, part] : parts) {
     if (count > bytes.size() / sizeof(float)) return Damaged("it has fewer weights than its head says");
     *part = TakeFloats(&bytes, count);

@@ -10,31 +10,16 @@
 
 #include "converter/tokenizer/encode_text.h"
 #include "converter/tokenizer/sentencepiece.h"
+#include "support/sentencepiece_file.h"
 
 namespace cllm {
 namespace {
 
-std::string Varint(uint64_t value) {
-  std::string bytes;
-  for (; value >= 0x80; value >>= 7) bytes += static_cast<char>(value | 0x80);
-  return bytes + static_cast<char>(value);
-}
-
-std::string Text(uint32_t field, const std::string& text) {
-  return Varint(field << 3 | 2) + Varint(text.size()) + text;
-}
-
-std::string Number(uint32_t field, uint64_t value) { return Varint(field << 3) + Varint(value); }
-
-std::string Float(uint32_t field, float value) {
-  std::string bytes(4, '\0');
-  std::memcpy(bytes.data(), &value, 4);
-  return Varint(field << 3 | 5) + bytes;
-}
-
-std::string Piece(const std::string& piece, float score, uint64_t kind) {
-  return Text(1, Text(1, piece) + Float(2, score) + (kind == 1 ? "" : Number(3, kind)));
-}
+using testing::StoredFloat;
+using testing::StoredNumber;
+using testing::StoredPiece;
+using testing::StoredText;
+using testing::StoredVarint;
 
 struct Options {
   uint64_t model_type = 2;
@@ -44,14 +29,15 @@ struct Options {
 };
 
 std::string Model(const Options& options = {}) {
-  std::string model = Piece("<unk>", 0, 2) + Piece("<s>", 0, 3) + Piece("</s>", 0, 3);
-  for (uint32_t byte = 0; byte < options.bytes; ++byte) model += Piece(BytePiece(byte), 0, 6);
-  model += Piece("<turn>", 0, 4);
+  std::string model = StoredPiece("<unk>", 0, 2) + StoredPiece("<s>", 0, 3) + StoredPiece("</s>", 0, 3);
+  for (uint32_t byte = 0; byte < options.bytes; ++byte) model += StoredPiece(BytePiece(byte), 0, 6);
+  model += StoredPiece("<turn>", 0, 4);
   float score = 0;
-  for (const char* piece : {"ab", "\u2581ab", "a", "b", "\u2581"}) model += Piece(piece, score -= 1, 1);
-  model += Text(2, Text(1, "corpus.txt") + Number(3, options.model_type) + Number(4, 300));
-  model += Text(3, Text(1, "identity") + Text(2, options.rules) + Number(3, options.prefix) +
-                       Number(4, options.squeezes));
+  for (const char* piece : {"ab", "\u2581ab", "a", "b", "\u2581"}) model += StoredPiece(piece, score -= 1, 1);
+  model +=
+      StoredText(2, StoredText(1, "corpus.txt") + StoredNumber(3, options.model_type) + StoredNumber(4, 300));
+  model += StoredText(3, StoredText(1, "identity") + StoredText(2, options.rules) +
+                             StoredNumber(3, options.prefix) + StoredNumber(4, options.squeezes));
   return model;
 }
 

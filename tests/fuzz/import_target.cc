@@ -11,5 +11,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 }
 
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t most, unsigned seed) {
-  return cllm::testing::MutateFrom(cllm::testing::GoodImport(kImporter), data, size, most, seed);
+  const auto& good = cllm::testing::GoodImports(kImporter);
+  return cllm::testing::MutateFrom(good[seed % good.size()], data, size, most, seed / 8);
 }

@@ -1,10 +1,12 @@
 #include "fuzz/open_fuzzer.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
 
 #include "converter/signature/seal.h"
+#include "converter/tokenizer/encode_text.h"
 #include "model/signature.h"
 #include "model/tensors.h"
 #include "support/file_editor.h"
@@ -45,12 +47,38 @@ void ReadTokenizer(const TokenizerView& view) {
   for (uint32_t i = 0; i < 3 * view.merge_count; ++i)
     Require(view.merges[i] < view.count, "merges name tokens");
   bool has_empty = false;
+  if (view.byte_tokens != nullptr) ReadAll(view.byte_tokens, 256 * sizeof(uint32_t));
+  for (uint32_t i = 0; i < view.word_slots; ++i)
+    Require(view.words[i] == 0xFFFFFFFFu || view.words[i] < view.count, "slots of words name tokens");
+  for (uint32_t i = 0; i < view.added_count; ++i) {
+    const uint32_t token = view.added->rows[i].token;
+    Require(token < view.count && view.offsets[token] < view.offsets[token + 1], "added tokens have pieces");
+  }
   const uint32_t entries = view.kind == TokenizerKind::kByteBpe ? view.merge_count : view.count;
   for (uint32_t i = 0; i < view.index_slots; ++i) {
     has_empty = has_empty || view.index[i] == 0xFFFFFFFFu;
     Require(view.index[i] == 0xFFFFFFFFu || view.index[i] < entries, "slots name entries");
   }
   Require(has_empty, "the index has an empty slot");
+}
+
+// Of tables that are nonsense come what tokens may, but of the vocabulary, and each has a text.
+void EncodeAndDecodeBy(const cllm_model& model, const Config& config) {
+  const std::string_view text = " It's a tab\t and <s> ab\xC3\xA9 b 12345\n\n  \xE2\x96\x81 abab \xFF </s>";
+  for (const Specials specials : {Specials::kAsText, Specials::kParsed}) {
+    const auto tokens = EncodeText(model, text, specials);
+    if (!tokens.ok()) continue;
+    for (const uint32_t token : *tokens)
+      Require(token < config.vocabulary_size, "tokens are of the vocabulary");
+    (void)DecodeTokens(model, *tokens);
+  }
+  uint32_t previous = CLLM_NO_TOKEN;
+  for (uint32_t token = 0; token < std::min(config.vocabulary_size, 300u); previous = token++) {
+    const char* piece = nullptr;
+    uint32_t bytes = 0;
+    (void)cllm_tokens_ends_text(&model, token);
+    if (cllm_tokens_decode(&model, previous, token, &piece, &bytes) == CLLM_OK) ReadAll(piece, bytes);
+  }
 }
 
 }  // namespace
@@ -79,6 +107,9 @@ Status OpenAndRun(const uint8_t* data, size_t size) {
   AlignedBytes bytes(std::string_view(reinterpret_cast<const char*>(data), size));
   cllm_model model;
   Require(cllm_model_open(bytes.data(), bytes.size(), &model) == CLLM_OK, "it opens again");
+  Model view;
+  Require(OpenModel(bytes.data(), bytes.size(), &view) == CLLM_OK, "it opens again");
+  EncodeAndDecodeBy(model, view.config);
   cllm_blocks_info blocks = {};
   blocks.struct_size = sizeof(blocks);
   if (cllm_model_describe_blocks(&model, &blocks) == CLLM_OK) {
@@ -109,6 +140,7 @@ const std::string& GoodModel(unsigned number) {
                                        {Dtype::kBf16, TokenizerKind::kWords}}) {
       made->push_back(SmallFile(format, kind));
     }
+    made->push_back(ImportedFile(Dtype::kI8));
     const auto model = ModelFile::FromBytes(made->back(), "small");
     const auto sign = [](std::string_view) { return absl::StatusOr<Signature>(Signature{}); };
     made->push_back(*SignedToString(*model, {PublicKey{}, sign}, 1024));

@@ -19,7 +19,7 @@ Status OpenAndRead(const uint8_t* data, size_t size);
 Status OpenAndRun(const uint8_t* data, size_t size);
 
 // Files that are good, of several formats and tokenizers, the last one signed.
-inline constexpr unsigned kGoodModels = 6;
+inline constexpr unsigned kGoodModels = 7;
 const std::string& GoodModel(unsigned number);
 
 }  // namespace cllm::testing

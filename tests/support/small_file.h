@@ -54,6 +54,22 @@ inline TokenizerTables SmallTokenizer(TokenizerKind kind) {
   return t;
 }
 
+// Byte-level BPE with every table of imported vocabularies: byte tokens that stand apart, words that do not
+// merge, added tokens of each flag, a chat template.
+inline TokenizerTables ImportedTokenizer() {
+  TokenizerTables t = SmallTokenizer(TokenizerKind::kByteBpe);
+  t.pretokenizer = Pretokenizer::kGpt2;
+  for (uint32_t byte = 0; byte < 256; ++byte) t.byte_tokens.push_back(t.byte_token_base + byte);
+  t.byte_token_base = CLLM_NO_TOKEN;
+  t.words = {264};
+  t.added = {{0, AddedToken::kControl},
+             {1, AddedToken::kControl | AddedToken::kEnds},
+             {268, AddedToken::kStripLeft | AddedToken::kStripRight},
+             {269, AddedToken::kLate}};
+  t.chat_template = "{{ messages }}";
+  return t;
+}
+
 inline Checkpoint SmallCheckpoint(TokenizerKind kind = TokenizerKind::kScoredMerges) {
   Checkpoint checkpoint = RandomCheckpoint(SmallArchitecture(), 1);
   checkpoint.tokenizer = SmallTokenizer(kind);
@@ -61,10 +77,21 @@ inline Checkpoint SmallCheckpoint(TokenizerKind kind = TokenizerKind::kScoredMer
   return checkpoint;
 }
 
-inline std::string SmallFile(Dtype format = Dtype::kF32, TokenizerKind kind = TokenizerKind::kScoredMerges) {
-  auto bytes = WriteModelToString(SmallCheckpoint(kind), format);
+inline std::string FileOf(const Checkpoint& checkpoint, Dtype format) {
+  auto bytes = WriteModelToString(checkpoint, format);
   if (!bytes.ok()) throw std::runtime_error(std::string(bytes.status().message()));
   return *std::move(bytes);
+}
+
+inline std::string SmallFile(Dtype format = Dtype::kF32, TokenizerKind kind = TokenizerKind::kScoredMerges) {
+  return FileOf(SmallCheckpoint(kind), format);
+}
+
+// With ImportedTokenizer.
+inline std::string ImportedFile(Dtype format) {
+  Checkpoint checkpoint = SmallCheckpoint();
+  checkpoint.tokenizer = ImportedTokenizer();
+  return FileOf(checkpoint, format);
 }
 
 }  // namespace cllm::testing
