@@ -20,7 +20,7 @@ std::vector<schema::SegmentT*> SegmentsOf(schema::ModelT* head) {
   for (auto& tensor : head->tensors) segments.push_back(tensor->segment.get());
   if (head->tokenizer != nullptr) {
     schema::TokenizerT& t = *head->tokenizer;
-    for (auto* table : {&t.pieces, &t.scores, &t.merges, &t.index}) {
+    for (auto* table : {&t.pieces, &t.scores, &t.merges, &t.index, &t.byte_tokens, &t.words, &t.added}) {
       if (*table != nullptr) segments.push_back(table->get());
     }
   }

@@ -87,6 +87,23 @@ TEST_CASE("a signed file opens with its key, and is the same model") {
   }
 }
 
+TEST_CASE("a model with every table of imported tokenizers can be signed, and reads the same") {
+  const std::string plain = testing::ImportedFile(Dtype::kI8);
+  const auto before = ModelFile::FromBytes(plain, "small");
+  REQUIRE(before.ok());
+  const auto sign = [](std::string_view) { return absl::StatusOr<Signature>(Signature{}); };
+  const auto file = SignedToString(*before, {Key(), sign}, kBlock);
+  REQUIRE(file.ok());
+  const auto after = ModelFile::FromBytes(*file, "signed");
+  REQUIRE_MESSAGE(after.ok(), after.status().message());
+  const TokenizerView &a = before->model().tokenizer, &b = after->model().tokenizer;
+  CHECK(std::memcmp(a.byte_tokens, b.byte_tokens, 1024) == 0);
+  REQUIRE(a.added_count == b.added_count);
+  CHECK(std::memcmp(a.added, b.added, sizeof(AddedTokens)) == 0);
+  CHECK(a.word_slots == b.word_slots);
+  CHECK(std::memcmp(a.words, b.words, a.word_slots * sizeof(uint32_t)) == 0);
+}
+
 TEST_CASE("a bit changed anywhere is found, by open or by its block") {
   const std::string file = SignedFile();
   uint32_t prefix;
