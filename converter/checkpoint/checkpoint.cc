@@ -47,7 +47,9 @@ absl::Status CheckValues(const TensorKey& key, const FloatTensor& tensor) {
     if (!std::isfinite(tensor.values[i])) {
       return absl::InvalidArgumentError(absl::StrCat("tensor ", TensorName(key), " has ", tensor.values[i],
                                                      " at row ", i / tensor.columns, ", column ",
-                                                     i % tensor.columns, "; weights must be finite"));
+                                                     i % tensor.columns,
+                                                     "; weights must be finite. The model is damaged, "
+                                                     "or its training diverged: take another one"));
     }
   }
   return absl::OkStatus();
@@ -60,6 +62,7 @@ absl::Status CheckTensor(const TensorKey& key, const FloatTensor& tensor,
                                                    tensor.columns, "; the configuration needs ", shape.first,
                                                    " x ", shape.second));
   }
+  if (tensor.source) return absl::OkStatus();
   if (tensor.values.size() != uint64_t{tensor.rows} * tensor.columns) {
     return absl::InvalidArgumentError(absl::StrCat("tensor ", TensorName(key), " has ", tensor.values.size(),
                                                    " values for ", tensor.rows, " x ", tensor.columns));
@@ -228,6 +231,32 @@ absl::Status CheckCheckpoint(const Checkpoint& checkpoint) {
                                                    checkpoint.architecture.vocabulary_size));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<FloatTensor> LoadTensor(const TensorKey& key, const FloatTensor& tensor) {
+  if (!tensor.source) return tensor;
+  absl::StatusOr<std::vector<float>> values = tensor.source();
+  if (!values.ok()) return values.status();
+  FloatTensor loaded = {tensor.rows, tensor.columns, *std::move(values)};
+  if (absl::Status status = CheckTensor(key, loaded, {tensor.rows, tensor.columns}); !status.ok())
+    return status;
+  return loaded;
+}
+
+absl::Status LoadTensors(Checkpoint* checkpoint) {
+  for (auto& [key, tensor] : checkpoint->tensors) {
+    if (!tensor.source) continue;
+    absl::StatusOr<FloatTensor> loaded = LoadTensor(key, tensor);
+    if (!loaded.ok()) return loaded.status();
+    tensor = *std::move(loaded);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Checkpoint> Loaded(absl::StatusOr<Checkpoint> checkpoint) {
+  if (!checkpoint.ok()) return checkpoint;
+  if (absl::Status status = LoadTensors(&*checkpoint); !status.ok()) return status;
+  return checkpoint;
 }
 
 }  // namespace cllm

@@ -1,16 +1,18 @@
-// Room: converter/checkpoint. Named float tensors, a configuration and a tokenizer in memory: what every
-// step of the converter takes and gives. Tensors are row-major and unpadded here; panels, padding and
-// quantisation happen in converter/export, and are undone in converter/import.
+// Room: converter/checkpoint. Named float tensors, a configuration and a tokenizer, in memory or read as they
+// are wanted: what every step of the converter takes and gives. Tensors are row-major and unpadded here;
+// panels, padding and quantisation happen in converter/export, and are undone in converter/import.
 #ifndef CLLM_CONVERTER_CHECKPOINT_CHECKPOINT_H_
 #define CLLM_CONVERTER_CHECKPOINT_CHECKPOINT_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "cllm/cllm.h"
 #include "model/model.h"
 
@@ -69,6 +71,9 @@ struct FloatTensor {
   uint32_t rows = 0;  // 1 for vectors
   uint32_t columns = 0;
   std::vector<float> values;  // [rows][columns]
+  // Where it is set there are no values: it reads them, each time anew, so that a model that is larger than
+  // memory can be a checkpoint. LoadTensor takes both kinds.
+  std::function<absl::StatusOr<std::vector<float>>()> source = nullptr;
 };
 
 // A tensor's place: role and layer (0 outside the layers). gate_up, and so its bias, is [2 hidden][width]
@@ -103,9 +108,18 @@ absl::Status CheckSizes(const Architecture& architecture);
 // OK if every number is in the file format's range. Errors name the number.
 absl::Status CheckArchitecture(const Architecture& architecture);
 
-// OK if the architecture is in range and exactly its tensors are there, of the right shapes and finite.
-// Errors name the number or the tensor.
+// OK if the architecture is in range and exactly its tensors are there, of the right shapes and, but for
+// those with a source, finite. Errors name the number or the tensor.
 absl::Status CheckCheckpoint(const Checkpoint& checkpoint);
+
+// The tensor, and its values if it has a source. Errors: those of the source; a value that is not finite.
+absl::StatusOr<FloatTensor> LoadTensor(const TensorKey& key, const FloatTensor& tensor);
+
+// Loads all tensors that have a source, so that none has.
+absl::Status LoadTensors(Checkpoint* checkpoint);
+
+// The checkpoint, if there is one, with all its tensors loaded.
+absl::StatusOr<Checkpoint> Loaded(absl::StatusOr<Checkpoint> checkpoint);
 
 }  // namespace cllm
 

@@ -45,25 +45,25 @@ absl::StatusOr<Checkpoint> Import(const Options& options) {
     case FileKind::kFolder:
       if (!options.tokenizer.empty())
         return absl::InvalidArgumentError(options.source + ": brings its own tokenizer; leave --tokenizer");
-      return kind == FileKind::kGguf ? ImportGguf(options.source) : ImportHuggingFace(options.source);
+      return kind == FileKind::kGguf ? StreamGguf(options.source) : StreamHuggingFace(options.source);
     case FileKind::kOther: break;
   }
-  return ImportLlama2c(options.source, options.tokenizer);
+  return StreamLlama2c(options.source, options.tokenizer);
 }
 
 // With the tokenizer of a .cllm file in place of its own.
 absl::StatusOr<Checkpoint> ImportWithTokenizerOf(const Options& options) {
-  absl::StatusOr<Checkpoint> other = ReadModel(options.tokenizer);
+  absl::StatusOr<TokenizerTables> other = ReadTokenizer(options.tokenizer);
   if (!other.ok()) return other.status();
   absl::StatusOr<Checkpoint> checkpoint = Import({options.source, "", options.out});
   if (!checkpoint.ok()) return checkpoint.status();
   const uint32_t tokens = checkpoint->architecture.vocabulary_size;
-  if (other->tokenizer.pieces.size() != tokens) {
+  if (other->pieces.size() != tokens) {
     return absl::InvalidArgumentError(absl::StrCat(options.tokenizer, ": its tokenizer has ",
-                                                   other->tokenizer.pieces.size(), " tokens, and ",
-                                                   options.source, " has ", tokens));
+                                                   other->pieces.size(), " tokens, and ", options.source,
+                                                   " has ", tokens));
   }
-  checkpoint->tokenizer = std::move(other->tokenizer);
+  checkpoint->tokenizer = *std::move(other);
   return checkpoint;
 }
 
@@ -95,7 +95,7 @@ Command AddImport(Flags program) {
            "a GGUF file of llama.cpp (architecture llama, weights of any type but the IQ ones), a folder of\n"
            "Hugging Face (config.json of a llama or mistral, safetensors), or a checkpoint of "
            "karpathy/llama2.c\n"
-           "(a .bin file of format version 0)")
+           "(a .bin file of format version 0, 1 or 2)")
       .Required()
       .Kind("");
   flags

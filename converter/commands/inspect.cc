@@ -126,6 +126,16 @@ absl::Status WithPlace(const absl::Status& error, const std::string& path) {
   return place.empty() ? error : absl::Status(error.code(), absl::StrCat(error.message(), "\n  ", place));
 }
 
+// ", first those of ..., bytes ... to ..."; "" where it is no tensor's.
+std::string FirstDamage(const ModelReport& report) {
+  for (const TensorReport& tensor : report.tensors) {
+    if (tensor.digest_matches) continue;
+    return absl::StrCat(", first that of ", tensor.name, ", bytes ", tensor.offset, " to ",
+                        tensor.offset + tensor.bytes);
+  }
+  return "";
+}
+
 absl::Status DescribeOther(const Options& options) {
   if (options.json || !options.device.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -172,8 +182,8 @@ absl::Status Run(const Options& options) {
   }
   if (!report->digests_match) {
     return absl::DataLossError(
-        options.model +
-        ": the digests in the file do not match its contents: it was damaged or changed. Get it again");
+        absl::StrCat(options.model, ": the digests in the file do not match its contents",
+                     FirstDamage(*report), ": it was damaged or changed. Get it again"));
   }
   if (on_device && !(on_device->flash_fits && on_device->ram_fits))
     return DoesNotFit(*on_device, options.model);

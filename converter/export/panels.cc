@@ -68,16 +68,17 @@ std::string PackGateUpBias(const Config& config, const FloatTensor& bias) {
 template <class Stored, class Convert>
 std::string PackFloats(const Config& config, Role role, const FloatTensor& tensor, const Convert& convert) {
   const uint64_t stored_rows = StoredRows(config, role);
-  std::vector<Stored> panels(stored_rows * tensor.columns);
+  std::string panels(stored_rows * tensor.columns * sizeof(Stored), '\0');
   for (uint64_t row = 0; row < stored_rows; ++row) {
     const uint32_t source = SourceRow(config, role, row);
     if (source == kNoRow) continue;
     const float* values = &tensor.values[uint64_t{source} * tensor.columns];
     for (uint32_t k = 0; k < tensor.columns; ++k) {
-      panels[FloatPlace(row, k, tensor.columns)] = convert(values[k]);
+      const Stored stored = convert(values[k]);
+      std::memcpy(&panels[FloatPlace(row, k, tensor.columns) * sizeof(Stored)], &stored, sizeof(stored));
     }
   }
-  return std::string(reinterpret_cast<const char*>(panels.data()), panels.size() * sizeof(Stored));
+  return panels;
 }
 
 std::string PackI8(const Config& config, Role role, const FloatTensor& tensor) {

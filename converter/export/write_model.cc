@@ -82,6 +82,18 @@ HeadEntries Outline(const Config& config, const WeightFormats& formats, const To
   return head;
 }
 
+// A segment's bytes. Of a tensor with a source its values are in memory only here.
+absl::StatusOr<std::string> Pack(const Checkpoint& checkpoint, const Config& config, const TensorKey& key,
+                                 Dtype format, const RoundedTensors& rounded) {
+  const FloatTensor& tensor = checkpoint.tensors.at(key);
+  if (const auto rows = rounded.find(key); rows != rounded.end())
+    return PackRoundedRows(config, key.first, rows->second, tensor.columns, FineBits(format));
+  if (!tensor.source) return PackTensor(config, key.first, tensor, format);
+  const absl::StatusOr<FloatTensor> loaded = LoadTensor(key, tensor);
+  if (!loaded.ok()) return loaded.status();
+  return PackTensor(config, key.first, *loaded, format);
+}
+
 absl::Status WriteTo(const Checkpoint& checkpoint, const WeightFormats& formats,
                      const RoundedTensors& rounded, WriteAt write) {
   if (absl::Status status = CheckCheckpoint(checkpoint); !status.ok()) return status;
@@ -96,13 +108,9 @@ absl::Status WriteTo(const Checkpoint& checkpoint, const WeightFormats& formats,
   for (uint32_t i = 0; i < TensorCount(config); ++i) {
     const TensorPlace place = PlaceOf(config, i);
     const TensorKey key = {place.role, place.layer};
-    const FloatTensor& tensor = checkpoint.tensors.at(key);
-    const auto rows = rounded.find(key);
-    const std::string packed =
-        rows == rounded.end()
-            ? PackTensor(config, place.role, tensor, formats.Of(key))
-            : PackRoundedRows(config, place.role, rows->second, tensor.columns, FineBits(formats.Of(key)));
-    if (absl::Status status = writer.Write(packed, &head.tensors[i]); !status.ok()) return status;
+    const absl::StatusOr<std::string> packed = Pack(checkpoint, config, key, formats.Of(key), rounded);
+    if (!packed.ok()) return packed.status();
+    if (absl::Status status = writer.Write(*packed, &head.tensors[i]); !status.ok()) return status;
   }
   if (absl::Status status = WriteTokenizer(*tokenizer, &writer, &head); !status.ok()) return status;
   head.content_digest = writer.ContentDigest();

@@ -93,19 +93,19 @@ absl::Status TakeRope(const GgufContents& contents, Architecture* a) {
   return absl::OkStatus();
 }
 
-absl::Status TakeTensors(const GgufContents& contents, Checkpoint* checkpoint) {
+absl::Status TakeTensors(const GgufContents& contents, const SourceFile& file, Checkpoint* checkpoint) {
   const std::map<std::string, LlamaPart> parts = GgufParts(contents, checkpoint->architecture);
   for (const auto& [name, tensor] : contents.tensors) {
     if (!parts.contains(name) && !IsGgufBuffer(name))
       return Wrong("tensor ", name, " has no place in the architectures that are supported");
   }
+  TensorAssembly assembly(checkpoint->architecture);
   for (const auto& [name, part] : parts) {
     const auto found = contents.tensors.find(name);
     if (found == contents.tensors.end()) return Wrong("tensor ", name, " is missing");
-    const StoredTensor& from = found->second;
-    absl::Status status = PlaceTensor(name, part, from.rows, from.columns, Dequantize(from), checkpoint);
-    if (!status.ok()) return status;
+    if (absl::Status status = assembly.Add(name, part, found->second, file); !status.ok()) return status;
   }
+  assembly.MoveTo(checkpoint);
   return absl::OkStatus();
 }
 
@@ -114,7 +114,7 @@ std::string TextOf(const GgufContents& contents, std::string_view key) {
   return text == nullptr ? "" : std::string(*text);
 }
 
-absl::Status TakeModel(const GgufContents& contents, Checkpoint* checkpoint) {
+absl::Status TakeModel(const GgufContents& contents, const SourceFile& file, Checkpoint* checkpoint) {
   const std::string architecture = TextOf(contents, "general.architecture");
   absl::Status status;
   if (architecture == "llama") {
@@ -128,7 +128,7 @@ absl::Status TakeModel(const GgufContents& contents, Checkpoint* checkpoint) {
               "'; llama, qwen2, qwen3, phi3, gemma, gemma2, gemma3, gpt2 and gptneox are supported so far");
   }
   if (!status.ok()) return status;
-  if (status = TakeTensors(contents, checkpoint); !status.ok()) return status;
+  if (status = TakeTensors(contents, file, checkpoint); !status.ok()) return status;
   const std::string kind = TextOf(contents, "tokenizer.ggml.model");
   if (kind.empty() || kind == "no_vocab" || kind == "none") return absl::OkStatus();
   absl::StatusOr<TokenizerTables> tokenizer = ImportGgufTokenizer(contents);
@@ -142,25 +142,32 @@ absl::Status TakeModel(const GgufContents& contents, Checkpoint* checkpoint) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::StatusOr<Checkpoint> ImportGguf(const std::string& path) {
-  const absl::StatusOr<MappedFile> file = MappedFile::Open(path, "a GGUF file");
-  if (!file.ok()) return file.status();
-  return ImportGgufBytes(file->bytes(), path);
-}
-
-absl::StatusOr<Checkpoint> ImportGgufBytes(std::string_view bytes, const std::string& path) {
-  const absl::StatusOr<GgufContents> contents = ParseGguf(bytes, path);
+// `path` stands for the file in errors.
+absl::StatusOr<Checkpoint> Stream(const SourceFile& file, const std::string& path) {
+  const absl::StatusOr<GgufContents> contents = ParseGguf(file.bytes, path);
   if (!contents.ok()) return contents.status();
   Checkpoint checkpoint;
-  if (absl::Status status = TakeModel(*contents, &checkpoint); !status.ok())
+  if (absl::Status status = TakeModel(*contents, file, &checkpoint); !status.ok())
     return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
   const std::string name = TextOf(*contents, "general.name");
   checkpoint.provenance.source = name.empty() ? path.substr(path.rfind('/') + 1) : name;
   checkpoint.provenance.licence = TextOf(*contents, "general.license");
   checkpoint.provenance.recipe = R"({"import": "gguf"})";
   return checkpoint;
+}
+
+}  // namespace
+
+absl::StatusOr<Checkpoint> StreamGguf(const std::string& path) {
+  const absl::StatusOr<MappedFile> file = MappedFile::Open(path, "a GGUF file");
+  if (!file.ok()) return file.status();
+  return Stream({file->bytes(), path}, path);
+}
+
+absl::StatusOr<Checkpoint> ImportGguf(const std::string& path) { return Loaded(StreamGguf(path)); }
+
+absl::StatusOr<Checkpoint> ImportGgufBytes(std::string_view bytes, const std::string& path) {
+  return Loaded(Stream({bytes, ""}, path));
 }
 
 }  // namespace cllm

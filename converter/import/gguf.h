@@ -18,6 +18,9 @@ namespace cllm {
 // range or not supported.
 absl::StatusOr<Checkpoint> ImportGguf(const std::string& path);
 
+// The same, but the tensors are read when they are wanted: a model may be larger than memory.
+absl::StatusOr<Checkpoint> StreamGguf(const std::string& path);
+
 // The same of bytes in memory; `path` stands for them in errors.
 absl::StatusOr<Checkpoint> ImportGgufBytes(std::string_view bytes, const std::string& path);
 

@@ -26,8 +26,23 @@ absl::StatusOr<Json> ReadJson(const std::string& path) {
   const absl::StatusOr<MappedFile> file = MappedFile::Open(path, "a JSON file");
   if (!file.ok()) return file.status();
   Json json = ParseJson(file->bytes());
-  if (!json.is_object()) return Wrong(path, " is no JSON object");
+  if (json.is_discarded()) return Wrong(path, " is no JSON: ", WhyNoJson(file->bytes()), ". Copy it again");
+  if (!json.is_object())
+    return Wrong(path, ", byte 0: expected a JSON object, {...}, found ", json.type_name());
   return json;
+}
+
+// Values that have defaults, which one of another kind must not become.
+absl::Status CheckNumbers(const Json& config) {
+  for (const char* key :
+       {"rope_theta", "rotary_emb_base", "rope_local_base_freq", "partial_rotary_factor", "rotary_pct",
+        "rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "attn_logit_softcapping",
+        "final_logit_softcapping", "query_pre_attn_scalar"}) {
+    const Json& value = JsonAt(config, key);
+    if (!value.is_null() && !value.is_number())
+      return Wrong(key, " is ", JsonText(value), ", which is no number");
+  }
+  return absl::OkStatus();
 }
 
 // The files that hold the weights: one, or those of the index.
@@ -35,8 +50,10 @@ absl::StatusOr<std::vector<std::string>> WeightFiles(const std::string& folder) 
   const std::string one = folder + "/model.safetensors", index = one + ".index.json";
   if (std::filesystem::exists(one)) return std::vector<std::string>{one};
   if (!std::filesystem::exists(index))
-    return Wrong(folder,
-                 " has no model.safetensors and no index of shards; weights of other kinds cannot be read");
+    return Wrong(
+        folder,
+        " has no model.safetensors and no index of shards; weights of other kinds, such as "
+        "pytorch_model.bin, cannot be read: transformers' save_pretrained writes safetensors of them");
   const absl::StatusOr<Json> json = ReadJson(index);
   if (!json.ok()) return json.status();
   std::set<std::string> names;
@@ -57,6 +74,7 @@ absl::Status TakeWeights(const std::string& folder, const Json& config, Checkpoi
   if (!files.ok()) return files.status();
   checkpoint->architecture.tied_head = false;
   std::map<std::string, LlamaPart> parts = HuggingFaceParts(config, checkpoint->architecture);
+  TensorAssembly assembly(checkpoint->architecture);
   for (const std::string& path : *files) {
     const absl::StatusOr<MappedFile> file = MappedFile::Open(path, "a safetensors file");
     if (!file.ok()) return file.status();
@@ -68,10 +86,11 @@ absl::Status TakeWeights(const std::string& folder, const Json& config, Checkpoi
       const std::string name = HuggingFaceTensorName(full_name);
       const auto part = parts.find(name);
       if (part == parts.end())
-        return Wrong(path, ": tensor ", name, " is there twice, or has no place in its family");
+        return Wrong(path, ": tensor ", name,
+                     " is there twice, or has no place in the family and the number of "
+                     "layers of config.json");
       if (!tied || name != kHuggingFaceNames.head) {
-        absl::Status status =
-            PlaceTensor(name, part->second, tensor.rows, tensor.columns, Dequantize(tensor), checkpoint);
+        absl::Status status = assembly.Add(name, part->second, tensor, {file->bytes(), path});
         if (!status.ok()) return Wrong(path, ": ", status.message());
       }
       parts.erase(part);
@@ -80,7 +99,10 @@ absl::Status TakeWeights(const std::string& folder, const Json& config, Checkpoi
   // A file without a head shares the embedding.
   checkpoint->architecture.tied_head = tied || parts.erase(kHuggingFaceNames.head) == 1;
   parts.erase(kHuggingFaceNames.head);
-  if (!parts.empty()) return Wrong(folder, ": tensor ", parts.begin()->first, " is missing");
+  if (!parts.empty())
+    return Wrong(folder, ": tensor ", parts.begin()->first,
+                 " is missing: a shard is not there, or config.json is of another model");
+  assembly.MoveTo(checkpoint);
   return absl::OkStatus();
 }
 
@@ -155,13 +177,16 @@ absl::Status TakeTokenizer(const std::string& folder, Checkpoint* checkpoint) {
 
 }  // namespace
 
-absl::StatusOr<Checkpoint> ImportHuggingFace(const std::string& folder) {
+absl::StatusOr<Checkpoint> StreamHuggingFace(const std::string& folder) {
   const absl::StatusOr<Json> file = ReadJson(folder + "/config.json");
   if (!file.ok()) return file.status();
   const Json config = HuggingFaceTextConfig(*file);
   Checkpoint checkpoint;
+  if (absl::Status status = CheckNumbers(config); !status.ok())
+    return Wrong(folder, "/config.json: ", status.message());
   absl::Status status = TakeHuggingFaceSizes(config, &checkpoint.architecture);
   if (status.ok()) status = TakeHuggingFaceRope(config, &checkpoint.architecture);
+  if (status.ok()) status = CheckArchitecture(checkpoint.architecture);
   if (!status.ok()) return Wrong(folder, "/config.json: ", status.message());
   if (status = TakeWeights(folder, config, &checkpoint); !status.ok()) return status;
   if (status = TakeTokenizer(folder, &checkpoint); !status.ok()) return status;
@@ -170,6 +195,10 @@ absl::StatusOr<Checkpoint> ImportHuggingFace(const std::string& folder) {
   checkpoint.provenance.recipe =
       JsonText(Json({{"import", "hugging_face"}, {"model_type", JsonAt(config, "model_type")}}));
   return checkpoint;
+}
+
+absl::StatusOr<Checkpoint> ImportHuggingFace(const std::string& folder) {
+  return Loaded(StreamHuggingFace(folder));
 }
 
 }  // namespace cllm

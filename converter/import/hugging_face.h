@@ -16,6 +16,9 @@ namespace cllm {
 // Errors name the file and what is missing or not supported.
 absl::StatusOr<Checkpoint> ImportHuggingFace(const std::string& folder);
 
+// The same, but the tensors are read when they are wanted: a model may be larger than memory.
+absl::StatusOr<Checkpoint> StreamHuggingFace(const std::string& folder);
+
 // tokenizer.json, and the special tokens of tokenizer_config.json (null if there is no such file): byte-level
 // BPE whose words are cut by a known pattern, and BPE with byte fallback, as SentencePiece's vocabularies
 // have it. Unimplemented, with the reason, for tokenizers of other kinds; other errors name what is wrong.

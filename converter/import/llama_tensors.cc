@@ -1,8 +1,11 @@
 #include "converter/import/llama_tensors.h"
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "converter/import/mapped_file.h"
 #include "model/tensors.h"
 
 namespace cllm {
@@ -61,8 +64,8 @@ struct PartShape {
   uint64_t named_rows, named_columns;
 };
 
-PartShape ShapeOfPart(const LlamaPart& part, const Architecture& architecture) {
-  const uint64_t all_columns = ShapeOf(ToConfig(architecture), part.key.first).columns;
+PartShape ShapeOfPart(const LlamaPart& part, const Config& config) {
+  const uint64_t all_columns = ShapeOf(config, part.key.first).columns;
   const uint64_t rows = part.rows, columns = part.columns != 0 ? part.columns : all_columns;
   return part.transposed ? PartShape{rows, columns, all_columns, columns, rows}
                          : PartShape{rows, columns, all_columns, rows, columns};
@@ -84,28 +87,76 @@ void ForEachValue(const LlamaPart& part, const PartShape& shape, Both both) {
 
 }  // namespace
 
-absl::Status PlaceTensor(const std::string& name, const LlamaPart& part, uint64_t rows, uint64_t columns,
-                         const std::vector<float>& values, Checkpoint* checkpoint) {
-  const PartShape shape = ShapeOfPart(part, checkpoint->architecture);
-  if (rows != shape.named_rows || columns != shape.named_columns) {
-    return absl::InvalidArgumentError(absl::StrCat("tensor ", name, " is ", rows, " x ", columns,
-                                                   "; its configuration calls for ", shape.named_rows, " x ",
-                                                   shape.named_columns));
+absl::Status TensorAssembly::Add(const std::string& name, const LlamaPart& part, const StoredTensor& tensor,
+                                 const SourceFile& file) {
+  const PartShape shape = ShapeOfPart(part, config_);
+  if (tensor.rows != shape.named_rows || tensor.columns != shape.named_columns) {
+    return absl::InvalidArgumentError(absl::StrCat("tensor ", name, " is ", tensor.rows, " x ",
+                                                   tensor.columns, "; its configuration calls for ",
+                                                   shape.named_rows, " x ", shape.named_columns));
   }
-  FloatTensor& to = checkpoint->tensors[part.key];
-  const TensorShape all = ShapeOf(ToConfig(checkpoint->architecture), part.key.first);
-  to.rows = all.rows;
-  to.columns = all.columns;
-  to.values.resize(uint64_t{to.rows} * to.columns);
-  // Nothing is added to most: -0 + 0 would be 0.
-  ForEachValue(part, shape, [&](uint64_t here, uint64_t there) {
-    to.values[here] = part.added != 0 ? values[there] + part.added : values[there];
-  });
+  const auto offset = static_cast<uint64_t>(tensor.bytes.data() - file.bytes.data());
+  pieces_[part.key].push_back({name, part, tensor, file.path, offset});
   return absl::OkStatus();
 }
 
+absl::Status TensorAssembly::CheckFinite(const Piece& piece, const std::vector<float>& values) {
+  const auto bad =
+      std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
+  if (bad == values.end()) return absl::OkStatus();
+  const auto i = static_cast<uint64_t>(bad - values.begin());
+  const StoredTensor& tensor = piece.tensor;
+  const uint64_t at = tensor.group != 0 ? i : i / tensor.type->block_elements * tensor.type->block_bytes;
+  return absl::InvalidArgumentError(absl::StrCat(
+      piece.path, piece.path.empty() ? "" : ": ", "tensor ", piece.name, ", byte ", piece.offset + at, ": ",
+      *bad, " at row ", i / tensor.columns, ", column ", i % tensor.columns,
+      "; weights must be finite. The file is damaged, or its training diverged: take another one"));
+}
+
+absl::StatusOr<std::vector<float>> TensorAssembly::Read(const Config& config,
+                                                        const std::vector<Piece>& pieces) {
+  const TensorShape all = ShapeOf(config, pieces[0].part.key.first);
+  std::vector<float> together;
+  for (const Piece& piece : pieces) {
+    StoredTensor tensor = piece.tensor;
+    MappedFile file;  // until its values are out of it: so no more than this part is in memory
+    if (!piece.path.empty()) {
+      absl::StatusOr<MappedFile> opened = MappedFile::Open(piece.path, "the file that it was");
+      if (!opened.ok()) return opened.status();
+      file = *std::move(opened);
+      if (piece.offset > file.bytes().size() || tensor.bytes.size() > file.bytes().size() - piece.offset)
+        return absl::DataLossError(absl::StrCat(piece.path, " became shorter while it was read"));
+      tensor.bytes = file.bytes().substr(piece.offset, tensor.bytes.size());
+    }
+    std::vector<float> values = Dequantize(tensor);
+    if (absl::Status status = CheckFinite(piece, values); !status.ok()) return status;
+    const LlamaPart& part = piece.part;
+    const PartShape shape = ShapeOfPart(part, config);
+    if (pieces.size() == 1 && !part.transposed && part.added == 0 && part.interleaved == 0 &&
+        values.size() == uint64_t{all.rows} * all.columns) {
+      return values;
+    }
+    together.resize(uint64_t{all.rows} * all.columns);
+    // Nothing is added to most: -0 + 0 would be 0.
+    ForEachValue(part, shape, [&](uint64_t here, uint64_t there) {
+      together[here] = part.added != 0 ? values[there] + part.added : values[there];
+    });
+  }
+  return together;
+}
+
+void TensorAssembly::MoveTo(Checkpoint* checkpoint) {
+  for (auto& [key, pieces] : pieces_) {
+    const TensorShape shape = ShapeOf(config_, key.first);
+    checkpoint->tensors[key] = {shape.rows, shape.columns, {}, [config = config_, taken = std::move(pieces)] {
+                                  return Read(config, taken);
+                                }};
+  }
+  pieces_.clear();
+}
+
 NamedValues TakeTensor(const LlamaPart& part, const Checkpoint& checkpoint) {
-  const PartShape shape = ShapeOfPart(part, checkpoint.architecture);
+  const PartShape shape = ShapeOfPart(part, ToConfig(checkpoint.architecture));
   const FloatTensor& from = checkpoint.tensors.at(part.key);
   NamedValues taken = {shape.named_rows, shape.named_columns, {}};
   taken.values.resize(shape.rows * shape.columns);

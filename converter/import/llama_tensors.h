@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "converter/checkpoint/checkpoint.h"
+#include "converter/import/stored_tensor.h"
 
 namespace cllm {
 
@@ -35,12 +37,41 @@ struct LlamaPart {
 // By the format's name. Without the head if it is tied; without vectors that Llama has not.
 std::map<std::string, LlamaPart> LlamaParts(const Architecture& architecture, const LlamaNames& names);
 
-// Puts the values [rows][columns] of the tensor `name`, as they are there, into its place. Errors name the
-// tensor and both shapes.
-absl::Status PlaceTensor(const std::string& name, const LlamaPart& part, uint64_t rows, uint64_t columns,
-                         const std::vector<float>& values, Checkpoint* checkpoint);
+// A file that tensors lie in. Without a path its bytes are read where they are, as long as they are there.
+struct SourceFile {
+  std::string_view bytes;
+  std::string path;
+};
 
-// The inverse: shape and values as they are there. A value that had something added is exact from 0.5 on.
+// Puts tensors of the checkpoint together from what files have, of which nothing is read before it is wanted.
+class TensorAssembly {
+ public:
+  explicit TensorAssembly(const Architecture& architecture) : config_(ToConfig(architecture)) {}
+
+  // The tensor `name`, which lies in `file`, has this place. Errors name the tensor and both shapes.
+  absl::Status Add(const std::string& name, const LlamaPart& part, const StoredTensor& tensor,
+                   const SourceFile& file);
+
+  // The tensors that it has parts of, with sources that open the files again.
+  void MoveTo(Checkpoint* checkpoint);
+
+ private:
+  struct Piece {
+    std::string name;
+    LlamaPart part;
+    StoredTensor tensor;
+    std::string path;
+    uint64_t offset;
+  };
+  static absl::Status CheckFinite(const Piece& piece, const std::vector<float>& values);
+  static absl::StatusOr<std::vector<float>> Read(const Config& config, const std::vector<Piece>& pieces);
+
+  Config config_;
+  std::map<TensorKey, std::vector<Piece>> pieces_;
+};
+
+// The inverse of a part: shape and values as they are there. A value that had something added is exact from
+// 0.5 on.
 struct NamedValues {
   uint64_t rows, columns;
   std::vector<float> values;

@@ -46,7 +46,7 @@ const char* Remedy(cllm_status status) {
     return "The delta is damaged: copy or make it again";
   }
   if (status >= CLLM_FILE_TRUNCATED && status < CLLM_UNSUPPORTED_NORM) {
-    return "The file is damaged: copy or convert it again";
+    return "The file is damaged: copy or convert it again; `cllm inspect` says where";
   }
   if (status >= CLLM_UNSUPPORTED_NORM) return "This version of cllm cannot run it; a newer one may";
   return "";

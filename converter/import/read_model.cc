@@ -28,14 +28,19 @@ Architecture ToArchitecture(const Config& config) {
   return a;
 }
 
+TokenizerTables TokenizerOf(const ModelFile& file) {
+  TokenizerTables tables = UnpackTokenizer(file.model().tokenizer);
+  tables.chat_template = ReadChatTemplate(file.model());
+  return tables;
+}
+
 }  // namespace
 
 Checkpoint ToCheckpoint(const ModelFile& file) {
   const Model& model = file.model();
   Checkpoint checkpoint;
   checkpoint.architecture = ToArchitecture(model.config);
-  checkpoint.tokenizer = UnpackTokenizer(model.tokenizer);
-  checkpoint.tokenizer.chat_template = ReadChatTemplate(model);
+  checkpoint.tokenizer = TokenizerOf(file);
   checkpoint.provenance = ReadProvenance(model);
   for (uint32_t i = 0; i < model.tensor_count; ++i) {
     const TableEntry entry = TensorAt(model, i);
@@ -58,6 +63,12 @@ absl::StatusOr<Checkpoint> ReadModel(const std::string& path) {
   absl::StatusOr<ModelFile> file = ModelFile::Open(path);
   if (!file.ok()) return file.status();
   return ToCheckpoint(*file);
+}
+
+absl::StatusOr<TokenizerTables> ReadTokenizer(const std::string& path) {
+  absl::StatusOr<ModelFile> file = ModelFile::Open(path);
+  if (!file.ok()) return file.status();
+  return TokenizerOf(*file);
 }
 
 }  // namespace cllm

@@ -13,6 +13,9 @@ namespace cllm {
 
 absl::StatusOr<Checkpoint> ReadModel(const std::string& path);
 
+// Its tokenizer alone.
+absl::StatusOr<TokenizerTables> ReadTokenizer(const std::string& path);
+
 // Copies everything: the checkpoint does not refer to the file.
 Checkpoint ToCheckpoint(const ModelFile& file);
 

@@ -51,10 +51,16 @@ absl::Status ReadEntry(const Json& entry, std::string_view data, StoredTensor* t
   const uint64_t limit = std::numeric_limits<uint32_t>::max();
   if (tensor->rows == 0 || tensor->columns == 0 || tensor->rows > limit / tensor->columns)
     return absl::InvalidArgumentError("has an impossible size");
-  if (begin > end || end > data.size() ||
-      end - begin != tensor->rows * tensor->columns * tensor->type->block_bytes)
-    return absl::InvalidArgumentError(absl::StrCat("lies at bytes ", begin, " to ", end, " of ", data.size(),
-                                                   ", which is not its size or beyond the end"));
+  const uint64_t wanted = tensor->rows * tensor->columns * tensor->type->block_bytes;
+  if (begin > end || end - begin != wanted)
+    return absl::InvalidArgumentError(absl::StrCat("has data_offsets ", begin, " to ", end,
+                                                   "; its shape and ", dtype, " call for ", wanted,
+                                                   " bytes between them"));
+  if (end > data.size())
+    return absl::InvalidArgumentError(absl::StrCat("has data_offsets ", begin, " to ", end,
+                                                   ", and the file has ", data.size(),
+                                                   " bytes behind its header: it is cut short. Copy "
+                                                   "it again"));
   tensor->bytes = data.substr(begin, end - begin);
   return absl::OkStatus();
 }
@@ -67,10 +73,15 @@ absl::StatusOr<std::map<std::string, StoredTensor>> ParseSafetensors(
   uint64_t length = 0;
   if (bytes.size() >= sizeof(length)) std::memcpy(&length, bytes.data(), sizeof(length));
   if (length == 0 || length > kMaxHeader || length > bytes.size() - sizeof(length))
-    return absl::InvalidArgumentError(absl::StrCat(path, " is no safetensors file, or cut short"));
-  const Json header = ParseJson(bytes.substr(sizeof(length), length));
+    return absl::InvalidArgumentError(absl::StrCat(path, ", byte 0: a header of ", length,
+                                                   " bytes in a file of ", bytes.size(),
+                                                   ": it is no safetensors file, or cut short"));
+  const std::string_view text = bytes.substr(sizeof(length), length);
+  const Json header = ParseJson(text);
   if (!header.is_object())
-    return absl::InvalidArgumentError(absl::StrCat(path, ": its header is no JSON object"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": its header, from byte 8 on, is no JSON object: ",
+                     header.is_discarded() ? WhyNoJson(text) : header.type_name()));
   const std::string_view data = bytes.substr(sizeof(length) + length);
   std::map<std::string, StoredTensor> tensors;
   for (const auto& [name, entry] : header.items()) {

@@ -152,6 +152,17 @@ const Format* FindFormat(uint32_t number) {
   return found == kFormats.end() ? nullptr : found;
 }
 
+std::vector<float> DequantizeGroups(const StoredTensor& tensor) {
+  std::vector<float> values(tensor.rows * tensor.columns);
+  const char* scales = tensor.bytes.data() + values.size();
+  for (size_t i = 0; i < values.size(); ++i) {
+    float scale;
+    std::memcpy(&scale, scales + i / tensor.group * sizeof(scale), sizeof(scale));
+    values[i] = static_cast<float>(static_cast<int8_t>(tensor.bytes[i])) * scale;
+  }
+  return values;
+}
+
 }  // namespace
 
 const StoredType* FindStoredType(uint32_t number) {
@@ -160,6 +171,7 @@ const StoredType* FindStoredType(uint32_t number) {
 }
 
 std::vector<float> Dequantize(const StoredTensor& tensor) {
+  if (tensor.group != 0) return DequantizeGroups(tensor);
   const auto block = FindFormat(tensor.type->number)->block;
   const uint32_t elements = tensor.type->block_elements, bytes = tensor.type->block_bytes;
   std::vector<float> values(tensor.rows * tensor.columns);

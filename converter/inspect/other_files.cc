@@ -41,12 +41,18 @@ std::string DigestText(std::string_view bytes, size_t offset) {
   return Hexadecimal(digest);
 }
 
-absl::StatusOr<std::string> DescribeSource(const std::string& kind, absl::StatusOr<Checkpoint> checkpoint) {
+absl::StatusOr<std::string> DescribeSource(const std::string& kind, const std::string& path,
+                                           absl::StatusOr<Checkpoint> checkpoint) {
   if (!checkpoint.ok()) return checkpoint.status();
-  if (absl::Status status = CheckCheckpoint(*checkpoint); !status.ok()) return status;
+  if (absl::Status status = CheckCheckpoint(*checkpoint); !status.ok())
+    return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
   const Architecture& a = checkpoint->architecture;
   uint64_t parameters = 0;
-  for (const auto& [key, tensor] : checkpoint->tensors) parameters += tensor.values.size();
+  for (const auto& [key, tensor] : checkpoint->tensors) {
+    // One at a time, for what is in it.
+    if (const auto loaded = LoadTensor(key, tensor); !loaded.ok()) return loaded.status();
+    parameters += uint64_t{tensor.rows} * tensor.columns;
+  }
   std::string text = absl::StrFormat(
       "  kind          %s; 'cllm import' takes it\n  parameters    %u in %u tensors\n"
       "  architecture  %u layers, %u wide, %u heads of %u (%u for keys and values), hidden %u\n"
@@ -58,6 +64,14 @@ absl::StatusOr<std::string> DescribeSource(const std::string& kind, absl::Status
   }
   absl::StrAppendFormat(&text, "  context       %u tokens\n  tokenizer     %s, %u tokens\n", a.context,
                         TokenizerKindName(checkpoint->tokenizer.kind), a.vocabulary_size);
+  if (!checkpoint->without_tokenizer.empty()) {
+    absl::StrAppend(&text, "                ", checkpoint->without_tokenizer, "\n");
+  }
+  if (checkpoint->tokenizer.kind == TokenizerKind::kNone) {
+    absl::StrAppend(&text,
+                    "                the model can run token ids but no text; 'cllm import --tokenizer "
+                    "OTHER.cllm' gives it another's\n");
+  }
   return text;
 }
 
@@ -173,7 +187,7 @@ bool BeginsLikeModel(const std::string& path) {
 
 absl::StatusOr<std::string> DescribeOtherFile(const std::string& path) {
   if (std::filesystem::is_directory(path))
-    return DescribeSource("Hugging Face folder", ImportHuggingFace(path));
+    return DescribeSource("Hugging Face folder", path, StreamHuggingFace(path));
   const absl::StatusOr<MappedFile> file = MappedFile::Open(path, "a model, or a file that cllm reads");
   if (!file.ok()) return file.status();
   const std::string_view bytes = file->bytes();
@@ -181,11 +195,11 @@ absl::StatusOr<std::string> DescribeOtherFile(const std::string& path) {
   const std::string_view start = bytes.substr(0, 4);
   if (start == "CLMS") return DescribeState(bytes, path);
   if (start == kPatchIdentifier) return DescribePatch(bytes, path);
-  if (start == "GGUF") return DescribeSource("GGUF file of llama.cpp", ImportGgufBytes(bytes, path));
+  if (start == "GGUF") return DescribeSource("GGUF file of llama.cpp", path, StreamGguf(path));
   if (bytes.substr(0, 8) == "CLLMRUN1") return DescribeTrainingState(bytes, path);
   const std::string ending = std::filesystem::path(path).extension().string();
   if (ending == ".safetensors") return DescribeSafetensors(bytes, path);
-  if (ending == ".bin") return DescribeSource("checkpoint of llama2.c", ImportLlama2c(path, ""));
+  if (ending == ".bin") return DescribeSource("checkpoint of llama2.c", path, StreamLlama2c(path, ""));
   return absl::InvalidArgumentError(
       absl::StrFormat("%s: byte 0: the beginning is that of no file that cllm reads: .cllm has \"CLLM\" and "
                       "a delta \"CLMD\" at byte 8; "

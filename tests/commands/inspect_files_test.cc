@@ -49,6 +49,61 @@ TEST_CASE("a Hugging Face folder, its safetensors, a GGUF file") {
   CHECK(Contains(RunProgram({"inspect", hf}).err, "config.json"));
 }
 
+// A file of a good Hugging Face folder becomes `bytes`; inspect and import say why they refuse it.
+struct BrokenFolder {
+  explicit BrokenFolder(Files& from) : files(from), hf(from.folder.path() + "/hf") {
+    REQUIRE(RunProgram({"export", files.model, "--to", "hf", "-o", hf}).exit_code == 0);
+  }
+  void Says(const std::string& file, const std::string& bytes, const std::vector<std::string>& words) {
+    const std::string path = hf + "/" + file, good = ReadBytes(path);
+    WriteBytes(path, bytes);
+    for (const std::vector<std::string>& command :
+         {std::vector<std::string>{"inspect", hf}, {"import", hf, "-o", files.folder.path() + "/out.cllm"}}) {
+      const Finished finished = RunProgram(command);
+      CAPTURE(finished.err);
+      CHECK(finished.exit_code == 1);
+      for (const std::string& word : words) {
+        CAPTURE(word);
+        CHECK(Contains(finished.err, word));
+      }
+    }
+    WriteBytes(path, good);
+  }
+  Files& files;
+  std::string hf;
+};
+
+std::string Replaced(std::string text, const std::string& from, const std::string& to) {
+  const size_t at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, from.size(), to);
+}
+
+TEST_CASE("a broken folder: the file, the byte or the key, what is there, and what helps") {
+  Files files;
+  BrokenFolder folder(files);
+  const std::string config = ReadBytes(folder.hf + "/config.json"),
+                    weights = ReadBytes(folder.hf + "/model.safetensors");
+  folder.Says("config.json", config.substr(0, 40), {"config.json is no JSON: byte ", "Copy it again"});
+  folder.Says("config.json", "[1]", {"config.json, byte 0: expected a JSON object", "found array"});
+  folder.Says("config.json", Replaced(config, "\"rms_norm_eps\":", "\"rms_norm_eps\": \"x\", \"was\":"),
+              {"config.json: rms_norm_eps is \"x\"", "no number"});
+  folder.Says("config.json", Replaced(config, "\"rms_norm_eps\":", "\"rms_norm_eps\": 0, \"was\":"),
+              {"config.json: norm_epsilon is 0"});
+  folder.Says("model.safetensors", weights.substr(0, weights.size() / 2),
+              {"model.safetensors: tensor ", "cut short. Copy it again"});
+  folder.Says("model.safetensors", weights.substr(0, 100), {"byte 0: a header of ", "in a file of 100"});
+  folder.Says("model.safetensors", Replaced(weights, "{\"", "{x"),
+              {"from byte 8 on, is no JSON object: byte 2"});
+  folder.Says("model.safetensors", Replaced(weights, "\"shape\":[", "\"shape\":[1"),
+              {"data_offsets", "call for"});
+  std::string nan = weights;
+  nan.replace(nan.size() - 4, 4, std::string("\x00\x00\xC0\x7F", 4));
+  folder.Says("model.safetensors", nan,
+              {"model.safetensors: tensor model.", "byte " + std::to_string(nan.size() - 4), "nan at row",
+               "take another one"});
+}
+
 TEST_CASE("a state, a patch, and what neither is") {
   Files files;
   const std::string state = files.folder.path() + "/s.state", patch = files.folder.path() + "/p.patch";
@@ -85,6 +140,9 @@ TEST_CASE("a broken model: the byte, the field, what should be there and what is
     if (finished.exit_code == 1 && Contains(finished.err, ": expected ")) ++named;
   }
   CHECK(named == 8);
+  changed = good;
+  changed[good.size() / 2] = static_cast<char>(changed[good.size() / 2] ^ 1);
+  files.Refuses(changed, {"digests in the file do not match its contents, first that of ", ", bytes "});
 }
 
 }  // namespace

@@ -200,7 +200,7 @@ TEST_CASE("GGUF of Qwen2, Qwen3, Phi-3, Gemma 1 to 3: the logits of a plain forw
       file.Word("rope.scaling.type", "linear");
       file.Number("rope.scaling.factor", 8.0f);
     }
-    CheckLogits(Imported(file), tokens, family.Logits(folder, tokens));
+    CheckLogits(family.type, "GGUF", Imported(file), tokens, family.Logits(folder, tokens));
   }
 }
 
@@ -231,7 +231,7 @@ TEST_CASE("GGUF of GPT-2 and GPT-NeoX: the logits of a plain forward pass in dou
                                                                          : array);
       }
     }
-    CheckLogits(Imported(file), tokens,
+    CheckLogits(neox ? "gpt_neox" : "gpt2", "GGUF", Imported(file), tokens,
                 neox ? NeoXLogits(folder, true, tokens) : Gpt2Logits(folder, "", tokens));
   }
 }

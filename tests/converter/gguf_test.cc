@@ -13,6 +13,7 @@
 #include "support/file_tools.h"
 #include "support/random_model.h"
 #include "support/reference_model.h"
+#include "tests/converter/hugging_face_folder.h"
 
 namespace cllm {
 namespace {
@@ -100,6 +101,7 @@ TEST_CASE("each format gives the very floats that llama.cpp makes of the same bl
     const std::vector<float> values = Dequantize({64, 256, type, blocks});
     const auto* bytes = reinterpret_cast<const char*>(values.data());
     CHECK(Hexadecimal(Sha256({bytes, values.size() * sizeof(float)})) == c.sha256);
+    std::printf("exact|%s\n", type->name);  // for README's list: tests/peers/families
   }
 }
 
@@ -149,6 +151,7 @@ TEST_CASE("export and import give the same model back") {
         worst = std::max(worst, std::abs(expected[i][v] - actual[i][v]));
     }
     CHECK(worst < 1e-9);
+    if (seed == 5) testing::CheckLogits("llama", "GGUF", back, tokens, expected);
     if (architecture.rope_pairs == RopePairs::kHalves && architecture.head_size > 2) {
       CHECK(back.tensors.at({Role::kQueryKeyValue, 0}).values !=
             checkpoint.tensors.at({Role::kQueryKeyValue, 0}).values);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <map>
 #include <random>
 #include <string>
@@ -158,21 +159,24 @@ inline Vector Frequencies(double theta, size_t n) {
   return frequencies;
 }
 
-inline void CheckLogits(const Checkpoint& checkpoint, const std::vector<uint32_t>& tokens,
-                        const std::vector<Vector>& expected) {
+// Runs the imported checkpoint in float32. `family` and `format` are its row and column in README's table,
+// which tests/peers/families makes of the lines that this prints.
+inline void CheckLogits(const std::string& family, const char* format, const Checkpoint& checkpoint,
+                        const std::vector<uint32_t>& tokens, const std::vector<Vector>& expected) {
   const ModelFile file = MakeModel(checkpoint, Dtype::kF32);
   TestSession session(file, Limits(0, 1));
   double error = 0, size = 0;
   for (size_t t = 0; t < tokens.size(); ++t) {
     const std::vector<float> logits = session.Feed(tokens, t, t + 1);
-    REQUIRE(logits.size() == kVocabulary);
-    for (size_t v = 0; v < kVocabulary; ++v) {
+    REQUIRE(logits.size() == expected[t].size());
+    for (size_t v = 0; v < logits.size(); ++v) {
       error = std::max(error, std::abs(static_cast<double>(logits[v]) - expected[t][v]));
       size = std::max(size, std::abs(expected[t][v]));
     }
   }
   CHECK(size > 0.1);
   CHECK(error < 1e-4);
+  std::printf("parity|%s|%s|%.1e\n", family.c_str(), format, error);
 }
 
 inline void CheckLogits(const Folder& folder, const std::vector<uint32_t>& tokens,
@@ -181,7 +185,7 @@ inline void CheckLogits(const Folder& folder, const std::vector<uint32_t>& token
   folder.Write(directory.path());
   const absl::StatusOr<Checkpoint> checkpoint = ImportHuggingFace(directory.path());
   REQUIRE_MESSAGE(checkpoint.ok(), checkpoint.status().message());
-  CheckLogits(*checkpoint, tokens, expected);
+  CheckLogits(folder.config["model_type"], "Hugging Face", *checkpoint, tokens, expected);
 }
 
 }  // namespace cllm::testing

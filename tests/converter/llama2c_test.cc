@@ -10,6 +10,9 @@
 #include "converter/import/read_model.h"
 #include "doctest/doctest.h"
 #include "support/file_tools.h"
+#include "support/random_model.h"
+#include "support/reference_model.h"
+#include "tests/converter/hugging_face_folder.h"
 
 namespace cllm {
 namespace {
@@ -104,6 +107,152 @@ TEST_CASE("stories260K: the float file round-trips bit for bit, the int8 file ha
   REQUIRE(int8.ok());
   MESSAGE("int8 file: " << int8->size() << " bytes");
   CHECK(int8->size() <= 290000);
+}
+
+// A file of any version, written here as export.py writes it; of version 2 the matrices as int8 in groups of
+// four, `stored` then having the floats that these stand for.
+class Writer {
+ public:
+  Writer(const Checkpoint& checkpoint, uint32_t version)
+      : version_(version), checkpoint_(checkpoint), stored_(checkpoint) {
+    const Architecture& a = checkpoint.architecture;
+    const auto number = [](uint32_t value) { return static_cast<int32_t>(value); };
+    if (version > 0) Append(std::vector<int32_t>{0x616b3432, number(version)});
+    const int32_t vocabulary = number(a.vocabulary_size);
+    Append(std::vector<int32_t>{number(a.width), number(a.hidden), number(a.layers), number(a.heads),
+                                number(a.kv_heads), version == 0 && !a.tied_head ? -vocabulary : vocabulary,
+                                number(a.context)});
+    if (version > 0) bytes_ += static_cast<char>(a.tied_head);
+    if (version > 1) Append(std::vector<int32_t>{4});
+    if (version > 0) bytes_.resize(256);
+    const uint32_t queries = a.heads * a.head_size, keys = a.kv_heads * a.head_size;
+    if (version == 0) All(Role::kTokenEmbedding);
+    All(Role::kAttentionNorm);
+    if (version > 0) {
+      for (const Role role : {Role::kFeedForwardNorm, Role::kFinalNorm, Role::kTokenEmbedding}) All(role);
+    }
+    Rows(Role::kQueryKeyValue, 0, queries);
+    Rows(Role::kQueryKeyValue, queries, keys);
+    Rows(Role::kQueryKeyValue, queries + keys, keys);
+    All(Role::kAttentionOutput);
+    if (version == 0) All(Role::kFeedForwardNorm);
+    Rows(Role::kGateUp, 0, a.hidden);
+    All(Role::kDown);
+    Rows(Role::kGateUp, a.hidden, a.hidden);
+    if (version == 0) {
+      All(Role::kFinalNorm);
+      Append(std::vector<float>(a.context * a.head_size, 0.5f));  // angles, which are not read
+    }
+    if (!a.tied_head) All(Role::kHead);
+  }
+  const std::string& bytes() const { return bytes_; }
+  const Checkpoint& stored() const { return stored_; }
+
+ private:
+  template <class T>
+  void Append(const std::vector<T>& values) {
+    bytes_.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
+  }
+  void All(Role role) { Rows(role, 0, 0); }
+  void Rows(Role role, uint32_t first, uint32_t rows) {
+    for (const auto& [key, tensor] : checkpoint_.tensors) {
+      if (key.first != role) continue;
+      const size_t begin = size_t{first} * tensor.columns;
+      const size_t count = size_t{rows == 0 ? tensor.rows : rows} * tensor.columns;
+      float* values = stored_.tensors.at(key).values.data() + begin;
+      if (version_ < 2 || tensor.rows == 1) {
+        Append(std::vector<float>(values, values + count));
+      } else {
+        AppendGroups(values, count);
+      }
+    }
+  }
+  void AppendGroups(float* values, size_t count) {
+    std::vector<float> scales;
+    for (size_t i = 0; i < count; i += 4) {
+      float most = 0;
+      for (size_t k = i; k < i + 4; ++k) most = std::max(most, std::abs(values[k]));
+      const float scale = most / 127.0f;
+      scales.push_back(scale);
+      for (size_t k = i; k < i + 4; ++k) {
+        const auto rounded = static_cast<int8_t>(std::nearbyint(values[k] / scale));
+        bytes_ += static_cast<char>(rounded);
+        values[k] = static_cast<float>(rounded) * scale;
+      }
+    }
+    Append(scales);
+  }
+
+  uint32_t version_;
+  const Checkpoint& checkpoint_;
+  Checkpoint stored_;
+  std::string bytes_;
+};
+
+Checkpoint SmallLlama(bool tied) {
+  Architecture a;
+  a.vocabulary_size = 20;
+  a.context = 9;
+  a.width = 8;
+  a.layers = 2;
+  a.heads = 2;
+  a.kv_heads = 1;
+  a.head_size = 4;
+  a.hidden = 12;
+  a.tied_head = tied;
+  return testing::RandomCheckpoint(a, 7);
+}
+
+TEST_CASE("versions 0, 1 and 2: every tensor, and the logits of a plain forward pass in double") {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/m.bin";
+  const std::vector<uint32_t> tokens = testing::RandomTokens(20, 9, 4);
+  for (const bool tied : {true, false}) {
+    for (uint32_t version = 0; version < 3; ++version) {
+      CAPTURE(version);
+      const Writer written(SmallLlama(tied), version);
+      testing::WriteBytes(path, written.bytes());
+      const auto read = ImportLlama2c(path, "");
+      REQUIRE_MESSAGE(read.ok(), read.status().message());
+      CHECK(read->architecture.tied_head == tied);
+      REQUIRE(read->tensors.size() == written.stored().tensors.size());
+      for (const auto& [key, tensor] : written.stored().tensors)
+        CHECK(read->tensors.at(key).values == tensor.values);
+      const auto expected = reference::Logits(written.stored().architecture,
+                                              reference::Convert<double>(written.stored()), tokens);
+      testing::CheckLogits("llama",
+                           version == 0   ? "llama2.c, version 0"
+                           : version == 1 ? "llama2.c, version 1"
+                                          : "llama2.c, version 2",
+                           *read, tokens, expected);
+    }
+  }
+}
+
+TEST_CASE("a file that is cut short, too long or of another version says so") {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/m.bin";
+  const auto error = [&](const std::string& bytes) {
+    testing::WriteBytes(path, bytes);
+    const auto read = ImportLlama2c(path, "");
+    CHECK_FALSE(read.ok());
+    return std::string(read.status().message());
+  };
+  for (uint32_t version = 0; version < 3; ++version) {
+    const std::string good = Writer(SmallLlama(false), version).bytes();
+    CHECK(error(good.substr(0, good.size() - 1)).find("calls for more") != std::string::npos);
+    CHECK(error(good + "x").find("calls for fewer") != std::string::npos);
+    CHECK(error(good.substr(0, 20)).find("shorter than a llama2.c header") != std::string::npos);
+    CHECK(error(good.substr(0, 300)).find("calls for more") != std::string::npos);
+  }
+  std::string changed = Writer(SmallLlama(true), 2).bytes();
+  changed[4] = 3;
+  CHECK(error(changed).find("byte 4: version 3") != std::string::npos);
+  changed[4] = 2;
+  changed[37] = 0;
+  CHECK(error(changed).find("byte 37: groups of 0") != std::string::npos);
+  changed[37] = 5;
+  CHECK(error(changed).find("groups of 5 weights do not divide") != std::string::npos);
 }
 
 }  // namespace
