@@ -67,6 +67,8 @@ if(NOT FLATC)
 endif()
 if(CLLM_BUILD_TESTS)
   cllm_header_library(doctest_headers doctest/doctest.h)
+  # Checks that do not catch what their expressions throw: the case fails all the same, and compiles faster.
+  target_compile_definitions(doctest_headers INTERFACE DOCTEST_CONFIG_SUPER_FAST_ASSERTS)
 endif()
 
 # Only the parts of Abseil that are linked get built, its own warnings are not ours, and no time is spent in
