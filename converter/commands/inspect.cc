@@ -58,7 +58,9 @@ void PrintMemory(const ModelReport& report) {
   absl::PrintF("  digest        %s\n", report.content_digest);
   absl::PrintF("  memory        %s bytes of room for context %u, batch %u%s\n", Grouped(report.room_bytes),
                report.plan_context, report.plan_batch,
-               report.plan_kv_format == CLLM_KV_INT8 ? ", int8 cache" : "");
+               report.plan_kv_format == CLLM_KV_F32
+                   ? ""
+                   : absl::StrCat(", ", KvName(report.plan_kv_format), " cache"));
 }
 
 void PrintTables(const ModelReport& report) {

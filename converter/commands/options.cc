@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "converter/export/weight_formats.h"
 
 namespace cllm {
 namespace {
@@ -74,13 +75,19 @@ Flag AddThreads(Flags flags, uint32_t* value) {
 
 Flag AddKv(Flags flags, cllm_kv_format* value) {
   const auto parse = [=](const std::string& text) {
-    if (text != "f32" && text != "int8") {
-      throw UsageError("--kv", absl::StrCat("there is no '", text, "'; there are f32, int8"));
+    for (const cllm_kv_format kv : {CLLM_KV_F32, CLLM_KV_INT8, CLLM_KV_LATTICE4, CLLM_KV_INT8_LATTICE4}) {
+      if (text != KvName(kv)) continue;
+      *value = kv;
+      return;
     }
-    *value = text == "int8" ? CLLM_KV_INT8 : CLLM_KV_F32;
+    throw UsageError("--kv",
+                     absl::StrCat("there is no '", text, "'; there are f32, int8, lattice4, int8-lattice4"));
   };
-  return flags.AddParsed("--kv", parse, "how keys and values are kept; int8 takes a quarter")
-      .Kind("f32|int8")
+  return flags
+      .AddParsed(
+          "--kv", parse,
+          "how keys and values are kept; int8 takes a quarter, lattice4 an eighth, int8-lattice4 a fifth")
+      .Kind("f32|int8|lattice4|int8-lattice4")
       .Default("f32");
 }
 

@@ -57,4 +57,14 @@ Dtype FormatNamed(std::string_view option) {
       ->format;
 }
 
+const char* KvName(uint32_t kv_format) {
+  switch (kv_format) {
+    case CLLM_KV_F32: return "f32";
+    case CLLM_KV_INT8: return "int8";
+    case CLLM_KV_LATTICE4: return "lattice4";
+    case CLLM_KV_INT8_LATTICE4: return "int8-lattice4";
+    default: return "unknown";
+  }
+}
+
 }  // namespace cllm

@@ -1,7 +1,9 @@
-// Room: converter/export. The formats of weights: their names, and which matrix of a model is in which.
+// Room: converter/export. The formats of weights: their names, and which matrix of a model is in which; and
+// the names of those of a cache.
 #ifndef CLLM_CONVERTER_EXPORT_WEIGHT_FORMATS_H_
 #define CLLM_CONVERTER_EXPORT_WEIGHT_FORMATS_H_
 
+#include <cstdint>
 #include <map>
 #include <string_view>
 
@@ -32,6 +34,9 @@ const char* FormatName(Dtype format);
 const char* FormatWords(Dtype format);
 // The format of one of the names in options.
 Dtype FormatNamed(std::string_view option);
+
+// Of a cllm_kv_format: "f32", "int8", "lattice4", "int8-lattice4", or "unknown".
+const char* KvName(uint32_t kv_format);
 
 }  // namespace cllm
 

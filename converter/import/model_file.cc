@@ -28,6 +28,7 @@ const char* Remedy(cllm_status status) {
     case CLLM_STATE_DELTA:
       return "Give the very --delta that the state was saved with, or none if there was none";
     case CLLM_STATE_KV_FORMAT: return "Give the --kv that the state was saved with";
+    case CLLM_LIMIT_KV_HEAD_SIZE: return "Give --kv int8";
     case CLLM_PATCH_NOT_PATCH: return "Give a file that `cllm diff` wrote";
     case CLLM_PATCH_TRUNCATED:
     case CLLM_PATCH_DAMAGED: return "Copy or make the patch again";

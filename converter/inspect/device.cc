@@ -98,6 +98,12 @@ absl::StatusOr<DeviceReport> CheckDevice(const ModelFile& file, const ModelRepor
                      ": firmware is built without bfloat16 weights, and what they take is not measured; "
                      "`cllm quantize --format int8` makes a smaller model"));
   }
+  if (HasLatticeValues(static_cast<uint32_t>(report.plan_kv_format))) {
+    return absl::UnimplementedError(
+        absl::StrCat(file.path(),
+                     ": firmware is built without keys and values on the lattice, and what they take is not "
+                     "measured; --kv int8 takes a quarter of float32's room"));
+  }
   DeviceReport result{};
   result.device = device;
   result.cost = CostOn(device);

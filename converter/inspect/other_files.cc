@@ -9,6 +9,7 @@
 #include "converter/checkpoint/checkpoint.h"
 #include "converter/checkpoint/variant.h"
 #include "converter/export/sha256.h"
+#include "converter/export/weight_formats.h"
 #include "converter/import/gguf.h"
 #include "converter/import/hugging_face.h"
 #include "converter/import/llama2c.h"
@@ -129,7 +130,7 @@ absl::StatusOr<std::string> DescribeState(std::string_view bytes, const std::str
       "layers, %u "
       "heads of %u\n  model         content digest %s%s\n",
       At<uint16_t>(bytes, 4), At<uint16_t>(bytes, 6), At<uint32_t>(bytes, 20),
-      At<uint32_t>(bytes, 16) == 1 ? "int8" : "float32", At<uint32_t>(bytes, 24), At<uint32_t>(bytes, 28),
+      KvName(At<uint32_t>(bytes, 16)), At<uint32_t>(bytes, 24), At<uint32_t>(bytes, 28),
       At<uint32_t>(bytes, 32), DigestText(bytes, 40), At<uint64_t>(bytes, 104) != 0 ? ", with a delta" : "");
 }
 

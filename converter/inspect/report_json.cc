@@ -108,7 +108,7 @@ std::string ReportJson(const ModelReport& report, const DeviceReport* device) {
                {"plan",
                 {{"context", report.plan_context},
                  {"batch", report.plan_batch},
-                 {"kv", report.plan_kv_format == CLLM_KV_INT8 ? "int8" : "f32"},
+                 {"kv", KvName(report.plan_kv_format)},
                  {"room_bytes", report.room_bytes}}},
                {"tensors", TensorsJson(report)}};
   if (device != nullptr) json["device"] = DeviceJson(*device);

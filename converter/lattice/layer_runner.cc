@@ -44,7 +44,7 @@ void LayerRunner::Attention(const LayerWeights& weights, uint32_t layer, size_t 
   const size_t window = shape_.variant.window(layer);
   const AlignedFloats& angles = window != 0 && shape_.variant.window_rope ? window_angles_ : angles_;
   const Run run = {0, 0, 0, static_cast<uint32_t>(rows), 0};
-  const KvCache cache = {{keys_.data(), values_.data()}, {}, context_};
+  const KvCache cache = {{keys_.data(), values_.data()}, {}, {}, {}, context_};
   Crew crew(nullptr);
   AttentionHalf(weights, shape_, {&run, 1, 0, rows},
                 {HalfOf(layer, Role::kAttentionPostNorm, x),

@@ -12,6 +12,7 @@
 #include "kernels/int8.h"
 #include "kernels/lattice.h"
 #include "model/model.h"
+#include "plan/session_plan.h"
 
 namespace cllm {
 namespace {
@@ -145,9 +146,9 @@ double ProductSpeed(uint32_t weight_format, const cllm_workers* workers) {
 
 double DecodeBytes(const cllm_model_info& info, cllm_kv_format kv_format, double position) {
   const double table = info.tied_head != 0 ? 0 : double{1} * info.vocabulary_size * info.width;
-  const double head_bytes =
-      kv_format == CLLM_KV_INT8 ? info.head_size + sizeof(uint16_t) : info.head_size * sizeof(float);
-  const double cache = 2.0 * info.layers * info.kv_heads * head_bytes * (position + 1);
+  const CacheBytes of = CacheBytesOf(info.head_size, kv_format);
+  const auto head_bytes = static_cast<double>(of.key + of.value + of.key_scale + of.value_scale);
+  const double cache = head_bytes * info.layers * info.kv_heads * (position + 1);
   return static_cast<double>(info.weight_bytes) - table * WeightBytes(info) + cache;
 }
 

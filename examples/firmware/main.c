@@ -48,15 +48,16 @@ static uint32_t encode_prompt(const cllm_model_info* info) {
 }
 
 /* The longest context that the room has space for, with keys and values in float32 or, if that is too much,
- * in a byte each. */
+ * in a byte or half a byte each. */
 static cllm_limits fitting_limits(uint32_t model_context) {
   cllm_limits limits = {.struct_size = sizeof(limits), .batch = BATCH};
   uint64_t bytes = 0;
   for (limits.context = model_context < CONTEXT ? model_context : CONTEXT; limits.context >= PROMPT_TOKENS;
        limits.context /= 2) {
-    for (limits.kv_format = CLLM_KV_F32; limits.kv_format <= CLLM_KV_INT8; ++limits.kv_format) {
+    for (limits.kv_format = CLLM_KV_F32; limits.kv_format <= CLLM_KV_INT8_LATTICE4; ++limits.kv_format) {
       const cllm_status status = cllm_session_measure(&model, &limits, &bytes);
-      if (status == CLLM_LIMIT_KV_FORMAT) break; /* built without such a cache */
+      if (status == CLLM_LIMIT_KV_FORMAT) continue;    /* built without such a cache */
+      if (status == CLLM_LIMIT_KV_HEAD_SIZE) continue; /* not for this model's heads */
       check(status);
       if (bytes <= sizeof(room)) return limits;
     }

@@ -115,6 +115,9 @@ const char* cllm_status_name(cllm_status status) {
     CLLM_STATUS_TEXT(CLLM_STREAM_RANGE, "there is no such stream");
     CLLM_STATUS_TEXT(CLLM_STREAM_REPEATED, "a stream is named twice in one call");
     CLLM_STATUS_TEXT(CLLM_LIMIT_PRECISION, "the precision of products is none that this build has");
+    CLLM_STATUS_TEXT(
+        CLLM_LIMIT_KV_HEAD_SIZE,
+        "keys and values on the lattice need heads of a multiple of 8 numbers: keep them as int8");
     CLLM_DELTA_TEXT(CLLM_LIMIT_TUNING, "what is tuned, rank or alpha of the tuner's limits are out of range");
     CLLM_DELTA_TEXT(CLLM_TUNER_STATE, "the state is of a tuner of another model, other tensors or method");
     CLLM_STATUS_TEXT(CLLM_FILE_TRUNCATED, "fewer bytes than the head or its segments claim");

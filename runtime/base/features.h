@@ -18,6 +18,15 @@ inline constexpr bool kHasInt8Cache = false;
 inline constexpr bool kHasInt8Cache = true;
 #endif
 
+// Likewise.
+#ifdef CLLM_WITHOUT_LATTICE_CACHE
+inline constexpr bool kHasLatticeCache = false;
+#else
+inline constexpr bool kHasLatticeCache = true;
+#endif
+// Either: queries are int8.
+inline constexpr bool kHasSmallCache = kHasInt8Cache || kHasLatticeCache;
+
 // Without: open refuses matrices of bfloat16, and a trainer that precision.
 #ifdef CLLM_WITHOUT_BF16
 inline constexpr bool kHasBf16 = false;

@@ -2,13 +2,13 @@
 
 #include "base/bf16.h"
 #include "base/layout.h"
-#include "kernels/int8.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/attention.cc"
 #include "hwy/foreach_target.h"
 // After foreach_target.h, as Highway wants it.
 #include "hwy/highway.h"
+#include "kernels/attention_formats-inl.h"
 #include "kernels/attention_products-inl.h"
 #include "kernels/attention_tile-inl.h"
 #include "kernels/math-inl.h"
@@ -18,14 +18,6 @@ HWY_BEFORE_NAMESPACE();
 namespace cllm {
 namespace HWY_NAMESPACE {
 namespace {
-
-// Where a vector is one float, code is what is scarce.
-#undef CLLM_ATTENTION_INLINE
-#if HWY_TARGET == HWY_SCALAR
-#define CLLM_ATTENTION_INLINE HWY_NOINLINE
-#else
-#define CLLM_ATTENTION_INLINE HWY_INLINE
-#endif
 
 CLLM_ATTENTION_INLINE float ScalarExp(float x) {
   const RowTag d;
@@ -95,71 +87,6 @@ HWY_INLINE void Exponentiate(AttentionRow& row, size_t count, size_t head_size, 
 }
 
 #endif
-
-// The heads of a position are independent: their latencies overlap where several go through each step
-// together. Where a vector is one float, a microcontroller spares the stack.
-constexpr size_t kHeadsAtOnce = HWY_TARGET == HWY_SCALAR ? 1 : 8;
-
-// Weights of values get the values' scales.
-CLLM_ATTENTION_INLINE void ScaleWeights(const uint16_t* HWY_RESTRICT scales, size_t count,
-                                        float* HWY_RESTRICT weights) {
-  for (size_t t = 0; t < count; ++t) weights[t] *= Bf16ToFloat(scales[t]);
-}
-
-// The two products of a block of positions from `block` on, over a cache of floats or of int8.
-template <Arithmetic kArithmetic>
-struct FloatProducts {
-  static HWY_INLINE void Score(const AttentionHeads& a, size_t head, size_t block, size_t panels,
-                               float* scores) {
-    ScorePanels<kArithmetic>(a.queries + head * a.head_size,
-                             a.cache.keys + head / a.group * a.head_stride + block * a.head_size, a.head_size,
-                             panels, hn::Set(RowTag(), a.scale), scores);
-  }
-  // For heads [begin, begin + count), whose exponentials are in `rows` and outputs at `out`.
-  static HWY_INLINE void Add(const AttentionHeads& a, size_t begin, size_t count, size_t block, size_t seen,
-                             AttentionRow* rows, float* out) {
-    ValueSums<float> sums[kHeadsAtOnce];
-    for (size_t h = 0; h < count; ++h) {
-      const size_t at = (begin + h) / a.group * a.head_stride + block * a.head_size;
-      sums[h] = {rows[h].scores, a.cache.values + at, out + h * a.head_size};
-    }
-    AddHeadValues<kArithmetic>(sums, count, seen, a.head_size);
-  }
-};
-
-struct Int8Products {
-  static HWY_INLINE void Score(const AttentionHeads& a, size_t head, size_t block, size_t panels,
-                               float* scores) {
-    const Int8Attention& c = *a.int8;
-    const auto depth = static_cast<size_t>(RoundUp(a.head_size, 4));
-    const size_t at = head / a.group * c.context + block;
-    ::cllm::GemmInt8({c.queries + head * PaddedRow(a.head_size), 0, c.scales + head,
-                      c.cache.keys + at * depth, c.cache.key_scales + at, scores, 0, 1, depth, 0, panels,
-                      false});
-  }
-  static HWY_INLINE void Add(const AttentionHeads& a, size_t begin, size_t count, size_t block, size_t seen,
-                             AttentionRow* rows, float* out) {
-    ValueSums<int8_t> sums[kHeadsAtOnce];
-    for (size_t h = 0; h < count; ++h) {
-      const size_t at = (begin + h) / a.group * a.int8->context + block;
-      ScaleWeights(a.int8->cache.value_scales + at, seen, rows[h].scores);
-      sums[h] = {rows[h].scores, a.int8->cache.values + at * a.head_size, out + h * a.head_size};
-    }
-    AddHeadValues<Arithmetic::kSeparate>(sums, count, seen, a.head_size);
-  }
-};
-
-// Calls body(products) with the products that this attention takes.
-template <class Body>
-HWY_INLINE void WithProducts(const Int8Attention* int8, Arithmetic arithmetic, const Body& body) {
-  if (kHasInt8Cache && int8 != nullptr) {
-    body(Int8Products());
-  } else if (arithmetic == Arithmetic::kFused) {
-    body(FloatProducts<Arithmetic::kFused>());
-  } else {
-    body(FloatProducts<Arithmetic::kSeparate>());
-  }
-}
 
 #if HWY_TARGET == HWY_SCALAR
 // One for all: what surrounds the products is there once.

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "base/features.h"
+#include "kernels/kv_lattice.h"
 #include "kernels/quantize.h"
 
 namespace cllm {
@@ -43,7 +44,7 @@ struct KvRows {
 void WriteKv(const KvRows& rows, const KvHead& cache, size_t head_stride);
 
 // One key head's cache in int8, a bfloat16 scale for each position's key and for its value. depth: head_size
-// padded to 4.
+// padded to 4. Where values are on the lattice their pointers are nullptr.
 struct Int8KvHead {
   uint8_t* keys;         // [context / 16][depth / 4][16][4], each 128 more than the key: int8 panels
   int8_t* values;        // [context][head_size]
@@ -61,22 +62,24 @@ void WriteKv(const Int8KeyValue& from, size_t head_size, size_t position, const 
 
 // Positions [0, count) of a key head's cache as bytes in the order of positions, without padding, at any
 // address: floats as keys [count][head_size], values [count][head_size]; int8 as keys and values of the same
-// shapes, key scales [count], value scales [count]. Each returns the end of the bytes.
+// shapes, key scales [count], value scales [count], where there are values. Each returns the end of the
+// bytes.
 uint8_t* PackKv(const KvHead& cache, size_t head_size, size_t count, uint8_t* to);
 uint8_t* PackKv(const Int8KvHead& cache, size_t head_size, size_t count, uint8_t* to);
 // And back, whatever the bytes are; the keys after the last position in its panel become zeros.
 const uint8_t* UnpackKv(const uint8_t* from, size_t head_size, size_t count, const KvHead& cache);
 const uint8_t* UnpackKv(const uint8_t* from, size_t head_size, size_t count, const Int8KvHead& cache);
 
-// Queries and cache in int8. A score is (float(query . key, exact) * key_scale) * query scale, where the
-// latter has the factor of the softmax in it; a value's scale multiplies its weight, after the sum of
-// exponentials. All else as for floats, class A.
+// Queries in int8, the cache in int8 or on the lattice. A score is (float(query . key, exact) * key_scale) *
+// query scale, where the latter has the factor of the softmax in it; a value's scale multiplies its weight,
+// after the sum of exponentials. All else as for floats, class A.
 struct Int8Attention {
   const int8_t* queries;   // QuantizeHeads: PaddedRow(head_size) apart for heads, `query_stride` for rows
   const RowScale* scales;  // of each head, or `scale_stride` apart for rows
   size_t query_stride, scale_stride;
   Int8KvHead cache;  // of key head 0, or of the rows' head
   size_t context;    // positions from one key head's cache to the next, a multiple of 16
+  LatticeHead lattice_keys = {}, lattice_values = {};  // instead of the cache's, if there are words
 };
 
 // For heads [begin, end) of one query position:

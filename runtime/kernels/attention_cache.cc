@@ -88,6 +88,7 @@ uint8_t* PackKv(const Int8KvHead& cache, size_t head_size, size_t count, uint8_t
     const uint8_t* key = KeyAt(cache, head_size, t);
     for (size_t i = 0; i < head_size; ++i) *to++ = key[i / 4 * 64 + i % 4] ^ 0x80;
   }
+  if (cache.values == nullptr) return Append(cache.key_scales, count * sizeof(uint16_t), to);
   to = Append(cache.values, count * head_size, to);
   to = Append(cache.key_scales, count * sizeof(uint16_t), to);
   return Append(cache.value_scales, count * sizeof(uint16_t), to);
@@ -111,6 +112,7 @@ const uint8_t* UnpackKv(const uint8_t* from, size_t head_size, size_t count, con
       key[i / 4 * 64 + i % 4] = i < head_size ? *from++ ^ 0x80 : 0x80;
     }
   }
+  if (cache.values == nullptr) return Take(from, count * sizeof(uint16_t), cache.key_scales);
   from = Take(from, count * head_size, cache.values);
   from = Take(from, count * sizeof(uint16_t), cache.key_scales);
   return Take(from, count * sizeof(uint16_t), cache.value_scales);
@@ -127,8 +129,9 @@ void WriteKv(const Int8KeyValue& from, size_t head_size, size_t position, const 
   const size_t lane = position % kPanel, depth = static_cast<size_t>(RoundUp(head_size, 4));
   uint8_t* panel = cache.keys + (position - lane) * depth + lane * 4;
   for (size_t i = 0; i < depth; ++i) panel[i / 4 * 64 + i % 4] = static_cast<uint8_t>(from.key[i] + 128);
-  for (size_t i = 0; i < head_size; ++i) cache.values[position * head_size + i] = from.value[i];
   cache.key_scales[position] = Bf16RoundUp(from.key_scale);
+  if (cache.values == nullptr) return;
+  for (size_t i = 0; i < head_size; ++i) cache.values[position * head_size + i] = from.value[i];
   cache.value_scales[position] = Bf16RoundUp(from.value_scale);
 }
 

@@ -225,8 +225,7 @@ HWY_INLINE void AddAllValuesTile(const AttentionRows& a, size_t start, const Til
     size_t stride;
     alignas(64) float converted[kInt8 ? kAttentionBlock * 8 : 1];
     if constexpr (kInt8) {
-      ConvertValues(a.int8->cache.values + start * head_size + i, head_size, block.count,
-                    HWY_MIN(8, head_size - i), converted);
+      ConvertValues(a, start, i, block.count, converted);
       from = converted;
       stride = 8;
     } else {
@@ -276,7 +275,7 @@ void AttendTile(const AttentionRows& a, size_t row, size_t rows) {
     const bool windowed = kHasVariants && a.window != 0;
     if (windowed) MaskPassedTile(start, count, first, a.window, tile.scores);
     ExponentiateTile(block, start == 0 && !windowed, head_size, tile);
-    if constexpr (kInt8) ScaleInt8Tile(a.int8->cache.value_scales + start, count, tile.scores);
+    if constexpr (kInt8) ScaleInt8Tile(*a.int8, start, count, tile.scores);
     AddAllValuesTile<kArithmetic, kInt8>(a, start, block, tile);
   }
   FinishTile(a, row, rows, tile);

@@ -16,9 +16,12 @@ struct HeadRange {
 // A layer's cache of one key head of a sequence, in the format that the cache has.
 KvHead FloatHead(const LayerShape& shape, const KvCache& cache, size_t sequence, size_t kv_head);
 Int8KvHead Int8Head(const LayerShape& shape, const KvCache& cache, size_t sequence, size_t kv_head);
+// first: the cache's lattice_keys or lattice_values.
+LatticeHead LatticeOf(const LatticeHead& first, const LayerShape& shape, const KvCache& cache,
+                      size_t sequence, size_t kv_head);
 
 // Turns queries and keys of the buffers' rows [begin, end), after their norms if they have any, and puts keys
-// and values into the cache; with an int8 cache all heads'.
+// and values into the cache; all heads' unless it is one of floats.
 void RotateAndStore(const LayerWeights& weights, const LayerShape& shape, const Rows& rows,
                     const AttentionBuffers& buffers, size_t begin, size_t end, const HeadRange& heads);
 

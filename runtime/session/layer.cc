@@ -69,7 +69,7 @@ bool IsPlainSwiGlu(const Variant& variant) {
 }
 
 // Whether a share of the key heads can go from the projection through the attention in one step: each share
-// needs as many, and panels of its own. An int8 cache quantises a row's heads together.
+// needs as many, and panels of its own. Other caches quantise a row's heads together.
 bool TakesWholeHeads(const LayerShape& shape, const KvCache& cache, size_t shares) {
   return cache.floats.keys != nullptr && shape.kv_heads % shares == 0 &&
          shape.kv_heads / shares * shape.head_size % kPanel == 0;

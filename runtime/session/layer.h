@@ -58,18 +58,22 @@ struct Rows {
 };
 
 // One layer's keys and values: head h of sequence s at + (s * kv_heads + h) times what one head takes, which
-// is `context` positions. Either floats or int8; the other pointers are nullptr.
+// is `context` positions. Floats; or keys and values each in int8 or on the lattice. The other pointers are
+// nullptr.
 struct KvCache {
   KvHead floats;
   Int8KvHead int8;
+  LatticeHead lattice_keys, lattice_values;
   size_t context;  // padded to 16
 };
 
-// Room for a row's heads as int8: q at + row * stride, scales [rows][heads + 2 * kv_heads].
+// Room for a row's heads as int8: q at + row * stride, scales at + row * scale_stride. Those of the queries,
+// and of keys and values that the cache has as int8.
 struct QuantizedHeadRows {
   int8_t* q;
   size_t stride;
   RowScale* scales;
+  size_t scale_stride;
 };
 
 // normed = norm of x, or without a norm x itself, both [rows][width_stride]. A batch norm is the affine norm
@@ -108,7 +112,7 @@ struct AttentionBuffers : HalfBuffers {
   float* log_sum_exp;  // [runs][heads][length], or nullptr
   const float* angles;  // [][head_size], see Run
   KvCache cache;
-  QuantizedHeadRows heads;  // of an int8 cache
+  QuantizedHeadRows heads;  // unless the cache is one of floats
   size_t window;            // positions that a query sees; 0: all
 };
 

@@ -202,20 +202,35 @@ AttentionBuffers Session::AttentionOf(uint32_t layer, const Rows& rows, size_t s
           At<float>(window != 0 && shape_.variant.window_rope ? plan_.window_angles : plan_.angles),
           CacheOf(layer),
           {At<int8_t>(plan_.quantized) + space * stride, stride,
-           At<RowScale>(plan_.head_scales) + space * (shape_.heads + 2 * shape_.kv_heads)},
+           At<RowScale>(plan_.head_scales) + space * static_cast<size_t>(plan_.head_scale_stride),
+           static_cast<size_t>(plan_.head_scale_stride)},
           window};
 }
 
 KvCache Session::CacheOf(uint32_t layer) const {
   const auto context = static_cast<size_t>(RoundUp(plan_.limits.context, kPanel));
   const size_t at = layer * shape_.kv_heads * plan_.limits.streams * context, size = shape_.head_size;
-  if (!kHasInt8Cache || plan_.limits.kv_format == CLLM_KV_F32) {
-    return {{At<float>(plan_.keys) + at * size, At<float>(plan_.values) + at * size}, {}, context};
+  KvCache cache = {{}, {}, {}, {}, context};
+  const uint32_t format = plan_.limits.kv_format;
+  if (!kHasSmallCache || format == CLLM_KV_F32) {
+    cache.floats = {At<float>(plan_.keys) + at * size, At<float>(plan_.values) + at * size};
+    return cache;
   }
-  return {{},
-          {At<uint8_t>(plan_.keys) + at * RoundUp(size, 4), At<int8_t>(plan_.values) + at * size,
-           At<uint16_t>(plan_.key_scales) + at, At<uint16_t>(plan_.value_scales) + at},
-          context};
+  if (HasLatticeValues(format)) {
+    const LatticeHead values = {At<uint8_t>(plan_.values), At<uint8_t>(plan_.value_scales)};
+    cache.lattice_values = values.From(at, size);
+  } else {
+    cache.int8.values = At<int8_t>(plan_.values) + at * size;
+    cache.int8.value_scales = At<uint16_t>(plan_.value_scales) + at;
+  }
+  if (HasInt8Keys(format)) {
+    cache.int8.keys = At<uint8_t>(plan_.keys) + at * RoundUp(size, 4);
+    cache.int8.key_scales = At<uint16_t>(plan_.key_scales) + at;
+  } else {
+    const LatticeHead keys = {At<uint8_t>(plan_.keys), At<uint8_t>(plan_.key_scales)};
+    cache.lattice_keys = keys.From(at, size);
+  }
+  return cache;
 }
 
 FeedForwardBuffers Session::FeedForwardOf(uint32_t layer, const Rows& rows, size_t space,

@@ -44,8 +44,10 @@ Digest DigestOf(const void* bytes, size_t count) {
 
 // Sizes are those of memory that exists, or of files that do.
 uint64_t TotalBytes(const Config& config, uint32_t kv_format, uint32_t position) {
-  const uint64_t elements = 2 * uint64_t{config.head_size};
-  const uint64_t bytes = kv_format == CLLM_KV_INT8 ? elements + 4 : elements * sizeof(float);
+  const CacheBytes of = CacheBytesOf(config.head_size, kv_format);
+  // Keys of int8 are padded in the room alone.
+  const uint64_t key = HasInt8Keys(kv_format) ? config.head_size : of.key;
+  const uint64_t bytes = key + of.value + of.key_scale + of.value_scale;
   return sizeof(StateHead) + position * (sizeof(uint32_t) + config.layers * config.kv_heads * bytes) +
          kSha256Bytes;
 }
@@ -72,6 +74,38 @@ StateHead HeadOf(const Model& model, uint32_t kv_format, uint32_t position) {
     head.major = kDeltaMajor;
   }
   return head;
+}
+
+// Positions [0, count) of a key head, as schemas/STATE.md has them.
+uint8_t* PackHead(const LayerShape& shape, const KvCache& cache, size_t sequence, size_t head, size_t count,
+                  uint8_t* to) {
+  const size_t size = shape.head_size;
+  if (cache.floats.keys != nullptr) return PackKv(FloatHead(shape, cache, sequence, head), size, count, to);
+  if (kHasInt8Cache && cache.int8.keys != nullptr) {
+    to = PackKv(Int8Head(shape, cache, sequence, head), size, count, to);
+  }
+  const LatticeHead* const both[] = {&cache.lattice_keys, &cache.lattice_values};
+  for (const LatticeHead* first : both) {
+    if (!kHasLatticeCache || first->words == nullptr) continue;
+    to = PackLattice(LatticeOf(*first, shape, cache, sequence, head), size, count, to);
+  }
+  return to;
+}
+
+const uint8_t* UnpackHead(const LayerShape& shape, const KvCache& cache, size_t sequence, size_t head,
+                          size_t count, const uint8_t* from) {
+  const size_t size = shape.head_size;
+  if (cache.floats.keys != nullptr)
+    return UnpackKv(from, size, count, FloatHead(shape, cache, sequence, head));
+  if (kHasInt8Cache && cache.int8.keys != nullptr) {
+    from = UnpackKv(from, size, count, Int8Head(shape, cache, sequence, head));
+  }
+  const LatticeHead* const both[] = {&cache.lattice_keys, &cache.lattice_values};
+  for (const LatticeHead* first : both) {
+    if (!kHasLatticeCache || first->words == nullptr) continue;
+    from = UnpackLattice(from, size, count, LatticeOf(*first, shape, cache, sequence, head));
+  }
+  return from;
 }
 
 // That these are the bytes that were saved: identifier, version, length and digest.
@@ -110,9 +144,7 @@ Status Session::Save(uint32_t stream, void* state, uint64_t capacity) const {
   for (uint32_t layer = 0; layer < model_.config.layers; ++layer) {
     const KvCache cache = CacheOf(layer);
     for (size_t h = 0; h < shape_.kv_heads; ++h) {
-      to = kHasInt8Cache && cache.int8.keys != nullptr
-               ? PackKv(Int8Head(shape_, cache, stream, h), shape_.head_size, position, to)
-               : PackKv(FloatHead(shape_, cache, stream, h), shape_.head_size, position, to);
+      to = PackHead(shape_, cache, stream, h, position, to);
     }
   }
   const Digest digest = DigestOf(state, static_cast<size_t>(bytes) - kSha256Bytes);
@@ -160,9 +192,7 @@ void Session::TakeState(uint32_t stream, uint32_t position, const uint8_t* from)
   for (uint32_t layer = 0; layer < model_.config.layers; ++layer) {
     const KvCache cache = CacheOf(layer);
     for (size_t h = 0; h < shape_.kv_heads; ++h) {
-      from = kHasInt8Cache && cache.int8.keys != nullptr
-                 ? UnpackKv(from, shape_.head_size, position, Int8Head(shape_, cache, stream, h))
-                 : UnpackKv(from, shape_.head_size, position, FloatHead(shape_, cache, stream, h));
+      from = UnpackHead(shape_, cache, stream, h, position, from);
     }
   }
   streams()[stream].position = position;

@@ -30,6 +30,8 @@ AttentionBuffers Trainer::AttentionOf(size_t layer, size_t rows, const Band& ban
           Floats(plan_.angles),
           {{Floats(plan_.keys) + cache, Floats(plan_.values) + cache},
            {},
+           {},
+           {},
            static_cast<size_t>(plan_.head_floats) / shape_.head_size},
           {},
           0};

@@ -29,6 +29,8 @@ AttentionBuffers Tuner::AttentionOf(size_t layer, size_t rows, float* x_in, floa
           Floats(plan_.angles),
           {{Floats(plan_.keys), Floats(plan_.values)},
            {},
+           {},
+           {},
            static_cast<size_t>(plan_.head_floats) / shape_.head_size},
           {},
           0};

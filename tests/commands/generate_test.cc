@@ -117,6 +117,10 @@ TEST_CASE("a state of another model, another cache, a damaged one, none") {
     return finished.err;
   };
   CHECK(Contains(error({"--kv", "int8"}), "CLLM_STATE_KV_FORMAT"));
+  // This model's heads have 6 numbers.
+  const std::string lattice = error({"--kv", "lattice4"});
+  CHECK(Contains(lattice, "CLLM_LIMIT_KV_HEAD_SIZE"));
+  CHECK(Contains(lattice, "--kv int8"));
   CHECK(Contains(error({"--save-state", folder.path()}), "folder"));
   const std::string bytes = ReadBytes(state);
   CHECK(Contains(error({}, WriteLetterModel(folder.path(), Dtype::kI4)), "CLLM_STATE_MODEL"));

@@ -96,6 +96,11 @@ TEST_CASE("flash and RAM are the sums of their parts, and fit or not") {
 
   const auto bf16 = ModelFile::FromBytes(SmallFile(Dtype::kBf16), "bf16");
   CHECK(!CheckDevice(*bf16, *Inspect(*bf16, 0, 0), *FindDevice("RP2040")).ok());
+  checkpoint.architecture.head_size = 8;
+  const auto eights = ModelFile::FromBytes(
+      *WriteModelToString(testing::RandomCheckpoint(checkpoint.architecture, 1), Dtype::kI8), "eights");
+  CHECK(CheckDevice(*eights, *Inspect(*eights, 0, 0, CLLM_KV_INT8), *FindDevice("RP2040")).ok());
+  CHECK(!CheckDevice(*eights, *Inspect(*eights, 0, 0, CLLM_KV_LATTICE4), *FindDevice("RP2040")).ok());
 }
 
 }  // namespace

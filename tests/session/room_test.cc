@@ -62,7 +62,8 @@ TEST_CASE("1,000 random configurations: one byte short is refused, and a run sta
                                                                  : trial % 4 == 2 ? Dtype::kI4
                                                                                   : Dtype::kLattice2);
     cllm_limits limits = Limits(1 + random() % a.context);
-    limits.kv_format = random() % 2 ? CLLM_KV_INT8 : CLLM_KV_F32;
+    const bool eights = a.head_size % 8 == 0;
+    limits.kv_format = random() % (eights ? 4 : 2);
     limits.streams = random() % 2 ? 1 + random() % 5 : 1;
     limits.batch = 1 + random() % (limits.context * limits.streams);
     limits.logits_rows = random() % 2 ? limits.batch : 1;
@@ -149,7 +150,7 @@ TEST_CASE_FIXTURE(Fixture, "limits are checked one by one") {
   limits.batch = limits.logits_rows = 16;
   CHECK(measure(limits) == CLLM_OK);
   limits = Limits();
-  limits.kv_format = 2;
+  limits.kv_format = 4;
   CHECK(measure(limits) == CLLM_LIMIT_KV_FORMAT);
   limits = Limits();
   limits.struct_size = 4;

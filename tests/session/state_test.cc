@@ -26,6 +26,8 @@ cllm_limits LimitsOf(uint32_t context, uint32_t batch, uint32_t streams, uint32_
   return {sizeof(cllm_limits), context, batch, streams, kv_format, 0};
 }
 
+constexpr uint32_t kFormats[] = {CLLM_KV_F32, CLLM_KV_INT8, CLLM_KV_LATTICE4, CLLM_KV_INT8_LATTICE4};
+
 std::string Save(cllm_session* session, uint32_t stream = 0) {
   uint64_t bytes = 0;
   REQUIRE(cllm_session_save_measure(session, stream, &bytes) == CLLM_OK);
@@ -56,7 +58,7 @@ Architecture SmallArchitecture() {
   a.layers = 2;
   a.heads = 4;
   a.kv_heads = 2;
-  a.head_size = 6;
+  a.head_size = 8;
   a.hidden = 12;
   return a;
 }
@@ -78,9 +80,10 @@ TEST_CASE("what follows a restore has the bits of what was never interrupted, in
   std::mt19937 random(3);
   uint32_t trial = 0;
   for (const WeightFormats& format : EveryFormat()) {
-    for (const uint32_t kv : {CLLM_KV_F32, CLLM_KV_INT8}) {
+    for (const uint32_t kv : kFormats) {
       CAPTURE(++trial);
       Architecture a = RandomArchitecture(random);
+      if (kv >= CLLM_KV_LATTICE4) a.head_size = 8 * (1 + trial % 3);
       a.context = 60 + trial;
       const ModelFile file = MakeModel(RandomCheckpoint(a, trial), format);
       const std::vector<uint32_t> tokens = RandomTokens(a.vocabulary_size, a.context, trial);
@@ -111,7 +114,7 @@ TEST_CASE("what follows a restore has the bits of what was never interrupted, in
 TEST_CASE("every SIMD level writes the same bytes") {
   const ModelFile file = SmallModel();
   const std::vector<uint32_t> tokens = RandomTokens(19, 37, 1);
-  for (const uint32_t kv : {CLLM_KV_F32, CLLM_KV_INT8}) {
+  for (const uint32_t kv : kFormats) {
     std::set<std::string> states;
     for (int64_t targets = SupportedTargets(); targets != 0; targets &= targets - 1) {
       REQUIRE(UseTarget(TargetName(targets & -targets)));
@@ -218,7 +221,7 @@ TEST_CASE("a state over a delta goes on over that delta alone") {
   };
   const ModelFile file = over(delta), same = over(delta), another = over(similar);
   const std::vector<uint32_t> tokens = RandomTokens(19, 40, 1);
-  for (const uint32_t kv : {CLLM_KV_F32, CLLM_KV_INT8}) {
+  for (const uint32_t kv : kFormats) {
     const cllm_limits limits = LimitsOf(0, 0, 1, kv);
     TestSession whole(file, limits), later(same, limits), theirs(another, limits), without(plain, limits);
     whole.Feed(tokens, 0, 20);
@@ -237,7 +240,7 @@ TEST_CASE("a state over a delta goes on over that delta alone") {
 TEST_CASE("every byte changed and every truncation is refused") {
   const ModelFile file = SmallModel();
   const std::vector<uint32_t> tokens = RandomTokens(19, 40, 1);
-  for (const uint32_t kv : {CLLM_KV_F32, CLLM_KV_INT8}) {
+  for (const uint32_t kv : kFormats) {
     TestSession session(file, LimitsOf(0, 0, 1, kv));
     session.Feed(tokens, 0, 5);
     const std::string state = Save(session);
@@ -261,7 +264,7 @@ TEST_CASE("whatever a forged state says, the session stays within its bounds") {
   const cllm_sampling sampling = {sizeof(cllm_sampling), 1.0f, 5, 0.9f, 0.0f, 1.2f, 0, 1};
   std::mt19937 random(11);
   size_t taken = 0;
-  for (const uint32_t kv : {CLLM_KV_F32, CLLM_KV_INT8}) {
+  for (const uint32_t kv : kFormats) {
     TestSession session(file, LimitsOf(0, 0, 1, kv));
     session.Feed(tokens, 0, 21);
     const std::string state = Save(session);
@@ -284,7 +287,7 @@ TEST_CASE("whatever a forged state says, the session stays within its bounds") {
     }
     CHECK(session.GuardsIntact());
   }
-  CHECK(taken > 300);
+  CHECK(taken > 600);
 }
 
 }  // namespace

@@ -118,7 +118,7 @@ TEST_CASE("streams of random models, lengths, rewinds and workers equal sessions
     a.context = 60;
     const ModelFile file = MakeModel(RandomCheckpoint(a, trial), trial % 2 ? Dtype::kI8 : Dtype::kF32);
     const uint32_t streams = 1 + random() % 9;
-    const cllm_kv_format kv = random() % 2 ? CLLM_KV_INT8 : CLLM_KV_F32;
+    const auto kv = static_cast<cllm_kv_format>(random() % (a.head_size % 8 == 0 ? 4 : 2));
     const Texts texts(file, streams, a.vocabulary_size, a.context, kv);
     for (const cllm_workers* some : workers) {
       const uint32_t batch = 1 + random() % (40 * streams);

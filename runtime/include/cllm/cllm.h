@@ -57,6 +57,7 @@ typedef enum cllm_status {
   CLLM_STREAM_RANGE = 23,       /* a stream is not below limits.streams */
   CLLM_STREAM_REPEATED = 24,    /* a stream is named twice in one call */
   CLLM_LIMIT_PRECISION = 25,    /* trainer limits: precision is none that this build has */
+  CLLM_LIMIT_KV_HEAD_SIZE = 26, /* limits.kv_format keeps heads of a multiple of 8 numbers: take int8 */
   CLLM_LIMIT_TUNING = 30,       /* tuner limits: what is tuned, rank or alpha are out of range */
   CLLM_TUNER_STATE = 31,        /* the state is of another tuner: model, tuned tensors or method differ */
 
@@ -234,18 +235,25 @@ cllm_status cllm_model_apply(const cllm_model* base, const void* bytes, uint64_t
 
 /* ---- Session ---------------------------------------------------------------------------------------- */
 
-/* How keys and values are kept. int8 has a scale for each position, head, key and value: about a quarter of
- * the room, and faster where much has been fed. Its results are as much the same everywhere as float32's, but
- * others. */
-typedef enum cllm_kv_format { CLLM_KV_F32 = 0, CLLM_KV_INT8 = 1 } cllm_kv_format;
+/* How keys and values are kept. int8 is a byte a number: about a quarter of the room, and faster where much
+ * has been fed. lattice4 is half a byte a number, points of the lattice E8: about an eighth; int8_lattice4
+ * keeps keys as int8 and values on the lattice: under a quarter, and near float32 also where keys need more
+ * than four bits. Both are for heads of a multiple of 8 numbers. Results of each are as much the same
+ * everywhere as float32's, but others. */
+typedef enum cllm_kv_format {
+  CLLM_KV_F32 = 0,
+  CLLM_KV_INT8 = 1,
+  CLLM_KV_LATTICE4 = 2,
+  CLLM_KV_INT8_LATTICE4 = 3
+} cllm_kv_format;
 
 /* What a session must be able to do; zero in a field means its default. */
 typedef struct cllm_limits {
   uint32_t struct_size; /* sizeof(cllm_limits) */
   uint32_t context;     /* longest sequence; default the model's */
-  uint32_t batch;       /* tokens computed at once, of all streams together; default 32, 12 with an int8
-                           cache, or streams if that is more, or context times streams if that is less. Speed
-                           and room depend on it, results do not */
+  uint32_t batch;       /* tokens computed at once, of all streams together; default 32, 12 unless the
+                           cache is float32, or streams if that is more, or context times streams if that is less.
+                           Speed       and room depend on it, results do not */
   uint32_t streams;     /* independent sequences, each of up to `context` tokens; default 1 */
   uint32_t kv_format;   /* cllm_kv_format of the cache */
   uint32_t logits_rows; /* 1 (default): logits of the last token of each feed; or batch: of every token of a

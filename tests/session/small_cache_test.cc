@@ -1,5 +1,5 @@
-// Sessions whose keys and values are int8: the same bits for every split of the tokens and on every target,
-// near what a float32 cache gives, and in the rooms that they are for.
+// Sessions whose keys and values are int8 or on the lattice: the same bits for every split of the tokens and
+// on every target, near what a float32 cache gives, and in the rooms that they are for.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -43,25 +43,26 @@ bool SameBits(const Rows& a, const Rows& b) {
   return true;
 }
 
-TEST_CASE("any split and any SIMD level give the same bits, near those of a float32 cache") {
+// Relative to the float32 cache's logits, the root of the mean squared difference.
+double CheckSplitsAndTargets(cllm_kv_format kv) {
+  CAPTURE(kv);
   std::mt19937 random(1);
   double difference = 0, squares = 0;
-  for (uint32_t trial = 0; trial < 16; ++trial) {
+  for (uint32_t trial = 0; trial < 8; ++trial) {
     CAPTURE(trial);
     Architecture a = RandomArchitecture(random);
     a.context = 70 + trial;
+    if (kv != CLLM_KV_INT8) a.head_size = 8 * (1 + trial % 4);
     const ModelFile file = MakeModel(RandomCheckpoint(a, trial), trial % 2 ? Dtype::kI8 : Dtype::kF32);
     const std::vector<uint32_t> tokens = RandomTokens(a.vocabulary_size, a.context, trial);
-    const Rows expected = Run(file, tokens, CLLM_KV_INT8, 1);
-    for (const uint32_t split : {3u, 16u, a.context}) {
-      CHECK(SameBits(Run(file, tokens, CLLM_KV_INT8, split), expected));
-    }
+    const Rows expected = Run(file, tokens, kv, 1);
+    for (const uint32_t split : {3u, 16u, a.context}) CHECK(SameBits(Run(file, tokens, kv, split), expected));
     for (int64_t targets = SupportedTargets(); targets != 0; targets &= targets - 1) {
       const std::string name = TargetName(targets & -targets);
       CAPTURE(name);
       REQUIRE(UseTarget(name.c_str()));
-      CHECK(SameBits(Run(file, tokens, CLLM_KV_INT8, 1), expected));
-      CHECK(SameBits(Run(file, tokens, CLLM_KV_INT8, 20), expected));
+      CHECK(SameBits(Run(file, tokens, kv, 1), expected));
+      CHECK(SameBits(Run(file, tokens, kv, 20), expected));
     }
     UseTarget(nullptr);
     const Rows floats = Run(file, tokens, CLLM_KV_F32, 32);
@@ -73,7 +74,30 @@ TEST_CASE("any split and any SIMD level give the same bits, near those of a floa
     }
   }
   CHECK(difference > 0);
-  CHECK(std::sqrt(difference / squares) < 0.03);
+  return std::sqrt(difference / squares);
+}
+
+TEST_CASE("any split and any SIMD level give the same bits, near those of a float32 cache") {
+  CHECK(CheckSplitsAndTargets(CLLM_KV_INT8) < 0.03);
+  CHECK(CheckSplitsAndTargets(CLLM_KV_INT8_LATTICE4) < 0.1);
+  CHECK(CheckSplitsAndTargets(CLLM_KV_LATTICE4) < 0.1);
+}
+
+TEST_CASE("the lattice takes heads of a multiple of 8 numbers, and says so of others") {
+  std::mt19937 random(1);
+  Architecture a = RandomArchitecture(random);
+  for (const uint32_t head_size : {4u, 6u, 8u, 12u, 16u, 18u}) {
+    CAPTURE(head_size);
+    a.head_size = head_size;
+    const ModelFile file = MakeModel(RandomCheckpoint(a, 1), Dtype::kI8);
+    for (const cllm_kv_format kv : {CLLM_KV_LATTICE4, CLLM_KV_INT8_LATTICE4}) {
+      cllm_limits limits = Limits();
+      limits.kv_format = kv;
+      uint64_t bytes = 0;
+      CHECK(cllm_session_measure(file.handle(), &limits, &bytes) ==
+            (head_size % 8 == 0 ? CLLM_OK : CLLM_LIMIT_KV_HEAD_SIZE));
+    }
+  }
 }
 
 TEST_CASE("stories260K in int8: context 128 in 96 KB, 512 in 256 KB") {
@@ -87,9 +111,9 @@ TEST_CASE("stories260K in int8: context 128 in 96 KB, 512 in 256 KB") {
   a.head_size = 8;
   a.hidden = 172;
   const ModelFile file = MakeModel(RandomCheckpoint(a, 1), Dtype::kI8);
-  const auto measure = [&](uint32_t context, uint32_t batch) {
+  const auto measure = [&](uint32_t context, uint32_t batch, cllm_kv_format kv = CLLM_KV_INT8) {
     cllm_limits limits = Limits(context, batch);
-    limits.kv_format = CLLM_KV_INT8;
+    limits.kv_format = kv;
     uint64_t bytes = 0;
     CHECK(cllm_session_measure(file.handle(), &limits, &bytes) == CLLM_OK);
     return bytes;
@@ -98,6 +122,8 @@ TEST_CASE("stories260K in int8: context 128 in 96 KB, 512 in 256 KB") {
   CHECK(measure(128, 0) == 90560);
   CHECK(measure(128, 1) == 63168);
   CHECK(measure(512, 0) == 245696);
+  CHECK(measure(512, 0, CLLM_KV_INT8_LATTICE4) == 193344);
+  CHECK(measure(512, 0, CLLM_KV_LATTICE4) == 141760);
   CHECK(measure(128, 0) <= 96 * 1024);
   CHECK(measure(512, 0) <= 256 * 1024);
 }
