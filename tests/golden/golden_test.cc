@@ -18,7 +18,7 @@ using testing::RandomTokens;
 using testing::TestSession;
 
 // Head sizes 8 and 12 are no multiple of a wide vector; 33 and 172 take padding.
-Checkpoint GoldenCheckpoint(RopePairs pairs, const Variant& variant = {}) {
+Checkpoint GoldenCheckpoint(RopePairs pairs, const Variant& variant = {}, uint32_t head_size = 12) {
   Architecture a;
   a.vocabulary_size = 333;
   a.context = 150;
@@ -26,7 +26,7 @@ Checkpoint GoldenCheckpoint(RopePairs pairs, const Variant& variant = {}) {
   a.layers = 3;
   a.heads = 6;
   a.kv_heads = 3;
-  a.head_size = 12;
+  a.head_size = head_size;
   a.hidden = 172;
   a.rope_pairs = pairs;
   a.tied_head = pairs == RopePairs::kAdjacent;
@@ -108,10 +108,24 @@ TEST_CASE("logits with an int8 cache (class A beside the weights)") {
                      "8c93d32f1af3f2e751ca08a5b9c1f0eef0a8a3f689eee6dac0fc48f14ada80e3", CLLM_KV_INT8);
 }
 
+// Heads of 24, of which the transform takes 8 numbers at a time.
+TEST_CASE("logits with a cache on the lattice (class A beside the weights)") {
+  const auto model = [](RopePairs pairs, Dtype weights) {
+    return MakeModel(GoldenCheckpoint(pairs, {}, 24), weights);
+  };
+  CheckOnEveryTarget(model(RopePairs::kAdjacent, Dtype::kI8),
+                     "aafe2d412e611d058102a76f6fb852116c306d127e505f25e4d61d0ae549f1bf", CLLM_KV_LATTICE4);
+  CheckOnEveryTarget(model(RopePairs::kHalves, Dtype::kF32),
+                     "4b7035285846cdb3c136d8292daeae0a9ec2fdbab003cc2bd16c90bdb917080b", CLLM_KV_LATTICE4);
+  CheckOnEveryTarget(model(RopePairs::kHalves, Dtype::kI8),
+                     "13b08ff4affad312f004f3a434ce7bdfd193ee8a77f0c0cd077dce0571936507",
+                     CLLM_KV_INT8_LATTICE4);
+}
+
 TEST_CASE("a saved state is the same bytes on every machine") {
-  const ModelFile file = MakeModel(GoldenCheckpoint(RopePairs::kAdjacent), Dtype::kI8);
   const std::vector<uint32_t> tokens = RandomTokens(333, 150, 1);
-  const auto digest = [&](cllm_kv_format kv) {
+  const auto digest = [&](cllm_kv_format kv, uint32_t head_size = 12) {
+    const ModelFile file = MakeModel(GoldenCheckpoint(RopePairs::kAdjacent, {}, head_size), Dtype::kI8);
     cllm_limits limits = Limits(0, 50);
     limits.kv_format = kv;
     TestSession session(file, limits);
@@ -124,6 +138,9 @@ TEST_CASE("a saved state is the same bytes on every machine") {
   };
   CHECK(digest(CLLM_KV_F32) == "1d8339c0e890282ae232560f81d50d7d3d7f520a47f06d4a95cebffcb546aa66");
   CHECK(digest(CLLM_KV_INT8) == "6eb0a059c64365529fbaa415e7acead4b6eb99497d773833e8fbc42f30466d5f");
+  CHECK(digest(CLLM_KV_LATTICE4, 24) == "224ee66e1911550b9f1cfcfa941568cba6b48161f5824232ab9eeb81f7b38ffc");
+  CHECK(digest(CLLM_KV_INT8_LATTICE4, 24) ==
+        "0f3de4232b69d4b09e29c11febf120c97f544691f73df489d26fe117eaeed2a7");
 }
 
 Variant FeedForward(Activation activation, bool gated) {
