@@ -1,5 +1,5 @@
-# Libraries that cllm can be built without: zlib and zstd, for compressed inputs, libsodium, for signing, and Protocol Buffers, for
-# TensorBoard's event files. Each is looked for among the installed packages, in .deps, and is at last
+# Libraries that cllm can be built without: zlib and zstd, for compressed inputs, libsodium, for signing, utf8proc,
+# for the normal forms of Unicode that tokenizers ask for, and Protocol Buffers, for TensorBoard's event files. Each is looked for among the installed packages, in .deps, and is at last
 # downloaded at a pinned digest and built from source. Where that fails too, and in a cross build, the program
 # refuses what needs the library, and names it.
 option(CLLM_DOWNLOAD_OPTIONAL "Download zlib, zstd and Protocol Buffers where they are not installed" ON)
@@ -66,6 +66,7 @@ endfunction()
 add_library(optional_zlib INTERFACE)
 add_library(optional_zstd INTERFACE)
 add_library(optional_sodium INTERFACE)
+add_library(optional_utf8proc INTERFACE)
 if(NOT CMAKE_CROSSCOMPILING)
   cllm_installed_library(optional_zlib zlib.h z)
   if(NOT optional_zlib_found)
@@ -86,8 +87,17 @@ if(NOT CMAKE_CROSSCOMPILING)
     endif()
   endif()
   cllm_installed_library(optional_sodium sodium.h sodium)
+  cllm_installed_library(optional_utf8proc utf8proc.h utf8proc)
 endif()
-foreach(name zlib zstd sodium)
+# Two files, which cross builds compile as well.
+if(NOT optional_utf8proc_found)
+  cllm_optional_source(utf8proc 2.8.0 https://github.com/JuliaStrings/utf8proc/archive/v2.8.0.tar.gz
+    a0a60a79fe6f6d54e7d411facbfcc867a6e198608f2cd992490e46f04b1bcecc utf8proc)
+  if(utf8proc)
+    cllm_built_library(optional_utf8proc utf8proc ${utf8proc} ${utf8proc}/utf8proc.c)
+  endif()
+endif()
+foreach(name zlib zstd sodium utf8proc)
   if(optional_${name}_found)
     string(TOUPPER ${name} upper)
     target_compile_definitions(optional_${name} INTERFACE CLLM_HAS_${upper})

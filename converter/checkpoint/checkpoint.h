@@ -38,6 +38,8 @@ struct Architecture {
 };
 
 // Tokenizer tables as the converter makes or reads them; converter/tokenizer turns them into the file's.
+inline constexpr double kNeverFound = -1e10;
+
 struct TokenizerTables {
   TokenizerKind kind = TokenizerKind::kNone;
   Pretokenizer pretokenizer = Pretokenizer::kWhole;
@@ -45,12 +47,18 @@ struct TokenizerTables {
   bool prefix_once = false;          // with prefix_space: not before what follows an added token
   bool prefix_unless_space = false;  // and not before a space
   bool block_is_space = false;       // U+2581 in a text is a space
+  bool squeeze_spaces = false;       // unigram: of spaces in a row the first counts, at the ends none
+  bool float_sums = false;           // unigram: sums of scores are rounded to float32
+  TextForm text_form = TextForm::kAny;
   uint32_t begin_token = CLLM_NO_TOKEN;
   uint32_t end_token = CLLM_NO_TOKEN;
   uint32_t unknown_token = CLLM_NO_TOKEN;
   uint32_t byte_token_base = CLLM_NO_TOKEN;
   std::vector<std::string> pieces;  // by token id
   std::vector<float> scores;        // by token id; scored merges only
+  // By token id, and then of an unknown character; unigram only. Tokens of kNeverFound or less no text leads
+  // to.
+  std::vector<double> log_probabilities;
   struct Merge {
     uint32_t left, right, result;
   };
@@ -59,6 +67,7 @@ struct TokenizerTables {
   std::vector<uint32_t> words;         // tokens of words that do not merge; byte-level BPE only
   std::map<uint32_t, uint32_t> added;  // flags of AddedToken by token id
   std::string chat_template;           // Jinja, as the source has it; empty: there is none
+  std::string normalizer;              // JSON (schemas/TOKENIZER.md); empty: texts stay as they are
 };
 
 struct Provenance {

@@ -13,7 +13,7 @@ namespace cllm {
 namespace {
 
 // The format's numbers of types.
-constexpr uint32_t kUint32 = 4, kInt32 = 5, kFloat32 = 6, kBool = 7, kString = 8, kArray = 9;
+constexpr uint32_t kUint8 = 0, kUint32 = 4, kInt32 = 5, kFloat32 = 6, kBool = 7, kString = 8, kArray = 9;
 constexpr uint32_t kTensorFloat32 = 0, kTensorBfloat16 = 30;
 constexpr uint32_t kVersion = 3;
 constexpr uint64_t kTensorAlignment = 32;
@@ -76,6 +76,11 @@ void GgufFile::Set(const std::string& key, const std::vector<float>& values) {
 void GgufFile::Set(const std::string& key, const std::vector<int32_t>& values) {
   BeginArray(key, kInt32, values.size());
   for (const int32_t value : values) Append(value, &values_);
+}
+
+void GgufFile::Set(const std::string& key, const std::vector<uint8_t>& values) {
+  BeginArray(key, kUint8, values.size());
+  for (const uint8_t value : values) Append(value, &values_);
 }
 
 void GgufFile::Add(const std::string& name, uint64_t rows, uint64_t columns, Dtype format,

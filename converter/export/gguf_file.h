@@ -26,6 +26,7 @@ class GgufFile {
   void Set(const std::string& key, const std::vector<std::string>& values);
   void Set(const std::string& key, const std::vector<float>& values);
   void Set(const std::string& key, const std::vector<int32_t>& values);
+  void Set(const std::string& key, const std::vector<uint8_t>& values);
 
   // float32 or bfloat16 [rows][columns]; `values` is called once, during Write, so that one tensor at a time
   // is in memory.

@@ -1,10 +1,13 @@
 #include "converter/export/gguf_tokenizer.h"
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "converter/json/json_text.h"
 #include "converter/tokenizer/byte_alphabet.h"
 #include "converter/tokenizer/sentencepiece.h"
 
@@ -55,6 +58,57 @@ void SetScoredMerges(const TokenizerTables& tokenizer, GgufFile* file) {
   file->Set("tokenizer.ggml.add_space_prefix", tokenizer.prefix_space);
 }
 
+// The map of characters, where the normalizer is nothing else; "" where there is no normalizer.
+std::optional<std::string> CharsMapOf(const TokenizerTables& tokenizer) {
+  if (tokenizer.normalizer.empty()) return "";
+  const nlohmann::json steps = ParseJson(tokenizer.normalizer);
+  std::string map;
+  if (!steps.is_array() || steps.size() != 1 || steps[0].value("type", "") != "Precompiled" ||
+      steps[0].contains("kept") || !absl::Base64Unescape(steps[0].value("precompiled_charsmap", ""), &map))
+    return std::nullopt;
+  return map;
+}
+
+// Words are encoded one by one there, too, where no piece goes on behind a space.
+bool HasUnigram(const TokenizerTables& tokenizer) {
+  bool inner_space = false;
+  for (const std::string& piece : tokenizer.pieces)
+    inner_space = inner_space || piece.find(' ', 1) != std::string::npos;
+  const bool whole = tokenizer.pretokenizer == Pretokenizer::kWhole || !inner_space;
+  const bool spaces = !tokenizer.prefix_unless_space || tokenizer.squeeze_spaces;
+  return whole && spaces && CharsMapOf(tokenizer).has_value();
+}
+
+void SetUnigram(const TokenizerTables& tokenizer, GgufFile* file) {
+  std::vector<std::string> pieces;
+  std::vector<int32_t> kinds;
+  std::vector<float> scores;
+  for (uint32_t token = 0; token < tokenizer.pieces.size(); ++token) {
+    const std::string& piece = tokenizer.pieces[token];
+    const bool found = tokenizer.log_probabilities[token] > kNeverFound;
+    const int32_t kind = token == tokenizer.unknown_token                        ? kUnknown
+                         : IsByte(tokenizer, token)                              ? kByte
+                         : !piece.empty() && KindOf(tokenizer, token) != kNormal ? KindOf(tokenizer, token)
+                         : found && !piece.empty()                               ? kNormal
+                                                                                 : kUnused;
+    pieces.push_back(piece.empty()     ? absl::StrCat("[PAD", token, "]")
+                     : kind == kByte   ? BytePiece(token - tokenizer.byte_token_base)
+                     : kind == kNormal ? absl::StrReplaceAll(piece, {{" ", kSpacePiece}})
+                                       : piece);
+    kinds.push_back(kind);
+    scores.push_back(kind == kNormal ? static_cast<float>(tokenizer.log_probabilities[token]) : 0.0f);
+  }
+  file->Set("tokenizer.ggml.model", "t5");
+  file->Set("tokenizer.ggml.tokens", pieces);
+  file->Set("tokenizer.ggml.scores", scores);
+  file->Set("tokenizer.ggml.token_type", kinds);
+  file->Set("tokenizer.ggml.add_space_prefix", tokenizer.prefix_space);
+  file->Set("tokenizer.ggml.remove_extra_whitespaces", tokenizer.squeeze_spaces);
+  const std::string map = CharsMapOf(tokenizer).value_or("");
+  if (!map.empty())
+    file->Set("tokenizer.ggml.precompiled_charsmap", std::vector<uint8_t>(map.begin(), map.end()));
+}
+
 // What the format calls the way words are cut; its nearest for our own.
 const char* PretokenizerName(Pretokenizer pretokenizer) {
   switch (pretokenizer) {
@@ -90,6 +144,7 @@ void SetByteBpe(const TokenizerTables& tokenizer, GgufFile* file) {
 
 bool HasGgufTokenizer(const TokenizerTables& tokenizer) {
   if (tokenizer.kind == TokenizerKind::kByteBpe) return tokenizer.pretokenizer != Pretokenizer::kSpaces;
+  if (tokenizer.kind == TokenizerKind::kUnigram) return HasUnigram(tokenizer);
   return tokenizer.kind == TokenizerKind::kScoredMerges && tokenizer.byte_token_base != CLLM_NO_TOKEN &&
          tokenizer.pretokenizer == Pretokenizer::kWhole;
 }
@@ -98,6 +153,8 @@ void SetGgufTokenizer(const TokenizerTables& tokenizer, GgufFile* file) {
   if (!HasGgufTokenizer(tokenizer)) return file->Set("tokenizer.ggml.model", "no_vocab");
   if (tokenizer.kind == TokenizerKind::kScoredMerges) {
     SetScoredMerges(tokenizer, file);
+  } else if (tokenizer.kind == TokenizerKind::kUnigram) {
+    SetUnigram(tokenizer, file);
   } else {
     SetByteBpe(tokenizer, file);
   }

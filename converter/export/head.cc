@@ -91,12 +91,14 @@ Offset<schema::Tokenizer> AddTokenizer(FlatBufferBuilder* builder, const Tokeniz
   const auto words = AddSegment(builder, entries.words);
   const auto added = AddSegment(builder, entries.added);
   const auto chat_template = AddString(builder, tables.chat_template);
+  const auto normalizer = AddString(builder, tables.normalizer);
   return schema::CreateTokenizer(*builder, static_cast<schema::TokenizerKind>(tables.kind),
                                  static_cast<schema::Pretokenizer>(tables.pretokenizer), tables.begin_token,
                                  tables.end_token, tables.unknown_token, tables.byte_token_base,
                                  tables.prefix_space, pieces, scores, merges, index, byte_tokens, words,
                                  added, tables.prefix_once, tables.prefix_unless_space, tables.block_is_space,
-                                 chat_template);
+                                 chat_template, tables.squeeze_spaces, tables.float_sums,
+                                 static_cast<schema::TextForm>(tables.text_form), normalizer);
 }
 
 Offset<schema::Provenance> AddProvenance(FlatBufferBuilder* builder, const Provenance& provenance) {

@@ -1,12 +1,16 @@
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "converter/import/gguf.h"
 #include "converter/import/hugging_face_byte_bpe.h"
+#include "converter/json/json_text.h"
 #include "converter/tokenizer/byte_alphabet.h"
+#include "converter/tokenizer/normalizer.h"
 #include "converter/tokenizer/sentencepiece.h"
 
 namespace cllm {
@@ -65,9 +69,10 @@ class Reader {
       return Wrong("token_type", " does not have one value for each token");
     MarkAdded();
     absl::Status status =
-        *model == "llama" ? ReadScored()
-        : *model == "gpt2"
-            ? ReadByteBpe()
+        *model == "llama"  ? ReadScored()
+        : *model == "gpt2" ? ReadByteBpe()
+        : *model == "t5"
+            ? ReadUnigram()
             : absl::UnimplementedError(absl::StrCat("tokenizer.ggml.model is \"", std::string(*model), "\""));
     if (status.ok()) status = ReadSpecials();
     if (!status.ok()) return status;
@@ -93,6 +98,35 @@ class Reader {
     if (tables_.byte_token_base == CLLM_NO_TOKEN)
       return Wrong("tokens", " has no bytes <0x00> to <0xFF> in a row");
     return absl::OkStatus();
+  }
+
+  absl::Status ReadUnigram() {
+    const auto* scores = FindGguf<Numbers>(contents_, Key("scores"));
+    if (scores == nullptr || scores->size() != tokens_->size())
+      return Wrong("scores", " does not have one value for each token");
+    tables_.kind = TokenizerKind::kUnigram;
+    tables_.block_is_space = tables_.prefix_once = true;
+    double least = 0;
+    for (size_t id = 0; id < tokens_->size(); ++id) {
+      tables_.pieces.push_back(WithSpaces(std::string((*tokens_)[id])));
+      tables_.log_probabilities.push_back(kinds_[id] == kNormal ? (*scores)[id] : kNeverFound);
+      if (kinds_[id] == kNormal) least = std::min(least, (*scores)[id]);
+    }
+    tables_.log_probabilities.push_back(least + kUnknownPenalty);
+    const bool* prefix = FindGguf<bool>(contents_, Key("add_space_prefix"));
+    const bool* squeeze = FindGguf<bool>(contents_, Key("remove_extra_whitespaces"));
+    tables_.prefix_space = prefix != nullptr && *prefix;
+    tables_.squeeze_spaces = squeeze != nullptr && *squeeze;
+    tables_.byte_token_base = ByteBase();
+    const auto* map = FindGguf<Numbers>(contents_, Key("precompiled_charsmap"));
+    if (map == nullptr || map->empty()) return absl::OkStatus();
+    std::string bytes;
+    for (const double byte : *map) bytes += static_cast<char>(static_cast<int>(byte));
+    nlohmann::json steps = nlohmann::json::array();
+    steps.push_back({{"type", "Precompiled"}, {"precompiled_charsmap", absl::Base64Escape(bytes)}});
+    tables_.normalizer = JsonText(steps);
+    tables_.text_form = TextFormOf(steps);
+    return Normalizer::FromSteps(steps).status();
   }
 
   // The id of <0x00> if 256 tokens in a row are the bytes.

@@ -39,15 +39,6 @@ absl::Status TakeMerges(const Json& merges, const HuggingFaceVocabulary& vocabul
   return absl::OkStatus();
 }
 
-absl::Status CheckNormalizer(const Json& tokenizer) {
-  for (const Json& step : HuggingFaceSteps(tokenizer, "normalizer")) {
-    // Texts are in this form already, almost all; llama.cpp does not change them either.
-    if (JsonAt(step, "type") != "NFC")
-      return OtherTokenizer("its normalizer ", JsonText(step), " is not supported");
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 void SetByteTokens(TokenizerTables* tables) {
@@ -64,6 +55,7 @@ absl::StatusOr<std::vector<uint32_t>> WordsBeyondMerges(const TokenizerTables& t
   TokenizerTables whole = tables;
   whole.pretokenizer = Pretokenizer::kWhole;
   whole.added.clear();
+  whole.normalizer.clear();
   const absl::StatusOr<TokenizerSegments> segments = PackTokenizer(whole);
   if (!segments.ok()) return segments.status();
   TextEncoder encoder(ViewOfSegments(whole, *segments));
@@ -84,7 +76,7 @@ absl::Status TakeByteBpe(const Json& tokenizer, uint32_t vocabulary_size, Huggin
     const Json& value = JsonAt(model, affix);
     if (!value.is_null() && value != "") return OtherTokenizer("its pieces have a ", affix);
   }
-  if (absl::Status status = CheckNormalizer(tokenizer); !status.ok()) return status;
+  if (absl::Status status = TakeHuggingFaceNormalizer(tokenizer, tables); !status.ok()) return status;
   const absl::StatusOr<Pretokenizer> pretokenizer = HuggingFacePretokenizer(tokenizer);
   if (!pretokenizer.ok()) return pretokenizer.status();
   tables->kind = TokenizerKind::kByteBpe;

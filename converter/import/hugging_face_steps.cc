@@ -3,6 +3,7 @@
 #include "converter/import/hugging_face_json.h"
 #include "converter/import/hugging_face_vocabulary.h"
 #include "converter/json/json_text.h"
+#include "converter/tokenizer/normalizer.h"
 #include "converter/tokenizer/pretokenizer_regex.h"
 #include "converter/tokenizer/sentencepiece.h"
 
@@ -24,6 +25,28 @@ absl::StatusOr<Pretokenizer> OfSplit(const Json& split) {
   }
   return OtherTokenizer("its pre-tokenizer splits by ", JsonText(pattern),
                         ", which is none of the known patterns");
+}
+
+// Whether the runtime does it by itself: a space before the text, and U+2581 for spaces.
+bool IsSpaceStep(const Json& step) {
+  const Json& pattern = JsonAt(step, "pattern");
+  if (HasType(step, "Prepend")) return JsonAt(step, "prepend") == kSpacePiece;
+  return HasType(step, "Replace") && pattern.is_object() && JsonAt(pattern, "String") == " " &&
+         JsonAt(step, "content") == kSpacePiece;
+}
+
+// Words between whitespace, each with a space before it: whitespace that becomes spaces, which are squeezed.
+absl::Status TakeWhitespaceSplit(const Json& metaspace, TokenizerTables* tables) {
+  const Json& scheme = JsonAt(metaspace, "prepend_scheme");
+  if (!scheme.is_null() ? scheme != "always" : !IsTrueByDefault(metaspace, "add_prefix_space"))
+    return OtherTokenizer("its pre-tokenizer WhitespaceSplit does not put a space before each word");
+  Json steps = tables->normalizer.empty() ? Json::array() : ParseJson(tables->normalizer);
+  steps.push_back({{"type", "Replace"}, {"pattern", {{"Regex", "\\s+"}}}, {"content", " "}});
+  tables->normalizer = JsonText(steps);
+  tables->text_form = TextForm::kSteps;
+  tables->squeeze_spaces = true;
+  tables->pretokenizer = Pretokenizer::kSpaces;
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -61,19 +84,40 @@ absl::StatusOr<Pretokenizer> HuggingFacePretokenizer(const Json& tokenizer) {
                         JsonText(JsonAt(tokenizer, "pre_tokenizer")));
 }
 
-absl::Status TakeHuggingFaceSpaces(const Json& tokenizer, TokenizerTables* tables) {
-  tables->block_is_space = true;
+absl::Status TakeHuggingFaceNormalizer(const Json& tokenizer, TokenizerTables* tables) {
+  Json steps = Json::array();
+  bool spaces = false;
   for (const Json& step : HuggingFaceSteps(tokenizer, "normalizer")) {
-    const Json& pattern = JsonAt(step, "pattern");
-    if (HasType(step, "Prepend")) {
-      tables->prefix_space = true;
-    } else if (!HasType(step, "Replace") || !pattern.is_object() || JsonAt(pattern, "String") != " " ||
-               JsonAt(step, "content") != kSpacePiece) {
-      return OtherTokenizer("its normalizer ", JsonText(step), " is not supported");
+    if (tables->block_is_space && IsSpaceStep(step)) {
+      spaces = true;
+      tables->prefix_space = tables->prefix_space || HasType(step, "Prepend");
+    } else if (spaces) {
+      return OtherTokenizer("its normalizer ", JsonText(step), " stands behind what marks spaces");
+    } else {
+      steps.push_back(step);
     }
   }
-  for (const Json& step : HuggingFaceSteps(tokenizer, "pre_tokenizer")) {
+  if (steps.empty()) return absl::OkStatus();
+  const absl::StatusOr<Normalizer> normalizer = Normalizer::FromSteps(steps);
+  if (!normalizer.ok()) return normalizer.status();
+  tables->normalizer = JsonText(steps);
+  tables->text_form = TextFormOf(steps);
+  return absl::OkStatus();
+}
+
+absl::Status TakeHuggingFaceSpaces(const Json& tokenizer, TokenizerTables* tables) {
+  tables->block_is_space = true;
+  if (absl::Status status = TakeHuggingFaceNormalizer(tokenizer, tables); !status.ok()) return status;
+  std::vector<Json> pre = HuggingFaceSteps(tokenizer, "pre_tokenizer");
+  if (pre.size() == 2 && HasType(pre[0], "WhitespaceSplit") && HasType(pre[1], "Metaspace") &&
+      tables->kind == TokenizerKind::kUnigram) {
+    if (absl::Status status = TakeWhitespaceSplit(pre[1], tables); !status.ok()) return status;
+    pre.erase(pre.begin());
+  }
+  for (const Json& step : pre) {
     if (HasType(step, "Metaspace")) {
+      if (const Json& mark = JsonAt(step, "replacement"); !mark.is_null() && mark != kSpacePiece)
+        return OtherTokenizer("its Metaspace writes ", JsonText(mark), " for spaces, not U+2581");
       const Json& scheme = JsonAt(step, "prepend_scheme");
       const bool prepends = scheme.is_null() ? IsTrueByDefault(step, "add_prefix_space") : scheme != "never";
       tables->prefix_space = tables->prefix_space || prepends;

@@ -22,6 +22,10 @@ absl::StatusOr<Pretokenizer> HuggingFacePretokenizer(const nlohmann::json& token
 // Unimplemented for steps that are not understood.
 absl::Status TakeHuggingFaceSpaces(const nlohmann::json& tokenizer, TokenizerTables* tables);
 
+// The tables' normalizer: the steps that the host goes through before it encodes a text. Unimplemented: names
+// one that is not understood.
+absl::Status TakeHuggingFaceNormalizer(const nlohmann::json& tokenizer, TokenizerTables* tables);
+
 // The token that the post-processor's template puts before a text; empty if it puts none.
 std::string HuggingFaceTemplateBegin(const nlohmann::json& tokenizer);
 

@@ -7,9 +7,11 @@
 #include "converter/import/hugging_face_byte_bpe.h"
 #include "converter/import/hugging_face_json.h"
 #include "converter/import/hugging_face_steps.h"
+#include "converter/import/hugging_face_unigram.h"
 #include "converter/import/hugging_face_vocabulary.h"
 #include "converter/import/wrong.h"
 #include "converter/json/json_text.h"
+#include "converter/tokenizer/normalizer.h"
 #include "converter/tokenizer/sentencepiece.h"
 
 namespace cllm {
@@ -43,16 +45,6 @@ absl::Status TakeScores(const Json& merges, const HuggingFaceVocabulary& vocabul
   return absl::OkStatus();
 }
 
-absl::Status TakeBytes(const HuggingFaceVocabulary& vocabulary, TokenizerTables* tables) {
-  tables->byte_token_base = vocabulary.Find(BytePiece(0));
-  for (uint32_t byte = 0; byte < 256; ++byte) {
-    const uint32_t token = vocabulary.Find(BytePiece(byte));
-    if (token == CLLM_NO_TOKEN || token != tables->byte_token_base + byte)
-      return OtherTokenizer("its vocabulary has no bytes <0x00> to <0xFF> in a row");
-  }
-  return absl::OkStatus();
-}
-
 absl::Status TakeScoredMerges(const Json& tokenizer, uint32_t vocabulary_size,
                               HuggingFaceVocabulary* vocabulary, TokenizerTables* tables) {
   const Json& model = JsonAt(tokenizer, "model");
@@ -60,10 +52,24 @@ absl::Status TakeScoredMerges(const Json& tokenizer, uint32_t vocabulary_size,
   absl::Status status = TakeHuggingFaceSpaces(tokenizer, tables);
   if (status.ok()) status = vocabulary->Read(JsonAt(model, "vocab"), vocabulary_size, WithSpaces, tables);
   if (status.ok()) status = TakeScores(JsonAt(model, "merges"), *vocabulary, tables);
-  if (status.ok()) status = TakeBytes(*vocabulary, tables);
+  if (status.ok()) status = TakeBytePieces(*vocabulary, tables);
   if (status.ok()) status = vocabulary->ReadAdded(JsonAt(tokenizer, "added_tokens"), WithSpaces, tables);
   tables->scores.resize(tables->pieces.size(), kNeverMerged);
   return status;
+}
+
+// Those that are found in what the normalizer gives must be so spelled, or no text would lead to them.
+absl::Status CheckLateTokens(const TokenizerTables& tables) {
+  const absl::StatusOr<Normalizer> normalizer = Normalizer::FromText(tables.normalizer);
+  if (!normalizer.ok()) return normalizer.status();
+  for (const auto& [token, flags] : tables.added) {
+    const std::string& piece = tables.pieces[token];
+    if ((flags & AddedToken::kLate) == 0) continue;
+    const absl::StatusOr<std::string> normal = normalizer->Apply(piece);
+    if (!normal.ok() || *normal != piece)
+      return OtherTokenizer("its added token '", piece, "' is not as its normalizer has texts");
+  }
+  return absl::OkStatus();
 }
 
 // The begin token is what the template puts before a text; where there is no template, tokenizer_config.json
@@ -96,11 +102,15 @@ absl::StatusOr<TokenizerTables> ImportHuggingFaceTokenizer(const Json& tokenizer
   const Json& model = JsonAt(tokenizer, "model");
   if (!model.is_object()) return Wrong("model is no object");
   const Json& type = JsonAt(model, "type");
-  if (!type.is_null() && type != "BPE")
-    return OtherTokenizer("it is of the kind ", JsonText(type), ", not BPE");
-  absl::Status status = IsJsonTrue(model, "byte_fallback")
-                            ? TakeScoredMerges(tokenizer, vocabulary_size, &vocabulary, &tables)
-                            : TakeByteBpe(tokenizer, vocabulary_size, &vocabulary, &tables);
+  const bool bpe = type.is_null() || type == "BPE";
+  if (!bpe && type != "Unigram" && type != "WordPiece")
+    return OtherTokenizer("it is of the kind ", JsonText(type), ", not BPE, Unigram or WordPiece");
+  const auto take = type == "Unigram"                    ? TakeUnigram
+                    : type == "WordPiece"                ? TakeWordPiece
+                    : IsJsonTrue(model, "byte_fallback") ? TakeScoredMerges
+                                                         : TakeByteBpe;
+  absl::Status status = take(tokenizer, vocabulary_size, &vocabulary, &tables);
+  if (status.ok()) status = CheckLateTokens(tables);
   if (status.ok()) status = TakeSpecials(tokenizer, tokenizer_config, vocabulary, &tables);
   if (!status.ok()) return status;
   return tables;

@@ -88,7 +88,8 @@ void ReportTokenizer(const ModelFile& file, SegmentAudit* audit) {
   const schema::Tokenizer* tokenizer = HeadOf(file).tokenizer();
   if (tokenizer == nullptr) return;
   for (const schema::Segment* segment :
-       {tokenizer->pieces(), tokenizer->scores(), tokenizer->merges(), tokenizer->index()}) {
+       {tokenizer->pieces(), tokenizer->scores(), tokenizer->merges(), tokenizer->index(),
+        tokenizer->byte_tokens(), tokenizer->words(), tokenizer->added()}) {
     if (segment != nullptr) audit->Check(*segment, "tokenizer");
   }
 }

@@ -70,7 +70,7 @@ absl::StatusOr<std::vector<uint32_t>> EncodeText(const TokenizerView& tokenizer,
     const std::string_view part = text.substr(start, PartBytes(tokenizer, text.substr(start)));
     const cllm_status status = encoder.Append(part, &tokens, specials);
     if (status == CLLM_TEXT_NOT_ENCODABLE) return ExplainNotEncodable(tokenizer, text, start);
-    if (status != CLLM_OK) return InWords(status);
+    if (status != CLLM_OK) return encoder.unsupported().ok() ? InWords(status) : encoder.unsupported();
     start += part.size();
   }
   return tokens;

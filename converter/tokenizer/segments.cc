@@ -14,8 +14,10 @@
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "converter/tokenizer/trie.h"
 #include "tokens/index.h"
 #include "tokens/split.h"
+#include "tokens/unigram.h"
 
 namespace cllm {
 namespace {
@@ -47,6 +49,28 @@ absl::Status CheckScores(const TokenizerTables& tables) {
     if (!std::isfinite(tables.scores[id])) {
       return absl::InvalidArgumentError(
           absl::StrCat("The score of piece ", id, " of the tokenizer is not a finite number."));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckLogProbabilities(const TokenizerTables& tables) {
+  const size_t expected = tables.kind == TokenizerKind::kUnigram ? tables.pieces.size() + 1 : 0;
+  if (tables.log_probabilities.size() != expected) {
+    return absl::InvalidArgumentError(absl::StrCat("The tokenizer has ", tables.log_probabilities.size(),
+                                                   " log-probabilities for ", tables.pieces.size(),
+                                                   " pieces; ", expected, " were expected."));
+  }
+  for (size_t id = 0; id + 1 < expected; ++id) {
+    if (tables.log_probabilities[id] > kNeverFound && tables.pieces[id].size() > kLongestUnigramPiece) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("Piece ", id, " of the tokenizer has more than ", kLongestUnigramPiece, " bytes."));
+    }
+  }
+  for (size_t id = 0; id < expected; ++id) {
+    if (!std::isfinite(tables.log_probabilities[id])) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("The log-probability of piece ", id, " of the tokenizer is not a finite number."));
     }
   }
   return absl::OkStatus();
@@ -125,6 +149,7 @@ absl::Status CheckTables(const TokenizerTables& tables) {
   }
   if (absl::Status status = CheckBytes(tables); !status.ok()) return status;
   if (absl::Status status = CheckScores(tables); !status.ok()) return status;
+  if (absl::Status status = CheckLogProbabilities(tables); !status.ok()) return status;
   if (tables.kind != TokenizerKind::kByteBpe && !(tables.merges.empty() && tables.words.empty())) {
     return absl::InvalidArgumentError("Only a byte-level BPE tokenizer has merges.");
   }
@@ -137,7 +162,9 @@ absl::Status CheckTables(const TokenizerTables& tables) {
 std::vector<uint32_t> IndexedPieces(const TokenizerTables& tables) {
   const bool scored = tables.kind == TokenizerKind::kScoredMerges;
   const bool by_words = tables.kind == TokenizerKind::kWordPiece || tables.kind == TokenizerKind::kWords;
+  const bool bert = tables.pretokenizer == Pretokenizer::kBert;  // added tokens are no pieces of words there
   const auto usable = [&](uint32_t id) {  // llama2.c looks special tokens up like any other
+    if (bert && tables.added.count(id) > 0) return false;
     return scored || (id != tables.begin_token && id != tables.end_token && id != tables.unknown_token);
   };
   std::unordered_map<std::string_view, uint32_t> first;
@@ -182,6 +209,18 @@ std::vector<uint32_t> PieceIndex(const TokenizerTables& tables, const std::vecto
            index);
   }
   return index;
+}
+
+// Control tokens are found by their spelling only where the caller asks for them, and so not here.
+std::vector<TrieNode> UnigramTrie(const TokenizerTables& tables) {
+  std::unordered_map<std::string_view, uint32_t> first;
+  for (uint32_t id = 0; id < tables.pieces.size(); ++id) {
+    const auto added = tables.added.find(id);
+    const bool control = added != tables.added.end() && (added->second & AddedToken::kControl) != 0;
+    if (!control && !tables.pieces[id].empty() && tables.log_probabilities[id] > kNeverFound)
+      first.try_emplace(tables.pieces[id], id);
+  }
+  return BuildTrie({first.begin(), first.end()});
 }
 
 // Bitmaps of first bytes, then rows by their pieces.
@@ -234,6 +273,11 @@ absl::StatusOr<TokenizerSegments> PackTokenizer(const TokenizerTables& tables) {
   segments.scores = BytesOf(tables.scores);
   segments.byte_tokens = BytesOf(tables.byte_tokens);
   if (!tables.added.empty()) segments.added = BytesOf(AddedRows(tables));
+  if (tables.kind == TokenizerKind::kUnigram) {
+    segments.scores = BytesOf(tables.log_probabilities);
+    segments.index = BytesOf(UnigramTrie(tables));
+    return segments;
+  }
   if (tables.kind != TokenizerKind::kByteBpe) {
     segments.index = BytesOf(PieceIndex(tables, IndexedPieces(tables)));
     return segments;
@@ -254,6 +298,11 @@ TokenizerView ViewOfSegments(const TokenizerTables& tables, const TokenizerSegme
   view.prefix_once = tables.prefix_once;
   view.prefix_unless_space = tables.prefix_unless_space;
   view.block_is_space = tables.block_is_space;
+  view.squeeze_spaces = tables.squeeze_spaces;
+  view.float_sums = tables.float_sums;
+  view.text_form = tables.text_form;
+  view.normalizer = tables.normalizer.data();
+  view.normalizer_bytes = static_cast<uint32_t>(tables.normalizer.size());
   view.begin_token = tables.begin_token;
   view.end_token = tables.end_token;
   view.unknown_token = tables.unknown_token;
@@ -262,11 +311,17 @@ TokenizerView ViewOfSegments(const TokenizerTables& tables, const TokenizerSegme
   if (tables.kind == TokenizerKind::kNone) return view;
   view.offsets = reinterpret_cast<const uint32_t*>(segments.pieces.data());
   view.bytes = reinterpret_cast<const char*>(view.offsets + view.count + 1);
-  if (!segments.scores.empty()) view.scores = reinterpret_cast<const float*>(segments.scores.data());
+  if (tables.kind == TokenizerKind::kUnigram) {
+    view.log_probabilities = reinterpret_cast<const double*>(segments.scores.data());
+    view.trie = reinterpret_cast<const TrieNode*>(segments.index.data());
+    view.trie_nodes = static_cast<uint32_t>(segments.index.size() / sizeof(TrieNode));
+  } else {
+    if (!segments.scores.empty()) view.scores = reinterpret_cast<const float*>(segments.scores.data());
+    view.index = reinterpret_cast<const uint32_t*>(segments.index.data());
+    view.index_slots = static_cast<uint32_t>(segments.index.size() / sizeof(uint32_t));
+  }
   if (!segments.merges.empty()) view.merges = reinterpret_cast<const uint32_t*>(segments.merges.data());
   view.merge_count = static_cast<uint32_t>(segments.merges.size() / (3 * sizeof(uint32_t)));
-  view.index = reinterpret_cast<const uint32_t*>(segments.index.data());
-  view.index_slots = static_cast<uint32_t>(segments.index.size() / sizeof(uint32_t));
   if (!segments.words.empty()) view.words = reinterpret_cast<const uint32_t*>(segments.words.data());
   view.word_slots = static_cast<uint32_t>(segments.words.size() / sizeof(uint32_t));
   if (!segments.byte_tokens.empty())
@@ -286,6 +341,10 @@ TokenizerTables UnpackTokenizer(const TokenizerView& view) {
   tables.prefix_once = view.prefix_once;
   tables.prefix_unless_space = view.prefix_unless_space;
   tables.block_is_space = view.block_is_space;
+  tables.squeeze_spaces = view.squeeze_spaces;
+  tables.float_sums = view.float_sums;
+  tables.text_form = view.text_form;
+  tables.normalizer.assign(view.normalizer != nullptr ? view.normalizer : "", view.normalizer_bytes);
   tables.begin_token = view.begin_token;
   tables.end_token = view.end_token;
   tables.unknown_token = view.unknown_token;
@@ -303,6 +362,8 @@ TokenizerTables UnpackTokenizer(const TokenizerView& view) {
   for (uint32_t row = 0; row < view.added_count; ++row) {
     tables.added[view.added->rows[row].token] = view.added->rows[row].flags;
   }
+  if (view.log_probabilities != nullptr)
+    tables.log_probabilities.assign(view.log_probabilities, view.log_probabilities + view.count + 1);
   if (view.scores != nullptr) tables.scores.assign(view.scores, view.scores + view.count);
   for (uint32_t rank = 0; rank < view.merge_count; ++rank) {
     const uint32_t* merge = view.merges + uint64_t{3} * rank;

@@ -15,9 +15,9 @@ namespace cllm {
 // Little-endian bytes of each segment; a segment that the kind of tokenizer lacks is empty.
 struct TokenizerSegments {
   std::vector<uint8_t> pieces;       // uint32 offsets[vocabulary + 1], then the bytes of all pieces
-  std::vector<uint8_t> scores;       // float32[vocabulary], scored merges only
+  std::vector<uint8_t> scores;       // float32[vocabulary], scored merges; float64[vocabulary + 1], unigram
   std::vector<uint8_t> merges;       // uint32 [merge][3], byte-level BPE only
-  std::vector<uint8_t> index;        // uint32[slots], a power of two
+  std::vector<uint8_t> index;        // uint32[slots], a power of two; unigram: TrieNode[nodes]
   std::vector<uint8_t> byte_tokens;  // uint32[256]
   std::vector<uint8_t> words;        // likewise uint32[slots]
   std::vector<uint8_t> added;        // AddedTokens

@@ -21,6 +21,9 @@ inline std::string WithSpaces(const std::string& piece) {
 // "<0x0A>" for 10.
 inline std::string BytePiece(uint32_t byte) { return absl::StrFormat("<0x%02X>", byte); }
 
+// What an unknown character costs a unigram tokenizer more than its least likely piece.
+inline constexpr double kUnknownPenalty = -10.0;
+
 // The score of a piece that no merge makes; the runtime's limit is -1e10.
 inline constexpr float kNeverMerged = -2e10f;
 

@@ -30,25 +30,72 @@ TokenizerView ForOneWord(TokenizerView view) {
   return view;
 }
 
+bool EncodesWords(const TokenizerView& view) {
+  return view.pretokenizer != Pretokenizer::kWhole && view.pretokenizer != Pretokenizer::kBert &&
+         (view.kind == TokenizerKind::kByteBpe || view.kind == TokenizerKind::kWordPiece ||
+          view.kind == TokenizerKind::kWords);
+}
+
 }  // namespace
 
 TextEncoder::TextEncoder(const TokenizerView& tokenizer)
     : tokenizer_(tokenizer),
-      by_words_(tokenizer.pretokenizer != Pretokenizer::kWhole &&
-                (tokenizer.kind == TokenizerKind::kByteBpe || tokenizer.kind == TokenizerKind::kWordPiece ||
-                 tokenizer.kind == TokenizerKind::kWords)),
+      encodes_words_(EncodesWords(tokenizer)),
+      late_(tokenizer),
       word_(ForOneWord(tokenizer)) {
   static_assert(sizeof(KnownWord) == 64);
+  absl::StatusOr<Normalizer> normalizer =
+      Normalizer::FromText({tokenizer.normalizer, tokenizer.normalizer_bytes});
+  if (normalizer.ok()) {
+    normalizer_ = *std::move(normalizer);
+  } else {
+    unsupported_ = normalizer.status();
+  }
+  if (tokenizer.added_count == 0) return;
+  const auto* rows = reinterpret_cast<const uint32_t*>(tokenizer.added);
+  late_added_.assign(rows, rows + 16 + 2 * size_t{tokenizer.added_count});
+  std::fill_n(late_added_.begin(), 8, 0);  // first bytes of those that are found in the text as it stands
+  late_.added = reinterpret_cast<const AddedTokens*>(late_added_.data());
 }
 
 Status TextEncoder::Append(std::string_view text, std::vector<uint32_t>* tokens, Specials specials) {
-  if (!by_words_) return AppendWhole(tokenizer_, text, tokens, specials);
+  if (!unsupported_.ok()) return CLLM_UNSUPPORTED_TOKENIZER;
+  if (normalizer_.empty()) return AppendStretches(tokenizer_, text, true, tokens, specials);
+  for (size_t at = 0; at < text.size();) {
+    AddedMatch match = {text.size(), text.size(), CLLM_NO_TOKEN};
+    if (tokenizer_.added_count > 0)
+      match = FindAdded(tokenizer_, text.data(), text.size(), at, false, specials);
+    const std::string_view stretch = text.substr(at, match.begin - at);
+    CLLM_RETURN_IF_ERROR(AppendNormalized(stretch, at == 0, tokens, specials));
+    if (match.token != CLLM_NO_TOKEN) tokens->push_back(match.token);
+    at = match.end;
+  }
+  return CLLM_OK;
+}
+
+Status TextEncoder::AppendNormalized(std::string_view stretch, bool is_start, std::vector<uint32_t>* tokens,
+                                     Specials specials) {
+  const auto is_ascii = [](char c) { return static_cast<uint8_t>(c) < 0x80; };
+  if (normalizer_.keeps_ascii() && std::all_of(stretch.begin(), stretch.end(), is_ascii))
+    return AppendStretches(late_, stretch, is_start, tokens, specials);
+  const absl::StatusOr<std::string> text = normalizer_.Apply(stretch);
+  if (!text.ok()) return CLLM_TEXT_NOT_ENCODABLE;
+  return AppendStretches(late_, *text, is_start, tokens, specials);
+}
+
+Status TextEncoder::AppendStretches(const TokenizerView& view, std::string_view text, bool is_start,
+                                    std::vector<uint32_t>* tokens, Specials specials) {
+  if (!encodes_words_) {
+    TokenizerView part = view;
+    part.prefix_space = view.prefix_space && (is_start || !view.prefix_once);
+    return AppendWhole(part, text, tokens, specials);
+  }
   if (known_.empty()) known_.resize(kKnownWords);
   const auto stretch = [&](const char* part, uint64_t bytes, bool) {
     return AppendWords(std::string_view(part, bytes), tokens);
   };
-  if (tokenizer_.added_count == 0) return stretch(text.data(), text.size(), true);
-  return ForEachStretch(tokenizer_, text.data(), text.size(), specials, stretch,
+  if (view.added_count == 0) return stretch(text.data(), text.size(), true);
+  return ForEachStretch(view, text.data(), text.size(), specials, stretch,
                         [tokens](uint32_t token) { tokens->push_back(token); });
 }
 

@@ -11,6 +11,7 @@
 #include "converter/import/mapped_file.h"
 #include "converter/import/model_file.h"
 #include "converter/import/provenance.h"
+#include "converter/import/sentencepiece_model.h"
 #include "converter/json/json_text.h"
 #include "converter/tokenizer/segments.h"
 #include "converter/tokenizer/utf8.h"
@@ -26,9 +27,11 @@ constexpr int kVersion = 1;
 constexpr uint64_t kMostTokens = 1u << 24;
 constexpr std::array kKinds = {TokenizerKind::kNone,         TokenizerKind::kByteBpe,
                                TokenizerKind::kScoredMerges, TokenizerKind::kCharacters,
-                               TokenizerKind::kWordPiece,    TokenizerKind::kWords};
-constexpr std::array kPretokenizers = {"whole", "words",  "gpt2",  "llama3",
-                                       "qwen2", "digits", "spaces"};  // in the order of Pretokenizer
+                               TokenizerKind::kWordPiece,    TokenizerKind::kWords,
+                               TokenizerKind::kUnigram};
+constexpr std::array kTextForms = {"any", "nfc", "steps"};  // in the order of TextForm
+constexpr std::array kPretokenizers = {"whole", "words",  "gpt2",   "llama3",
+                                       "qwen2", "digits", "spaces", "bert"};  // in the order of Pretokenizer
 
 struct Switch {
   const char* name;
@@ -37,7 +40,9 @@ struct Switch {
 constexpr Switch kSwitches[] = {{"prefix_space", &TokenizerTables::prefix_space},
                                 {"prefix_once", &TokenizerTables::prefix_once},
                                 {"prefix_unless_space", &TokenizerTables::prefix_unless_space},
-                                {"block_is_space", &TokenizerTables::block_is_space}};
+                                {"block_is_space", &TokenizerTables::block_is_space},
+                                {"squeeze_spaces", &TokenizerTables::squeeze_spaces},
+                                {"float_sums", &TokenizerTables::float_sums}};
 
 struct SpecialToken {
   const char* name;
@@ -82,11 +87,17 @@ TokenizerTables Parse(const Json& json) {
   }
   for (const Switch& each : kSwitches) tables.*each.on = json.value(each.name, false);
   tables.chat_template = json.value("chat_template", "");
+  tables.normalizer = json.value("normalizer", "");
+  const std::string form = json.value("text_form", "any");
+  for (size_t i = 0; i < kTextForms.size(); ++i) {
+    if (form == kTextForms[i]) tables.text_form = static_cast<TextForm>(i);
+  }
   for (const SpecialToken& special : kSpecialTokens) {
     if (json.contains(special.name)) tables.*special.id = Id(json.at(special.name));
   }
   for (const Json& piece : json.at("pieces")) tables.pieces.push_back(PieceFromJson(piece));
   if (json.contains("scores")) json.at("scores").get_to(tables.scores);
+  if (json.contains("log_probabilities")) json.at("log_probabilities").get_to(tables.log_probabilities);
   // -1 for a byte without a token.
   for (const Json& token : json.value("byte_tokens", Json::array()))
     tables.byte_tokens.push_back(token == -1 ? CLLM_NO_TOKEN : Id(token));
@@ -114,6 +125,7 @@ absl::StatusOr<TokenizerTables> ReadHuggingFace(const nlohmann::json& json, cons
   if (model.is_object() && model.contains("vocab") && model["vocab"].is_object()) {
     for (const nlohmann::json& id : model["vocab"]) count(id);
   }
+  if (model.is_object() && model.contains("vocab") && model["vocab"].is_array()) size = model["vocab"].size();
   const auto added = json.find("added_tokens");
   for (const nlohmann::json& token : added != json.end() ? *added : nlohmann::json::array()) {
     if (token.is_object() && token.contains("id")) count(token["id"]);
@@ -136,6 +148,11 @@ bool LooksLikeJson(std::string_view bytes) {
   return first != std::string_view::npos && bytes[first] == '{';
 }
 
+// The first field of the first piece.
+bool LooksLikeSentencePiece(std::string_view bytes) {
+  return bytes.size() > 4 && bytes[0] == '\n' && bytes[2] == '\n';
+}
+
 }  // namespace
 
 const char* TokenizerKindName(TokenizerKind kind) {
@@ -146,6 +163,7 @@ const char* TokenizerKindName(TokenizerKind kind) {
     case TokenizerKind::kCharacters: return "characters";
     case TokenizerKind::kWordPiece: return "word_piece";
     case TokenizerKind::kWords: return "words";
+    case TokenizerKind::kUnigram: return "unigram";
   }
   return "unknown";
 }
@@ -162,6 +180,9 @@ std::string TokenizerToJson(const TokenizerTables& tables) {
     if (tables.*special.id != CLLM_NO_TOKEN) json[special.name] = tables.*special.id;
   }
   if (!tables.chat_template.empty()) json["chat_template"] = tables.chat_template;
+  if (tables.text_form != TextForm::kAny)
+    json["text_form"] = kTextForms[static_cast<size_t>(tables.text_form)];
+  if (!tables.normalizer.empty()) json["normalizer"] = tables.normalizer;
   // One entry a line.
   std::string text = JsonText(json, 1);
   text.resize(text.rfind('\n'));
@@ -173,6 +194,8 @@ std::string TokenizerToJson(const TokenizerTables& tables) {
   };
   append("pieces", tables.pieces.size(), [&](size_t i) { return PieceToJson(tables.pieces[i]); });
   append("scores", tables.scores.size(), [&](size_t i) { return Json(tables.scores[i]); });
+  append("log_probabilities", tables.log_probabilities.size(),
+         [&](size_t i) { return Json(tables.log_probabilities[i]); });
   append("merges", tables.merges.size(), [&](size_t i) {
     return Json({tables.merges[i].left, tables.merges[i].right, tables.merges[i].result});
   });
@@ -209,6 +232,11 @@ absl::StatusOr<TokenizerTables> ReadTokenizerFile(const std::string& path) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", tables.status().message()));
   }
   absl::StatusOr<ModelFile> file = ModelFile::Open(path);
+  if (!file.ok() && LooksLikeSentencePiece(bytes->bytes())) {
+    absl::StatusOr<TokenizerTables> tables = ImportSentencePieceModel(bytes->bytes(), 0);
+    if (tables.ok()) return tables;
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", tables.status().message()));
+  }
   if (!file.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat(path,

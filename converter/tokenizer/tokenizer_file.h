@@ -19,8 +19,8 @@ std::string TokenizerToJson(const TokenizerTables& tables);
 // Error: InvalidArgument, for anything but the JSON of a tokenizer that PackTokenizer takes.
 absl::StatusOr<TokenizerTables> TokenizerFromJson(std::string_view json);
 
-// The tokenizer of a file at `path`: such JSON, Hugging Face's tokenizer.json, or a .cllm file. Errors name
-// the path.
+// The tokenizer of a file at `path`: such JSON, Hugging Face's tokenizer.json, SentencePiece's
+// tokenizer.model, or a .cllm file. Errors name the path.
 absl::StatusOr<TokenizerTables> ReadTokenizerFile(const std::string& path);
 
 // "byte_bpe", "words", as the schema calls the kind.

@@ -19,6 +19,15 @@ cllm_status cllm_tokens_encode_measure(const cllm_model* model, uint64_t text_by
   return CLLM_OK;
 }
 
+cllm_status cllm_tokens_form(const cllm_model* model, cllm_text_form* form) {
+  if (model == nullptr || form == nullptr) return CLLM_NULL_ARGUMENT;
+  cllm::Model view;
+  CLLM_RETURN_IF_ERROR(cllm::GetView(model, &view));
+  if (view.tokenizer.kind == cllm::TokenizerKind::kNone) return CLLM_UNSUPPORTED_TOKENIZER;
+  *form = static_cast<cllm_text_form>(view.tokenizer.text_form);
+  return CLLM_OK;
+}
+
 namespace {
 
 cllm_status EncodeChecked(const cllm_model* model, cllm::Specials specials, const char* text,

@@ -63,7 +63,7 @@ inline constexpr bool kHasVariants = false;
 inline constexpr bool kHasVariants = true;
 #endif
 
-// Without: encode refuses tokenizers that only imported models have (IsForeign in tokens/encode.h).
+// Without: encode refuses tokenizers that only imported models have, and open unigram ones.
 #ifdef CLLM_WITHOUT_ALL_TOKENIZERS
 inline constexpr bool kHasAllTokenizers = false;
 #else

@@ -71,6 +71,7 @@ enum class TokenizerKind : uint8_t {
   kCharacters = 3,
   kWordPiece = 4,
   kWords = 5,
+  kUnigram = 6,
 };
 enum class Pretokenizer : uint8_t {
   kWhole = 0,
@@ -80,7 +81,9 @@ enum class Pretokenizer : uint8_t {
   kQwen2 = 4,
   kDigits = 5,
   kSpaces = 6,
+  kBert = 7,
 };
+enum class TextForm : uint8_t { kAny = 0, kNfc = 1, kSteps = 2 };
 
 // A token that is found in the text as it is spelled, before the text is cut into words.
 struct AddedToken {
@@ -94,6 +97,14 @@ struct AddedToken {
   };
   uint32_t token;
   uint32_t flags;
+};
+
+// A node of the trie of a unigram tokenizer's pieces: the child by a byte is base + byte, if that has this
+// node for its parent. The root is node 0.
+struct TrieNode {
+  uint32_t base;
+  uint32_t parent;
+  uint32_t token;  // whose piece ends here; CLLM_NO_TOKEN: none
 };
 struct AddedTokens {
   uint32_t first_bytes[2][8];  // bit b: one begins with byte b; of those without and with kLate
@@ -164,6 +175,7 @@ struct TokenizerView {
   bool prefix_once;
   bool prefix_unless_space;
   bool block_is_space;
+  TextForm text_form;
   uint32_t begin_token;  // CLLM_NO_TOKEN: none, as for the next three
   uint32_t end_token;
   uint32_t unknown_token;
@@ -181,6 +193,15 @@ struct TokenizerView {
   const uint32_t* byte_tokens;  // [256] tokens or CLLM_NO_TOKEN; or nullptr: byte_token_base tells
   const AddedTokens* added;     // or nullptr
   uint32_t added_count;
+#ifndef CLLM_WITHOUT_ALL_TOKENIZERS
+  bool squeeze_spaces;
+  bool float_sums;
+  uint32_t trie_nodes;
+  const TrieNode* trie;             // [trie_nodes], or nullptr
+  const double* log_probabilities;  // [count + 1], the last of an unknown character; or nullptr
+  const char* normalizer;           // [normalizer_bytes], JSON for the host
+  uint32_t normalizer_bytes;
+#endif
 };
 
 struct Model {

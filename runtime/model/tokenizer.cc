@@ -1,3 +1,4 @@
+#include "base/features.h"
 #include "model/head.h"
 #include "model/tensors.h"
 
@@ -44,6 +45,7 @@ bool ReadPieces(const Table& table, TokenizerView* view) {
 }
 
 bool ReadScores(const Table& table, TokenizerView* view) {
+  if (view->kind == TokenizerKind::kUnigram) return true;  // read with the trie
   if (view->kind != TokenizerKind::kScoredMerges) return table.data == nullptr;
   if (table.data == nullptr || table.bytes != uint64_t{view->count} * sizeof(float)) return false;
   view->scores = reinterpret_cast<const float*>(table.data);
@@ -52,6 +54,34 @@ bool ReadScores(const Table& table, TokenizerView* view) {
   }
   return true;
 }
+
+#ifndef CLLM_WITHOUT_ALL_TOKENIZERS
+bool ReadUnigram(const Table& scores, const Table& trie, TokenizerView* view) {
+  constexpr uint32_t kNodeBytes = sizeof(TrieNode);
+  const uint64_t numbers = uint64_t{view->count} + 1;
+  if (scores.data == nullptr || scores.bytes != numbers * sizeof(double)) return false;
+  if (trie.data == nullptr || trie.bytes == 0 || trie.bytes > 0xFFFFFFFFu) return false;
+  if (trie.bytes % kNodeBytes != 0) return false;
+  view->log_probabilities = reinterpret_cast<const double*>(scores.data);
+  view->trie = reinterpret_cast<const TrieNode*>(trie.data);
+  view->trie_nodes = static_cast<uint32_t>(trie.bytes / kNodeBytes);
+  for (uint64_t i = 0; i < numbers; ++i) {
+    if (!(view->log_probabilities[i] - view->log_probabilities[i] == 0.0)) return false;
+  }
+  for (uint32_t i = 0; i < view->trie_nodes; ++i) {
+    if (!IsTokenOrNone(view->trie[i].token, view->count)) return false;
+  }
+  return true;
+}
+
+void ReadNormalizer(const schema::Tokenizer& stored, TokenizerView* view) {
+  view->squeeze_spaces = stored.squeeze_spaces();
+  view->float_sums = stored.float_sums();
+  if (stored.normalizer() == nullptr) return;
+  view->normalizer = stored.normalizer()->c_str();
+  view->normalizer_bytes = stored.normalizer()->size();
+}
+#endif
 
 bool ReadMerges(const Table& table, TokenizerView* view) {
   if (view->kind != TokenizerKind::kByteBpe) return table.data == nullptr;
@@ -86,6 +116,7 @@ bool ReadSlots(const Table& table, uint32_t entries, const uint32_t** slots, uin
 }
 
 bool ReadIndexes(const Table& index, const Table& words, TokenizerView* view) {
+  if (view->kind == TokenizerKind::kUnigram) return words.data == nullptr;  // its index is the trie
   const bool merges = view->kind == TokenizerKind::kByteBpe;
   const uint32_t entries = merges ? view->merge_count : view->count;
   if (!ReadSlots(index, entries, &view->index, &view->index_slots)) return false;
@@ -121,8 +152,10 @@ bool ReadAdded(const Table& table, TokenizerView* view) {
 Status CheckKind(const schema::Tokenizer& stored) {
   const auto kind = static_cast<uint8_t>(stored.kind());
   const auto pretokenizer = static_cast<uint8_t>(stored.pretokenizer());
-  const bool known = kind <= static_cast<uint8_t>(TokenizerKind::kWords) &&
-                     pretokenizer <= static_cast<uint8_t>(Pretokenizer::kSpaces);
+  const bool known =
+      kind <= static_cast<uint8_t>(kHasAllTokenizers ? TokenizerKind::kUnigram : TokenizerKind::kWords) &&
+      pretokenizer <= static_cast<uint8_t>(Pretokenizer::kBert) &&
+      static_cast<uint8_t>(stored.text_form()) <= static_cast<uint8_t>(TextForm::kSteps);
   return known ? CLLM_OK : CLLM_UNSUPPORTED_TOKENIZER;
 }
 
@@ -163,10 +196,15 @@ Status ReadTokenizer(const schema::Tokenizer* stored, uint32_t vocabulary_size, 
   view->end_token = stored->end_token();
   view->unknown_token = stored->unknown_token();
   view->byte_token_base = stored->byte_token_base();
+  view->text_form = static_cast<TextForm>(stored->text_form());
   view->count = vocabulary_size;
-  const bool consistent = ReadByteTokens(byte_tokens, view) && CheckSpecials(*view) &&
-                          ReadPieces(pieces, view) && ReadScores(scores, view) && ReadMerges(merges, view) &&
-                          ReadIndexes(index, words, view) && ReadAdded(added, view);
+  bool consistent = ReadByteTokens(byte_tokens, view) && CheckSpecials(*view) && ReadPieces(pieces, view) &&
+                    ReadScores(scores, view) && ReadMerges(merges, view) && ReadIndexes(index, words, view) &&
+                    ReadAdded(added, view);
+#ifndef CLLM_WITHOUT_ALL_TOKENIZERS
+  ReadNormalizer(*stored, view);
+  if (view->kind == TokenizerKind::kUnigram) consistent = consistent && ReadUnigram(scores, index, view);
+#endif
   return consistent ? CLLM_OK : CLLM_FILE_TOKENIZER;
 }
 

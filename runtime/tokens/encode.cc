@@ -11,6 +11,8 @@
 #include "tokens/patterns.h"
 #include "tokens/scored_encoder.h"
 #include "tokens/split.h"
+#include "tokens/unicode.h"
+#include "tokens/unigram.h"
 
 namespace cllm {
 namespace {
@@ -72,7 +74,7 @@ Status EncodeWordPieces(const TokenizerView& tokenizer, const char* text, uint64
   for (uint64_t i = 0; i < bytes;) {
     for (uint64_t left = NextWordBytes(tokenizer, text + i, bytes - i); left > 0;) {
       uint32_t size = 0;
-      uint32_t token = FindLongestPiece(tokenizer, text + i, left, &size);
+      uint32_t token = FindLongestPiece(tokenizer, {text + i, 0}, text + i, left, &size);
       if (token == kNotFound) {
         token = tokenizer.unknown_token;
         size = CharacterBytes(text + i, left);
@@ -82,6 +84,38 @@ Status EncodeWordPieces(const TokenizerView& tokenizer, const char* text, uint64
       i += size;
       left -= size;
     }
+  }
+  return CLLM_OK;
+}
+
+// A word of BERT's, which is unknown as a whole where a part of it is, or where it is too long.
+Status EncodeBertWord(const TokenizerView& tokenizer, Piece word, Output* output) {
+  const uint64_t before = output->count();
+  uint32_t characters = 0, size = 0;
+  for (uint32_t i = 0; i < word.size; i += CharacterBytes(word.bytes + i, word.size - i)) ++characters;
+  for (uint32_t i = 0; i < word.size; i += size) {
+    // Pieces that begin a word are those with a space before them.
+    const Piece head = {" ", i == 0 ? 1u : 0u};
+    const uint32_t token = FindLongestPiece(tokenizer, head, word.bytes + i, word.size - i, &size);
+    if (token != kNotFound && characters <= kLongestBertWord) {
+      output->Append(token);
+      continue;
+    }
+    if (tokenizer.unknown_token == CLLM_NO_TOKEN) return CLLM_TEXT_NOT_ENCODABLE;
+    output->Rewind(before);
+    output->Append(tokenizer.unknown_token);
+    return CLLM_OK;
+  }
+  return CLLM_OK;
+}
+
+Status EncodeBertWords(const TokenizerView& tokenizer, const char* text, uint64_t bytes, Output* output) {
+  for (uint64_t i = 0; i < bytes;) {
+    const uint64_t size = NextWordBytes(tokenizer, text + i, bytes - i);
+    if (CharacterAt(text + i, size).kind != CharacterClass::kWhitespace) {
+      CLLM_RETURN_IF_ERROR(EncodeBertWord(tokenizer, {text + i, static_cast<uint32_t>(size)}, output));
+    }
+    i += size;
   }
   return CLLM_OK;
 }
@@ -131,7 +165,17 @@ Status EncodeTo(const TokenizerView& tokenizer, const char* text, uint64_t bytes
       return over(
           [&](const char* part, uint64_t size, bool start) { return encoder.Encode(part, size, start); });
     }
+    case TokenizerKind::kUnigram:
+      if (!kHasAllTokenizers) break;
+      return over([&](const char* part, uint64_t size, bool start) {
+        return EncodeUnigram(tokenizer, part, size, start, scratch, output);
+      });
     case TokenizerKind::kWordPiece:
+      if (kHasAllTokenizers && tokenizer.pretokenizer == Pretokenizer::kBert) {
+        return over([&](const char* part, uint64_t size, bool) {
+          return EncodeBertWords(tokenizer, part, size, output);
+        });
+      }
       return over([&](const char* part, uint64_t size, bool) {
         return EncodeWordPieces(tokenizer, part, size, output);
       });
@@ -154,6 +198,7 @@ uint64_t EncodeScratchBytes(const TokenizerView& tokenizer, uint64_t text_bytes)
     case TokenizerKind::kWords: return 0;
     case TokenizerKind::kByteBpe: return MergeScratchBytes(text_bytes + 1);
     case TokenizerKind::kScoredMerges: return ScoredEncoder::ScratchBytes(tokenizer, text_bytes);
+    case TokenizerKind::kUnigram: return UnigramScratchBytes(text_bytes);
   }
   return 0;
 }

@@ -46,13 +46,14 @@ uint32_t FindWord(const TokenizerView& tokenizer, Piece word) {
                 HashBytes(kHashOfNothing, word.bytes, word.size), word, {word.bytes, 0});
 }
 
-uint32_t FindLongestPiece(const TokenizerView& tokenizer, const char* text, uint64_t bytes, uint32_t* size) {
+uint32_t FindLongestPiece(const TokenizerView& tokenizer, Piece head, const char* text, uint64_t bytes,
+                          uint32_t* size) {
   uint32_t longest = kNotFound;
-  uint32_t hash = kHashOfNothing;
+  uint32_t hash = HashBytes(kHashOfNothing, head.bytes, head.size);
   for (uint32_t i = 0; i < bytes && i < kLongestWordPiece; ++i) {
     hash = HashBytes(hash, text + i, 1);
     const uint32_t token =
-        Lookup(tokenizer, {tokenizer.index, tokenizer.index_slots}, hash, {text, i + 1}, {text, 0});
+        Lookup(tokenizer, {tokenizer.index, tokenizer.index_slots}, hash, head, {text, i + 1});
     if (token == kNotFound) continue;
     longest = token;
     *size = i + 1;

@@ -53,10 +53,12 @@ uint32_t FindPiece(const TokenizerView& tokenizer, Piece head, Piece tail);
 // The token of a word that is one without merging; kNotFound if it is none. The tokenizer has such words.
 uint32_t FindWord(const TokenizerView& tokenizer, Piece word);
 
-// The longest indexed piece that text[bytes] begins with, of at most kLongestWordPiece bytes; kNotFound if
-// none is. *size: its bytes.
+// The longest indexed piece that head and then text[bytes] begin with, of at most kLongestWordPiece bytes of
+// the text; kNotFound if none is. *size: its bytes of the text, at least 1.
 inline constexpr uint32_t kLongestWordPiece = 64;
-uint32_t FindLongestPiece(const TokenizerView& tokenizer, const char* text, uint64_t bytes, uint32_t* size);
+inline constexpr uint32_t kLongestBertWord = 100;  // characters; a longer one is unknown
+uint32_t FindLongestPiece(const TokenizerView& tokenizer, Piece head, const char* text, uint64_t bytes,
+                          uint32_t* size);
 
 // The rank of the merge of two tokens; kNotFound if there is none.
 uint32_t FindMerge(const TokenizerView& tokenizer, uint32_t left, uint32_t right);

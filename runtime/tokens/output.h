@@ -17,6 +17,8 @@ class Output {
   void Append(const uint32_t* tokens, uint32_t count) {
     for (uint32_t i = 0; i < count; ++i) Append(tokens[i]);
   }
+  // Takes back what was appended since there were `count`.
+  void Rewind(uint64_t count) { count_ = count; }
   uint64_t count() const { return count_; }
   uint64_t capacity() const { return capacity_; }
 

@@ -93,6 +93,21 @@ uint64_t SpacedWordBytes(const Text& text) {
   return end;
 }
 
+// A run of whitespace, one mark of punctuation, or what lies between these.
+uint64_t BertWordBytes(const Text& text) {
+  const auto is_mark = [](const Character& c) { return IsPunctuation(c.code); };
+  const Character first = text.At(0);
+  if (first.kind == Class::kWhitespace) return text.EndOfRun(0, Class::kWhitespace);
+  uint64_t end = first.size;
+  if (is_mark(first)) return end;
+  while (end < text.bytes) {
+    const Character character = text.At(end);
+    if (character.kind == Class::kWhitespace || is_mark(character)) break;
+    end += character.size;
+  }
+  return end;
+}
+
 }  // namespace
 
 uint64_t PatternWordBytes(Pretokenizer pretokenizer, const char* text, uint64_t bytes) {
@@ -102,6 +117,7 @@ uint64_t PatternWordBytes(Pretokenizer pretokenizer, const char* text, uint64_t 
     case Pretokenizer::kLlama3: return Llama3WordBytes({text, bytes}, 3);
     case Pretokenizer::kQwen2: return Llama3WordBytes({text, bytes}, 1);
     case Pretokenizer::kSpaces: return SpacedWordBytes({text, bytes});
+    case Pretokenizer::kBert: return BertWordBytes({text, bytes});
     case Pretokenizer::kWhole:
     case Pretokenizer::kWords: break;  // not patterns
   }

@@ -5,15 +5,20 @@
 namespace cllm {
 namespace {
 
-// The last change that is not behind `code`.
-CharacterClass ClassOf(uint32_t code) {
+// The last change that is not behind `code`, of ascending ones.
+uint32_t LastChange(const uint32_t* changes, uint32_t count, uint32_t shift, uint32_t code) {
   uint32_t low = 0;
-  for (uint32_t count = kClassChangeCount; count > 1;) {
+  while (count > 1) {
     const uint32_t half = count / 2;
-    if (kClassChanges[low + half] >> 2 <= code) low += half;
+    if (changes[low + half] >> shift <= code) low += half;
     count -= half;
   }
-  return static_cast<CharacterClass>(kClassChanges[low] & 3u);
+  return low;
+}
+
+CharacterClass ClassOf(uint32_t code) {
+  return static_cast<CharacterClass>(kClassChanges[LastChange(kClassChanges, kClassChangeCount, 2, code)] &
+                                     3u);
 }
 
 CharacterClass ClassOfAscii(uint8_t byte) {
@@ -24,6 +29,10 @@ CharacterClass ClassOfAscii(uint8_t byte) {
 }
 
 }  // namespace
+
+bool IsPunctuation(uint32_t code) {
+  return code != kInvalidCode && LastChange(kPunctuationChanges, kPunctuationChangeCount, 0, code) % 2 != 0;
+}
 
 Character CharacterAt(const char* text, uint64_t bytes) {
   const uint8_t lead = static_cast<uint8_t>(text[0]);

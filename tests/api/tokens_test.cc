@@ -40,6 +40,19 @@ TEST_CASE("special tokens in a text, and what ends one") {
   CHECK(cllm_tokens_ends_text(nullptr, 5) == 0);
 }
 
+TEST_CASE("the form that texts must be in") {
+  TokenizerTables tables = TrainByteBpe({"banana"}, 260).value();
+  cllm_text_form form = CLLM_TEXT_STEPS;
+  CHECK(cllm_tokens_form(TokenizerModel(tables).handle(), &form) == CLLM_OK);
+  CHECK(form == CLLM_TEXT_ANY);
+  tables.text_form = TextForm::kNfc;
+  CHECK(cllm_tokens_form(TokenizerModel(tables).handle(), &form) == CLLM_OK);
+  CHECK(form == CLLM_TEXT_NFC);
+  CHECK(cllm_tokens_form(TokenizerModel(TokenizerTables()).handle(), &form) == CLLM_UNSUPPORTED_TOKENIZER);
+  CHECK(cllm_tokens_form(nullptr, &form) == CLLM_NULL_ARGUMENT);
+  CHECK(cllm_tokens_form(TokenizerModel(tables).handle(), nullptr) == CLLM_NULL_ARGUMENT);
+}
+
 TEST_CASE("encoding through the C API: null, alignment, scratch, capacity") {
   const TokenizerModel model(TrainByteBpe({"banana banana"}, 260).value());
   const std::string text = "banana";

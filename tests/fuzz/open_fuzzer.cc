@@ -46,6 +46,14 @@ void ReadTokenizer(const TokenizerView& view) {
   }
   for (uint32_t i = 0; i < 3 * view.merge_count; ++i)
     Require(view.merges[i] < view.count, "merges name tokens");
+  if (view.kind == TokenizerKind::kUnigram) {
+    ReadAll(view.log_probabilities, sizeof(double) * (size_t{view.count} + 1));
+    for (uint32_t i = 0; i < view.trie_nodes; ++i) {
+      const uint32_t token = view.trie[i].token;
+      Require(token == CLLM_NO_TOKEN || token < view.count, "the trie names tokens");
+    }
+    return;
+  }
   bool has_empty = false;
   if (view.byte_tokens != nullptr) ReadAll(view.byte_tokens, 256 * sizeof(uint32_t));
   for (uint32_t i = 0; i < view.word_slots; ++i)
@@ -137,7 +145,8 @@ const std::string& GoodModel(unsigned number) {
                                        {Dtype::kI8, TokenizerKind::kByteBpe},
                                        {Dtype::kI4, TokenizerKind::kCharacters},
                                        {Dtype::kI8, TokenizerKind::kWordPiece},
-                                       {Dtype::kBf16, TokenizerKind::kWords}}) {
+                                       {Dtype::kBf16, TokenizerKind::kWords},
+                                       {Dtype::kI8, TokenizerKind::kUnigram}}) {
       made->push_back(SmallFile(format, kind));
     }
     made->push_back(ImportedFile(Dtype::kI8));

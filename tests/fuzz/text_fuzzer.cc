@@ -10,9 +10,9 @@
 namespace cllm::testing {
 namespace {
 
-constexpr TokenizerKind kKinds[] = {TokenizerKind::kByteBpe, TokenizerKind::kScoredMerges,
+constexpr TokenizerKind kKinds[] = {TokenizerKind::kByteBpe,    TokenizerKind::kScoredMerges,
                                     TokenizerKind::kCharacters, TokenizerKind::kWordPiece,
-                                    TokenizerKind::kWords};
+                                    TokenizerKind::kWords,      TokenizerKind::kUnigram};
 
 struct TextModel {
   explicit TextModel(TokenizerKind kind) : file(SmallFile(Dtype::kI8, kind)) {
@@ -25,7 +25,7 @@ struct TextModel {
 const cllm_model& ModelOf(size_t kind) {
   static const TextModel* const models[] = {new TextModel(kKinds[0]), new TextModel(kKinds[1]),
                                             new TextModel(kKinds[2]), new TextModel(kKinds[3]),
-                                            new TextModel(kKinds[4])};
+                                            new TextModel(kKinds[4]), new TextModel(kKinds[5])};
   return models[kind]->model;
 }
 

@@ -68,12 +68,12 @@ TEST_CASE("a file without a tokenizer") {
 }
 
 TEST_CASE("kinds and pretokenizers that do not run yet") {
-  for (const auto kind : {static_cast<schema::TokenizerKind>(6), static_cast<schema::TokenizerKind>(50)}) {
+  for (const auto kind : {static_cast<schema::TokenizerKind>(7), static_cast<schema::TokenizerKind>(50)}) {
     CHECK(StatusWith(TokenizerKind::kByteBpe, [kind](FileEditor& e) { e.tokenizer().kind = kind; }) ==
           CLLM_UNSUPPORTED_TOKENIZER);
   }
   for (const auto pretokenizer :
-       {static_cast<schema::Pretokenizer>(7), static_cast<schema::Pretokenizer>(50)}) {
+       {static_cast<schema::Pretokenizer>(8), static_cast<schema::Pretokenizer>(50)}) {
     CHECK(StatusWith(TokenizerKind::kByteBpe, [pretokenizer](FileEditor& e) {
             e.tokenizer().pretokenizer = pretokenizer;
           }) == CLLM_UNSUPPORTED_TOKENIZER);
@@ -153,6 +153,53 @@ TEST_CASE("tables that a kind must have, or must not") {
   CHECK(StatusWith(Kind::kByteBpe, [](FileEditor& e) {
           Set<uint32_t>(&e.Content(e.tokenizer().index), 0, 6);
         }) == CLLM_FILE_TOKENIZER);
+}
+
+TEST_CASE("tables of a unigram tokenizer") {
+  const auto status = [](const Edit& edit) { return StatusWith(TokenizerKind::kUnigram, edit); };
+  AlignedBytes file(SmallFile(Dtype::kF32, TokenizerKind::kUnigram));
+  Model model;
+  REQUIRE(OpenModel(file.data(), file.size(), &model) == CLLM_OK);
+  CHECK(model.tokenizer.log_probabilities[270] == -270.0);
+  CHECK(model.tokenizer.trie_nodes > 257);
+  const auto bad_number = [&](size_t index, double number) {
+    return status([=](FileEditor& e) { Set(&e.Content(e.tokenizer().scores), index, number); });
+  };
+  CHECK(bad_number(7, std::numeric_limits<double>::infinity()) == CLLM_FILE_TOKENIZER);
+  CHECK(bad_number(270, std::numeric_limits<double>::quiet_NaN()) == CLLM_FILE_TOKENIZER);
+  CHECK(bad_number(7, 3.5) == CLLM_OK);
+  for (const size_t size : {0, 8 * 270, 8 * 272, 4 * 271}) {
+    CHECK(status([=](FileEditor& e) { e.SetContent(e.tokenizer().scores, std::string(size, '\0')); }) ==
+          CLLM_FILE_TOKENIZER);
+  }
+  for (const size_t size : {0, 8, 13, 24 + 4}) {
+    CHECK(status([=](FileEditor& e) { e.SetContent(e.tokenizer().index, std::string(size, '\0')); }) ==
+          CLLM_FILE_TOKENIZER);
+  }
+  CHECK(status([](FileEditor& e) { Set<uint32_t>(&e.Content(e.tokenizer().index), 2, 270); }) ==
+        CLLM_FILE_TOKENIZER);
+  // Where no child is, encoding finds out.
+  CHECK(status([](FileEditor& e) { Set<uint32_t>(&e.Content(e.tokenizer().index), 0, 0xFFFFFF00u); }) ==
+        CLLM_OK);
+  CHECK(status([](FileEditor& e) { e.tokenizer().scores.reset(); }) == CLLM_FILE_TOKENIZER);
+  CHECK(status([](FileEditor& e) { e.tokenizer().index.reset(); }) == CLLM_FILE_TOKENIZER);
+  CHECK(status([](FileEditor& e) { e.SetContent(e.tokenizer().merges, std::string(12, '\0')); }) ==
+        CLLM_FILE_TOKENIZER);
+  CHECK(status([](FileEditor& e) { e.SetContent(e.tokenizer().words, std::string(8, '\xFF')); }) ==
+        CLLM_FILE_TOKENIZER);
+}
+
+TEST_CASE("the form that texts must be in, and how they get there") {
+  FileEditor editor(SmallFile());
+  editor.tokenizer().normalizer = "[]";
+  editor.tokenizer().text_form = schema::TextForm::steps;
+  AlignedBytes file(editor.Build());
+  Model model;
+  REQUIRE(OpenModel(file.data(), file.size(), &model) == CLLM_OK);
+  CHECK(std::string(model.tokenizer.normalizer, model.tokenizer.normalizer_bytes) == "[]");
+  CHECK(model.tokenizer.text_form == TextForm::kSteps);
+  editor.tokenizer().text_form = static_cast<schema::TextForm>(3);
+  CHECK(OpenStatus(editor.Build()) == CLLM_UNSUPPORTED_TOKENIZER);
 }
 
 std::string Words(const std::vector<uint32_t>& words) {

@@ -5,7 +5,9 @@ TEXT, and FOLDER/texts: lines of every script, control characters and long runs.
 """
 import collections
 import json
+import math
 import random
+import re
 import sys
 import unicodedata
 from pathlib import Path
@@ -110,6 +112,51 @@ def sentencepiece_bpe(text, steps):
             "decoder": {"type": "Sequence", "decoders": decoder}, "model": model, **steps}
 
 
+def unigram(text, byte_fallback, steps):
+    """Pieces of words with the logarithms of their shares of all pieces, as float64."""
+    block = "\u2581"
+    words = collections.Counter(block + word for word in text.split())
+    counts = collections.Counter()
+    for word, count in words.items():
+        for i in range(len(word)):
+            for end in range(i + 1, min(len(word), i + 8) + 1):
+                counts[word[i:end]] += count
+    kept = [piece for piece, count in counts.most_common(1500) if len(piece) == 1 or count > 3]
+    total = sum(counts[piece] for piece in kept)
+    vocabulary = [["<unk>", 0.0], ["<s>", 0.0], ["</s>", 0.0]]
+    if byte_fallback:
+        vocabulary += [[f"<0x{b:02X}>", 0.0] for b in range(256)]
+    vocabulary += [[piece, math.log(counts[piece] / total)] for piece in kept]
+    specials = [{"id": i, "content": content, "single_word": False, "lstrip": False, "rstrip": False,
+                 "normalized": False, "special": True} for i, content in enumerate(["<unk>", "<s>", "</s>"])]
+    decoder = {"type": "Metaspace", "replacement": block, "prepend_scheme": "always", "split": True}
+    model = {"type": "Unigram", "unk_id": 0, "vocab": vocabulary, "byte_fallback": byte_fallback}
+    return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": specials, "post_processor": None,
+            "decoder": decoder, "model": model, **steps}
+
+
+def bert(text, lowercase):
+    """The characters, and the commonest beginnings and ends of words."""
+    cut = re.findall(r"\w+|[^\w\s]", text.lower() if lowercase else text)
+    pieces = collections.Counter()
+    for word in cut:
+        for i in range(1, len(word) + 1):
+            pieces[word[:i]] += 1
+            pieces["##" + word[len(word) - i :]] += word[len(word) - i :] != word
+            pieces["##" + word[i - 1]] += 1
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    kept = names + sorted(piece for piece, count in pieces.most_common(900))
+    normalizer = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None,
+                  "lowercase": lowercase}
+    model = {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+             "max_input_chars_per_word": 100, "vocab": {piece: i for i, piece in enumerate(kept)}}
+    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    return {"version": "1.0", "truncation": None, "padding": None,
+            "added_tokens": [{"id": i, "content": name, **plain} for i, name in enumerate(names)],
+            "normalizer": normalizer, "pre_tokenizer": {"type": "BertPreTokenizer"}, "post_processor": None,
+            "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True}, "model": model}
+
+
 def texts(text):
     rng = random.Random(1)
     assigned = [chr(c) for c in range(0x110000) if unicodedata.category(chr(c)) not in ("Cn", "Cs", "Co")]
@@ -132,6 +179,7 @@ def main():
     digits = {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": True}, byte_level(True)]}
     block = {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}
     prepend = {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "\u2581"}, block]}
+    two_spaces = {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": block["content"]}
     metaspace = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first"}
     tokenizers = {
         "gpt2": byte_bpe(text, byte_level(True)),
@@ -139,6 +187,17 @@ def main():
         "qwen2": byte_bpe(text, split(QWEN2), STRIPS),
         "gpt2_split": byte_bpe(text, split(GPT2), STRIPS),
         "digits": byte_bpe(text, digits),
+        "nfc": {**byte_bpe(text, split(QWEN2)), "normalizer": {"type": "NFC"}},
+        "nfkc_lower": {**byte_bpe(text, split(QWEN2)),
+                       "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}, {"type": "Lowercase"}]}},
+        "nfd": {**byte_bpe(text, split(LLAMA3)), "normalizer": {"type": "NFD"}},
+        "unigram": unigram(text, False, {"normalizer": None, "pre_tokenizer": {**metaspace, "split": False}}),
+        "unigram_words": unigram(text, False, {"normalizer": two_spaces, "pre_tokenizer": {
+            **metaspace, "prepend_scheme": "always", "split": True}}),
+        "unigram_bytes": unigram(text, True, {"normalizer": {"type": "NFKC"}, "pre_tokenizer": {
+            **metaspace, "prepend_scheme": "always", "split": True}}),
+        "bert": bert(text, True),
+        "bert_cased": bert(text, False),
         "prepend": sentencepiece_bpe(text, {"normalizer": prepend, "pre_tokenizer": None}),
         "no_prefix": sentencepiece_bpe(text, {"normalizer": block, "pre_tokenizer": None}),
         "metaspace": sentencepiece_bpe(text, {"normalizer": None, "pre_tokenizer": {**metaspace, "split": False}}),

@@ -43,6 +43,9 @@ inline TokenizerTables SmallTokenizer(TokenizerKind kind) {
   if (kind == TokenizerKind::kScoredMerges) {
     for (size_t i = 0; i < t.pieces.size(); ++i) t.scores.push_back(-static_cast<float>(i));
   }
+  if (kind == TokenizerKind::kUnigram) {
+    for (size_t i = 0; i <= t.pieces.size(); ++i) t.log_probabilities.push_back(-static_cast<double>(i));
+  }
   if (kind == TokenizerKind::kByteBpe) {
     for (uint32_t i = 0; i < 6; ++i) t.merges.push_back({2 + 'a' + i, 2 + 'b', 264 + i});
   }

@@ -348,6 +348,17 @@ uint32_t cllm_session_stream_position(const cllm_session* session, uint32_t stre
 /* Scratch that encoding a text of this many bytes needs. */
 cllm_status cllm_tokens_encode_measure(const cllm_model* model, uint64_t text_bytes, uint64_t* scratch_bytes);
 
+/* What a text must be in before it is encoded, for models whose tokenizers were trained so; encoding takes it
+ * as it is. A program that is given texts in other forms has to normalize them, as `cllm` does. */
+typedef enum cllm_text_form {
+  CLLM_TEXT_ANY = 0,
+  CLLM_TEXT_NFC = 1,   /* Unicode's normalization form C, as almost all texts are */
+  CLLM_TEXT_STEPS = 2, /* what the steps make of it that the file holds, schemas/TOKENIZER.md */
+} cllm_text_form;
+
+/* Error: CLLM_UNSUPPORTED_TOKENIZER without a tokenizer. */
+cllm_status cllm_tokens_form(const cllm_model* model, cllm_text_form* form);
+
 /* Text (UTF-8; other bytes are taken as they are where the vocabulary can express them) to token ids,
  * without a begin token. *count is the number of tokens also when CLLM_BUFFER_TOO_SMALL is returned.
  * capacity = 2 text_bytes + 1 always suffices, text_bytes + 1 for vocabularies that are trained here.
