@@ -1,7 +1,7 @@
 # Libraries that cllm can be built without: zlib and zstd, for compressed inputs, libsodium, for signing, utf8proc,
-# for the normal forms of Unicode that tokenizers ask for, and Protocol Buffers, for TensorBoard's event files. Each is looked for among the installed packages, in .deps, and is at last
-# downloaded at a pinned digest and built from source. Where that fails too, and in a cross build, the program
-# refuses what needs the library, and names it.
+# for the normal forms of Unicode that tokenizers ask for, and Protocol Buffers, for TensorBoard's event files. Each is
+# looked for among the installed packages, in .deps, and is at last downloaded at a pinned digest and built from source.
+# Where that fails too, and, but for utf8proc, in a cross build, the program refuses what needs the library, and names it.
 option(CLLM_DOWNLOAD_OPTIONAL "Download zlib, zstd and Protocol Buffers where they are not installed" ON)
 
 # Sets ${result} to a folder with the sources, or to "". NAME_SOURCE_DIR names one that is there.

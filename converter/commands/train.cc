@@ -132,7 +132,7 @@ Command AddTrain(Flags program) {
   AddChoice(flags, "--quantize", &options->quantize,
             {"f32", "bf16", "int8", "int4", "lattice2", "lattice3", "lattice4"},
             "train for this format: losses are those of the rounded weights, and these are written. From a\n"
-            "trained model, a tenth of its steps at a tenth of its rate is enough");
+            "trained model, a tenth of its steps at a third of its rate is enough");
   AddShapeOptions(flags, &options->shape);
   AddArchitectureOptions(flags, &options->architecture);
   AddRecipeOptions(flags, &options->recipe);
@@ -165,8 +165,8 @@ Command AddTrain(Flags program) {
       "  mpirun -np 4 cllm train --data big.txt -o big.cllm --segments 8\n"
       "  cllm train --init base.cllm --data mine.txt -o mine.cllm --rate 5e-4 --evaluate-every 100 "
       "--patience 3\n"
-      "  cllm train --init base.cllm --data stories.txt --quantize lattice2 -o small.cllm --steps 300 --rate "
-      "3e-4\n"
+      "  cllm train --init base.cllm --data stories.txt --quantize lattice2 --distill 1 -o small.cllm\n"
+      "      --steps 300 --rate 2e-3\n"
       "  cllm train --data a.txt b.txt -o ab.cllm --tokenizer bpe --vocab 1024 --steps 5000 --seed 7");
   return {flags, [flags, options] { return CheckAndRun(flags, *options); }};
 }
