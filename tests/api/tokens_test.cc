@@ -41,7 +41,7 @@ TEST_CASE("special tokens in a text, and what ends one") {
 }
 
 TEST_CASE("the form that texts must be in") {
-  TokenizerTables tables = TrainByteBpe({"banana"}, 260).value();
+  TokenizerTables tables = TrainByteBpe({"banana banana"}, 260).value();
   cllm_text_form form = CLLM_TEXT_STEPS;
   CHECK(cllm_tokens_form(TokenizerModel(tables).handle(), &form) == CLLM_OK);
   CHECK(form == CLLM_TEXT_ANY);

@@ -110,7 +110,7 @@ TEST_CASE("a state, a patch, and what neither is") {
   REQUIRE(RunProgram({"generate", files.model, "--prompt", "ab", "--tokens", "2", "--save-state", state})
               .exit_code == 0);
   REQUIRE(RunProgram({"diff", "none", files.model, "-o", patch}).exit_code == 0);
-  files.Says(state, {"saved state", "tokens", "float32"});
+  files.Says(state, {"saved state", "tokens", " f32"});
   files.Says(patch, {"patch, format 1.0", "SHA-256"});
   std::string bytes = ReadBytes(state);
   bytes[200] = static_cast<char>(bytes[200] ^ 1);
