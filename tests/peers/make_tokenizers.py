@@ -206,6 +206,11 @@ def main():
         (folder / name).mkdir(parents=True)
         (folder / name / "tokenizer.json").write_text(json.dumps(tokenizer))
         (folder / name / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
+    # Where the JavaScript form is not what Hugging Face's own library does: it looks for ideographs in halves of
+    # UTF-16, and lowers a sigma by its place in the word.
+    for name, pattern in {"bert": "[\u03a3\\u{20000}-\\u{3ffff}]", "bert_cased": "[\\u{20000}-\\u{3ffff}]",
+                          "nfkc_lower": "[\u03a3\U0001d6b0-\U0001d7cb]"}.items():
+        (folder / name / "left_out").write_text(pattern)
     (folder / "texts").write_text("\n".join(texts(text)) + "\n")
 
 
